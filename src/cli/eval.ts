@@ -1,0 +1,23 @@
+import { Command } from "commander";
+import { openData } from "../data/open.js";
+import { evaluateCheckpoint } from "../training/evaluate-checkpoint.js";
+import { type Device, deviceOption } from "./device-option.js";
+
+/** `knack eval`: top-1, top-5 and loss of a checkpoint on a data set's validation images. */
+export function evalCommand(): Command {
+  return new Command("eval")
+    .description("measure a checkpoint on the validation images of a data set")
+    .argument("<checkpoint>", "a checkpoint's folder, or a run's (its best checkpoint)")
+    .argument("<data>", "fashion-mnist, a folder of IDX files (MNIST) or of CIFAR binary files")
+    .addOption(deviceOption())
+    .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1')
+    .action((checkpoint: string, data: string, { json, device }: { json?: boolean; device: Device }) => {
+      const result = evaluateCheckpoint(checkpoint, openData(data).validation, device);
+      const percent = (fraction: number) => `${(fraction * 100).toFixed(2)} %`;
+      console.log(
+        json
+          ? JSON.stringify(result)
+          : `top-1 ${percent(result.top1)} | top-5 ${percent(result.top5)} | loss ${result.loss.toFixed(4)} | ${result.images} images`,
+      );
+    });
+}

@@ -1,0 +1,23 @@
+/**
+ * An error meant for a person: what was wrong, where (file, option, layer), and what to do, in one line.
+ * The command line prints its message without a stack trace.
+ */
+export class KnackError extends Error {
+  override readonly name: string = "KnackError";
+  /** The exit code the command line ends with: 2 for wrong input or options, 1 for a run that failed. */
+  readonly exitCode: 1 | 2;
+
+  constructor(message: string, options: { exitCode?: 1 | 2; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.exitCode = options.exitCode ?? 1;
+  }
+}
+
+/** The user's input (option, recipe key, file) is wrong. Exit code 2. */
+export class InputError extends KnackError {
+  override readonly name = "InputError";
+
+  constructor(message: string, cause?: unknown) {
+    super(message, { exitCode: 2, cause });
+  }
+}

@@ -1,0 +1,55 @@
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { chooseBlasKernels } from "./blas.js";
+
+declare const handleBrand: unique symbol;
+/** An opaque native object; only the addon can make or read one. */
+export interface Handle {
+  readonly [handleBrand]: true;
+}
+
+/** What src/native/*.cc exports. Every function throws an Error with libtorch's message; none can crash the process. */
+export interface Addon {
+  findOperator(name: string, overload: string): number;
+  call(operator: number, args: readonly unknown[]): unknown;
+  /** Borrows shared memory, copies other memory (JavaScript may detach it at any time). */
+  fromBuffer(data: ArrayBufferView, dtype: string, shape: readonly number[]): Handle;
+  /** The elements in row-major order, copied. */
+  toBuffer(tensor: Handle): ArrayBuffer;
+  shape(tensor: Handle): number[];
+  dtype(tensor: Handle): string;
+  device(tensor: Handle): string;
+  dispose(handle: Handle): void;
+  isDisposed(handle: Handle): boolean;
+  liveTensors(): number;
+  backward(loss: Handle): void;
+  gradient(tensor: Handle): Handle | null;
+  clearGradient(tensor: Handle): void;
+  requiresGradient(tensor: Handle): boolean;
+  setGradientMode(enabled: boolean): boolean;
+  describeEngine(): EngineDescription;
+  threads(): number;
+  setThreads(count: number): void;
+  createGenerator(seed: number, device: string): Handle;
+  generatorState(generator: Handle): Handle;
+  setGeneratorState(generator: Handle, state: Handle): void;
+}
+
+export interface EngineDescription {
+  /** libtorch's version, as "1.13.0". */
+  readonly version: string;
+  /** libtorch's own description of how it was built. */
+  readonly configuration: string;
+  readonly oneDnn: boolean;
+  readonly cudaDevices: number;
+}
+
+function load(): Addon {
+  chooseBlasKernels();
+  const loaded = createRequire(import.meta.url)("../../../build/knack.node") as Addon;
+  // libtorch starts with one thread where it cannot tell the cores; OpenMP keeps the number for each calling thread.
+  loaded.setThreads(availableParallelism());
+  return loaded;
+}
+
+export const addon: Addon = load();

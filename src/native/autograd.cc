@@ -1,0 +1,59 @@
+#include <ATen/core/grad_mode.h>
+
+#include <sstream>
+#include <stdexcept>
+
+#include "handles.h"
+
+namespace knack {
+
+namespace {
+
+// backward(loss): accumulates d loss / d leaf into every leaf's gradient. The loss is a scalar.
+Napi::Value backward(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    at::Tensor loss = tensorOf(info[0]);
+    if (!loss.requires_grad()) {
+      throw std::invalid_argument("backward: the tensor does not depend on anything that requires a gradient");
+    }
+    if (loss.numel() != 1) throw std::invalid_argument("backward: expected a scalar, got " + describe(loss));
+    loss.backward();
+    return info.Env().Undefined();
+  });
+}
+
+// gradient(tensor): the tensor's accumulated gradient, or null.
+Napi::Value gradient(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value { return wrap(info.Env(), tensorOf(info[0]).grad()); });
+}
+
+Napi::Value clearGradient(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    tensorOf(info[0]).mutable_grad() = at::Tensor();
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value requiresGradient(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(),
+                 [&]() -> Napi::Value { return Napi::Boolean::New(info.Env(), tensorOf(info[0]).requires_grad()); });
+}
+
+// setGradientMode(enabled): the mode before, of this thread.
+Napi::Value setGradientMode(const Napi::CallbackInfo& info) {
+  const bool before = at::GradMode::is_enabled();
+  at::GradMode::set_enabled(info[0].As<Napi::Boolean>().Value());
+  return Napi::Boolean::New(info.Env(), before);
+}
+
+}  // namespace
+
+void exportAutograd(Napi::Env env, Napi::Object exports) {
+  exports.Set("backward", Napi::Function::New(env, backward));
+  exports.Set("gradient", Napi::Function::New(env, gradient));
+  exports.Set("clearGradient", Napi::Function::New(env, clearGradient));
+  exports.Set("requiresGradient", Napi::Function::New(env, requiresGradient));
+  exports.Set("setGradientMode", Napi::Function::New(env, setGradientMode));
+}
+
+}  // namespace knack

@@ -1,0 +1,79 @@
+// What libtorch was found and how it is set: version, devices, threads, random state.
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <torch/version.h>
+
+#include <stdexcept>
+
+#include "handles.h"
+
+namespace knack {
+
+namespace {
+
+Napi::Value describeEngine(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    Napi::Object facts = Napi::Object::New(env);
+    facts.Set("version", TORCH_VERSION);
+    facts.Set("configuration", at::show_config());
+    facts.Set("oneDnn", at::hasMKLDNN());
+    facts.Set("cudaDevices", at::hasCUDA() ? static_cast<double>(at::detail::getCUDAHooks().getNumGPUs()) : 0.0);
+    return facts;
+  });
+}
+
+Napi::Value threads(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), at::get_num_threads()); }
+
+// OpenMP keeps the number for each calling thread, so whoever computes sets it for itself.
+Napi::Value setThreads(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
+    return info.Env().Undefined();
+  });
+}
+
+// createGenerator(seed, device)
+Napi::Value createGenerator(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto seed = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
+    const at::Device device(info[1].As<Napi::String>().Utf8Value());
+    if (device.is_cpu()) return wrap(info.Env(), at::make_generator<at::CPUGeneratorImpl>(seed));
+    at::Generator generator = at::globalContext().defaultGenerator(device).clone();
+    generator.set_current_seed(seed);
+    return wrap(info.Env(), generator);
+  });
+}
+
+// generatorState(generator): uint8 tensor
+Napi::Value generatorState(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    at::Generator generator = generatorOf(info[0]);
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    return wrap(info.Env(), generator.get_state());
+  });
+}
+
+Napi::Value setGeneratorState(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    at::Generator generator = generatorOf(info[0]);
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    generator.set_state(tensorOf(info[1]));
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace
+
+void exportEngine(Napi::Env env, Napi::Object exports) {
+  exports.Set("describeEngine", Napi::Function::New(env, describeEngine));
+  exports.Set("threads", Napi::Function::New(env, threads));
+  exports.Set("setThreads", Napi::Function::New(env, setThreads));
+  exports.Set("createGenerator", Napi::Function::New(env, createGenerator));
+  exports.Set("generatorState", Napi::Function::New(env, generatorState));
+  exports.Set("setGeneratorState", Napi::Function::New(env, setGeneratorState));
+}
+
+}  // namespace knack

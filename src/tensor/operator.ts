@@ -1,0 +1,57 @@
+import { types } from "node:util";
+import { addon, type Handle } from "../native/addon.js";
+import { Generator } from "./generator.js";
+import { Tensor } from "./tensor.js";
+
+/** What a schema's argument can be given: undefined takes its default, null is None, strings name dtypes, formats, devices. */
+export type Argument =
+  | Tensor
+  | Generator
+  | number
+  | boolean
+  | string
+  | null
+  | undefined
+  | readonly (Tensor | number | boolean)[];
+
+/**
+ * An ATen operator by its schema name, as "aten::add" with overload "Tensor". It is looked up at the first call, so a
+ * libtorch that lacks it is an error only for those who use it.
+ */
+export function operator(name: string, overload = ""): (...args: Argument[]) => unknown {
+  let index: number | undefined;
+  return (...args) => {
+    index ??= addon.findOperator(name, overload);
+    return wrap(addon.call(index, args.map(unwrap)));
+  };
+}
+
+/** An operator whose result is one tensor. */
+export function tensorOperator(name: string, overload = ""): (...args: Argument[]) => Tensor {
+  const call = operator(name, overload);
+  return (...args) => call(...args) as Tensor;
+}
+
+/** An operator that changes its first argument: that tensor is returned, not a second handle to it. */
+export function inPlaceOperator(name: string, overload = ""): (self: Tensor, ...args: Argument[]) => Tensor {
+  let index: number | undefined;
+  return (self, ...args) => {
+    index ??= addon.findOperator(name, overload);
+    const alias = addon.call(index, [unwrap(self), ...args.map(unwrap)]);
+    if (types.isExternal(alias)) addon.dispose(alias as unknown as Handle);
+    return self;
+  };
+}
+
+function unwrap(argument: Argument): unknown {
+  if (argument instanceof Tensor) return Tensor.handleOf(argument);
+  if (argument instanceof Generator) return Generator.handleOf(argument);
+  if (Array.isArray(argument)) return argument.map(unwrap);
+  return argument;
+}
+
+function wrap(result: unknown): unknown {
+  if (types.isExternal(result)) return new Tensor(result as unknown as Handle);
+  if (Array.isArray(result)) return result.map(wrap);
+  return result;
+}

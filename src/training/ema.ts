@@ -1,0 +1,69 @@
+import type { Module } from "../nn/module.js";
+import { noGradient } from "../tensor/autograd.js";
+import { addInPlace, clone, copyInPlace, mulScalarInPlace } from "../tensor/ops.js";
+import { scope } from "../tensor/scope.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+/**
+ * Exponential moving average of a model's float32 state (weights or their masters, and BN statistics), as timm's ModelEma:
+ * average <- decay average + (1 - decay) value, after every step.
+ */
+export class Ema {
+  readonly #averages: Map<string, Tensor>;
+
+  /** @param state the live values by state dict name; integers are not averaged. */
+  constructor(
+    private readonly state: ReadonlyMap<string, Tensor>,
+    private readonly decay: number,
+  ) {
+    this.#averages = noGradient(
+      () =>
+        new Map(
+          Array.from(state)
+            .filter(([, value]) => value.dtype === "float32")
+            .map(([name, value]) => [name, clone(value).keep()]),
+        ),
+    );
+  }
+
+  update(): void {
+    noGradient(() => {
+      for (const [name, average] of this.#averages) {
+        const value = this.state.get(name);
+        if (value) addInPlace(mulScalarInPlace(average, this.decay), value, 1 - this.decay);
+      }
+    });
+  }
+
+  /** The averages by state dict name. */
+  get averages(): ReadonlyMap<string, Tensor> {
+    return this.#averages;
+  }
+
+  /** Runs `body` while the model holds the averages instead of its own values. */
+  applied<T>(model: Module, body: () => T): T {
+    return scope(() => {
+      const own = new Map([...model.state()].filter(([name]) => this.#averages.has(name)));
+      const saved = noGradient(() => new Map(Array.from(own, ([name, tensor]) => [name, clone(tensor)])));
+      copyAll(own, this.#averages);
+      try {
+        return body();
+      } finally {
+        copyAll(own, saved);
+      }
+    });
+  }
+
+  dispose(): void {
+    for (const average of this.#averages.values()) average.dispose();
+  }
+}
+
+function copyAll(targets: ReadonlyMap<string, Tensor>, sources: ReadonlyMap<string, Tensor>): void {
+  noGradient(() => {
+    for (const [name, target] of targets) {
+      const source = sources.get(name);
+      if (source) copyInPlace(target, source);
+    }
+  });
+}

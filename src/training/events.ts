@@ -1,0 +1,115 @@
+/**
+ * What `train()` yields, line by line what `knack train --json` prints and `metrics.jsonl` keeps. All plain JSON.
+ *
+ * Counting: `step` is the number of optimizer steps done since the run's beginning (1 after the first), `epoch` counts from 1.
+ * Fractions (top1, top5) are of 1, times in seconds, learning rates as applied. A loss that is not finite is null in JSON.
+ */
+export type TrainEvent =
+  | AuditEvent
+  | StepEvent
+  | EpochEvent
+  | CheckpointEvent
+  | DoneEvent
+  | InterruptedEvent
+  | ErrorEvent;
+
+/** What one trick of the recipe did to this run. */
+export interface TrickAudit {
+  /** Its name, as the recipe and the command line call it: "no-bias-decay". */
+  readonly trick: string;
+  /** Whether the recipe asks for it. */
+  readonly asked: boolean;
+  /** How many things (parameters, layers, steps, images) it changed; 0 where it is off. */
+  readonly touched: number;
+  /** For people, with figures: "62 parameters without decay, 21 decayed". */
+  readonly detail: string;
+}
+
+/** Once, before the first step. */
+export interface AuditEvent {
+  readonly type: "audit";
+  readonly run: string;
+  readonly model: string;
+  readonly parameters: number;
+  readonly data: string;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  readonly batchSize: number;
+  /** The highest learning rate of the schedule, after linear scaling. */
+  readonly peakLr: number;
+  readonly precision: string;
+  readonly tricks: readonly TrickAudit[];
+}
+
+/** After an optimizer step. */
+export interface StepEvent {
+  readonly type: "step";
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly epoch: number;
+  readonly epochs: number;
+  /** 1 .. stepsPerEpoch */
+  readonly stepInEpoch: number;
+  readonly stepsPerEpoch: number;
+  /** Of this step's batch, against the (smoothed, mixed) training targets. */
+  readonly loss: number;
+  readonly lr: number;
+  readonly imagesPerSecond: number;
+  /** Steps so far whose gradients overflowed, so that the optimizer left them out. */
+  readonly skippedSteps: number;
+  readonly lossScale: number;
+}
+
+/** After an epoch's evaluation on the validation images with clean hard labels. */
+export interface EpochEvent {
+  readonly type: "epoch";
+  readonly epoch: number;
+  /** Optimizer steps done when the epoch ended. */
+  readonly step: number;
+  readonly trainLoss: number;
+  readonly top1: number;
+  readonly top5: number;
+  readonly validationLoss: number;
+  readonly imagesPerSecond: number;
+  readonly lr: number;
+  /** Whether top1 is the highest of the run so far. */
+  readonly best: boolean;
+  /** Of the whole epoch, evaluation included. */
+  readonly seconds: number;
+}
+
+/** After a checkpoint was written. */
+export interface CheckpointEvent {
+  readonly type: "checkpoint";
+  readonly path: string;
+  readonly kind: "last" | "best";
+  readonly epoch: number;
+  readonly step: number;
+}
+
+/** The run came to its end. */
+export interface DoneEvent {
+  readonly type: "done";
+  /** The run's folder. */
+  readonly run: string;
+  readonly top1: number;
+  readonly top5: number;
+  readonly validationLoss: number;
+  readonly bestTop1: number;
+  readonly seconds: number;
+  readonly skippedSteps: number;
+}
+
+/** The run was stopped from outside after its last checkpoint was written: it can be resumed. */
+export interface InterruptedEvent {
+  readonly type: "interrupted";
+  readonly run: string;
+  readonly epoch: number;
+  readonly step: number;
+}
+
+/** The run failed. */
+export interface ErrorEvent {
+  readonly type: "error";
+  readonly message: string;
+}

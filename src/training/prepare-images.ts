@@ -1,0 +1,35 @@
+import type { ImageShape } from "../data/image-set.js";
+import type { DType } from "../tensor/dtype.js";
+import { contiguous, div, permute, reshape, sub, toDevice, toDType } from "../tensor/ops.js";
+import { scope } from "../tensor/scope.js";
+import { Tensor } from "../tensor/tensor.js";
+
+/** What turns pixels into a network's input. */
+export interface InputFormat extends ImageShape {
+  /** Per channel, on the 0..1 scale. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/**
+ * (pixel / 255 - mean) / std, on the device.
+ *
+ * @param pixels [N, H, W, C] uint8
+ * @returns [N, C, H, W] float32 in channels-last memory, which is the pixels' own order and the convolutions' fastest.
+ */
+export function prepareImages(pixels: Uint8Array, format: InputFormat, device: string): Tensor {
+  const { height, width, channels } = format;
+  return scope(() => {
+    const count = pixels.length / (height * width * channels);
+    const onDevice = toDevice(Tensor.from(pixels, [count, height, width, channels]), device);
+    const perChannel = (values: readonly number[]) =>
+      toDevice(reshape(Tensor.from(values.map((value) => value * 255)), [1, channels, 1, 1]), device);
+    const images = contiguous(toDType(permute(onDevice, [0, 3, 1, 2]), "float32"), "channels_last");
+    return div(sub(images, perChannel(format.mean)), perChannel(format.std));
+  });
+}
+
+/** The same labels as an int64 tensor on the device. */
+export function prepareLabels(labels: Int32Array, device: string): Tensor {
+  return scope(() => toDevice(Tensor.from(labels), device, "int64" satisfies DType));
+}

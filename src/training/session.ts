@@ -1,0 +1,268 @@
+import type { DataSource } from "../data/image-set.js";
+import { Loader } from "../data/loader.js";
+import { openData } from "../data/open.js";
+import { InputError } from "../errors.js";
+import { formForImages } from "../models/registry.js";
+import { VERSION } from "../version.js";
+import { audit } from "./audit.js";
+import { type CheckpointConfig, loadCheckpoint, loadTrainingState, saveCheckpoint } from "./checkpoint.js";
+import { describeEnvironment } from "./environment.js";
+import type { Evaluation } from "./evaluate.js";
+import type { EpochEvent, TrainEvent } from "./events.js";
+import { writeCurves } from "./plots.js";
+import { parseRecipe, type Recipe } from "./recipe.js";
+import { RunFolder } from "./run-folder.js";
+import { Trainer, type TrainerState } from "./trainer.js";
+
+/** A new run, or (by `resume`) the rest of an earlier one, whose recipe and data it takes. */
+export type SessionOptions = {
+  /** Loader threads; any number gives the same bits. */
+  readonly workers: number;
+  readonly device: string;
+} & (
+  | { readonly data: string | DataSource; readonly recipe: Recipe; readonly out: string; readonly resume?: undefined }
+  | { readonly resume: string; readonly data?: DataSource }
+);
+
+/** Where in a run a checkpoint was written. */
+interface Position {
+  /** Finished epochs. */
+  readonly epoch: number;
+  /** Finished steps of the epoch under way. */
+  readonly stepInEpoch: number;
+  /** Sum of the step losses of the epoch under way, in order. */
+  readonly lossSum: number;
+  readonly bestTop1: number;
+  /** Of the last evaluation; null before the first. */
+  readonly evaluation: Evaluation | null;
+  /** Training time so far. */
+  readonly seconds: number;
+}
+
+const START: Position = { epoch: 0, stepInEpoch: 0, lossSum: 0, bestTop1: 0, evaluation: null, seconds: 0 };
+
+interface SavedState {
+  readonly position: Position;
+  readonly counters: TrainerState;
+}
+
+/**
+ * One training run in this thread, as a stream of events. It keeps the run folder: what is on disk is always a whole
+ * checkpoint and the events up to it.
+ *
+ * @param shouldStop asked between steps; when it says true, a checkpoint is written and the stream ends with "interrupted".
+ */
+export async function* runSession(options: SessionOptions, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+  const resumed = options.resume === undefined ? undefined : RunFolder.open(options.resume);
+  const asked = resumed
+    ? parseRecipe(resumed.readJson("recipe.json"), `${resumed.path}/recipe.json`)
+    : (options as { recipe: Recipe }).recipe;
+  const spec = options.data ?? dataOf(resumed);
+  const data = typeof spec === "string" ? openData(spec) : spec;
+  const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
+  const trainer = new Trainer(recipe, data, options.device);
+  let loader: Loader | undefined;
+  try {
+    const { batchSize, augmentation, seed } = recipe;
+    loader = new Loader(data.train, { batchSize, augmentation, seed, workers: options.workers });
+    const firstEvent = audit(trainer, resumed?.path ?? (options as { out: string }).out);
+    const run = resumed ?? RunFolder.create((options as { out: string }).out);
+    if (!resumed) {
+      run.writeJson("recipe.json", recipe);
+      run.writeJson("data.json", { source: typeof spec === "string" ? spec : null, description: data.description });
+    }
+    run.writeJson("environment.json", describeEnvironment());
+    yield* new Session(trainer, loader, run, recipe, data).events(firstEvent, resumed !== undefined, shouldStop);
+  } finally {
+    await loader?.close();
+    trainer.dispose();
+  }
+}
+
+function dataOf(run: RunFolder | undefined): string {
+  const { source } = run?.readJson("data.json") as { source?: unknown };
+  if (typeof source === "string") return source;
+  throw new InputError(`${run?.path}: the run was given its data by a program, and only that can resume it`);
+}
+
+class Session {
+  #position = START;
+  readonly #started = performance.now();
+  #secondsBefore = 0;
+
+  constructor(
+    private readonly trainer: Trainer,
+    private readonly loader: Loader,
+    private readonly run: RunFolder,
+    private readonly recipe: Recipe,
+    private readonly data: DataSource,
+  ) {}
+
+  async *events(audit: TrainEvent, resumed: boolean, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+    if (resumed) this.#restore();
+    else this.run.appendMetric(audit);
+    yield audit;
+    while (this.#position.epoch < this.recipe.epochs) {
+      yield* this.#steps(shouldStop);
+      if (this.#position.stepInEpoch < this.trainer.stepsPerEpoch) {
+        yield* this.#saveLast();
+        yield { type: "interrupted", run: this.run.path, epoch: this.#position.epoch + 1, step: this.#step };
+        return;
+      }
+      yield* this.#endEpoch();
+    }
+    writeCurves(this.run.path, this.run.readMetrics());
+    yield this.#record(this.#done());
+  }
+
+  /** Optimizer steps done since the run's beginning. */
+  get #step(): number {
+    return this.#position.epoch * this.trainer.stepsPerEpoch + this.#position.stepInEpoch;
+  }
+
+  get #seconds(): number {
+    return this.#secondsBefore + (performance.now() - this.#started) / 1000;
+  }
+
+  #epochStarted = 0;
+  /** Seconds this process spent in steps of the epoch under way, and how many steps they were. */
+  #stepSeconds = 0;
+  #stepCount = 0;
+
+  /** The rest of the epoch under way. */
+  async *#steps(shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+    const { trainer, recipe } = this;
+    const { stepsPerEpoch, schedule } = trainer;
+    this.#epochStarted = performance.now();
+    this.#stepSeconds = 0;
+    this.#stepCount = 0;
+    let before = performance.now();
+    for await (const batch of this.loader.epoch(this.#position.epoch, this.#position.stepInEpoch)) {
+      if (shouldStop()) return;
+      const { loss, lr } = trainer.step(batch, this.#step);
+      const now = performance.now();
+      const seconds = (now - before) / 1000;
+      before = now;
+      this.#stepSeconds += seconds;
+      this.#stepCount += 1;
+      const { stepInEpoch, lossSum } = this.#position;
+      this.#position = { ...this.#position, stepInEpoch: stepInEpoch + 1, lossSum: lossSum + loss };
+      yield this.#record({
+        type: "step",
+        step: this.#step,
+        totalSteps: schedule.totalSteps,
+        epoch: this.#position.epoch + 1,
+        epochs: recipe.epochs,
+        stepInEpoch: stepInEpoch + 1,
+        stepsPerEpoch,
+        loss,
+        lr,
+        imagesPerSecond: batch.size / seconds,
+        skippedSteps: trainer.scaler.skippedSteps,
+        lossScale: trainer.scaler.scale,
+      });
+    }
+  }
+
+  *#endEpoch(): Generator<TrainEvent> {
+    const { trainer, recipe } = this;
+    const imagesPerSecond = (this.#stepCount * recipe.batchSize) / this.#stepSeconds;
+    const evaluation = trainer.evaluate();
+    const { epoch, lossSum, bestTop1 } = this.#position;
+    const best = evaluation.top1 > bestTop1;
+    const step = this.#step;
+    this.#position = {
+      epoch: epoch + 1,
+      stepInEpoch: 0,
+      lossSum: 0,
+      bestTop1: Math.max(bestTop1, evaluation.top1),
+      evaluation,
+      seconds: this.#seconds,
+    };
+    const event: EpochEvent = {
+      type: "epoch",
+      epoch: epoch + 1,
+      step,
+      trainLoss: lossSum / trainer.stepsPerEpoch,
+      top1: evaluation.top1,
+      top5: evaluation.top5,
+      validationLoss: evaluation.loss,
+      imagesPerSecond: this.#stepCount > 0 ? imagesPerSecond : 0,
+      lr: trainer.schedule.at(step - 1),
+      best,
+      seconds: (performance.now() - this.#epochStarted) / 1000,
+    };
+    yield this.#record(event);
+    if (best) yield* this.#saveBest();
+    yield* this.#saveLast();
+    writeCurves(this.run.path, this.run.readMetrics());
+  }
+
+  *#saveBest(): Generator<TrainEvent> {
+    const path = this.run.bestCheckpoint;
+    saveCheckpoint(path, { weights: this.trainer.weights(), config: this.#config() });
+    yield { type: "checkpoint", path, kind: "best", epoch: this.#position.epoch, step: this.#step };
+  }
+
+  *#saveLast(): Generator<TrainEvent> {
+    const path = this.run.lastCheckpoint;
+    const { tensors, counters } = this.trainer.trainingState();
+    const position = { ...this.#position, seconds: this.#seconds };
+    const state: SavedState = { position, counters };
+    saveCheckpoint(path, { weights: this.trainer.weights(), config: this.#config() }, { training: tensors, state });
+    yield { type: "checkpoint", path, kind: "last", epoch: this.#position.epoch, step: this.#step };
+  }
+
+  #restore(): void {
+    const { weights } = loadCheckpoint(this.run.lastCheckpoint);
+    const { training, state } = loadTrainingState(this.run.lastCheckpoint);
+    const { position, counters } = state as SavedState;
+    this.trainer.restore(weights, training, counters);
+    this.#position = position;
+    this.#secondsBefore = position.seconds;
+    this.run.truncateMetrics(this.#step);
+  }
+
+  #config(): CheckpointConfig {
+    const { train } = this.data;
+    const { recipe } = this;
+    const { evaluation, epoch } = this.#position;
+    return {
+      architecture: recipe.model,
+      num_classes: train.classes.length,
+      in_chans: train.channels,
+      input_size: [train.channels, train.height, train.width],
+      mean: [...train.mean],
+      std: [...train.std],
+      label_names: [...train.classes],
+      model_options: recipe.modelOptions,
+      knack: {
+        version: VERSION,
+        epoch,
+        step: this.#step,
+        top1: evaluation?.top1 ?? null,
+        top5: evaluation?.top5 ?? null,
+        recipe: recipe.name,
+      },
+    };
+  }
+
+  #done(): TrainEvent {
+    const { evaluation, bestTop1 } = this.#position;
+    return {
+      type: "done",
+      run: this.run.path,
+      top1: evaluation?.top1 ?? 0,
+      top5: evaluation?.top5 ?? 0,
+      validationLoss: evaluation?.loss ?? 0,
+      bestTop1,
+      seconds: this.#seconds,
+      skippedSteps: this.trainer.scaler.skippedSteps,
+    };
+  }
+
+  #record(event: TrainEvent): TrainEvent {
+    this.run.appendMetric(event);
+    return event;
+  }
+}

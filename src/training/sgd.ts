@@ -1,0 +1,95 @@
+import type { Parameter } from "../nn/module.js";
+import { clearGradient, gradientOf, noGradient } from "../tensor/autograd.js";
+import { addEachInPlace, all, copyInPlace, finite, scaleEachInPlace, toDType, zerosLike } from "../tensor/ops.js";
+import { scope } from "../tensor/scope.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { NamedParameters } from "../tricks/no-bias-decay.js";
+
+export interface ParameterGroup {
+  readonly parameters: NamedParameters;
+  readonly weightDecay: number;
+}
+
+interface Slot {
+  readonly name: string;
+  readonly parameter: Parameter;
+  /** What the update is applied to: the float32 master, or the parameter itself. */
+  readonly target: Tensor;
+  readonly momentum: Tensor;
+}
+
+/**
+ * SGD with momentum as PyTorch computes it (Algorithm 1 of the paper, and its Nesterov form):
+ * g <- grad + decay w; v <- m v + g; w <- w - lr (g + m v), or w - lr v without Nesterov.
+ *
+ * 16-bit parameters are updated through their float32 masters.
+ */
+export class Sgd {
+  readonly #groups: readonly { readonly slots: readonly Slot[]; readonly weightDecay: number }[];
+  readonly #momentum: number;
+  readonly #nesterov: boolean;
+
+  constructor(
+    groups: readonly ParameterGroup[],
+    options: { momentum: number; nesterov: boolean; masters: ReadonlyMap<Parameter, Tensor> },
+  ) {
+    this.#momentum = options.momentum;
+    this.#nesterov = options.nesterov;
+    this.#groups = noGradient(() =>
+      groups.map(({ parameters, weightDecay }) => ({
+        weightDecay,
+        slots: Array.from(parameters, ([name, parameter]) => {
+          const target = options.masters.get(parameter) ?? parameter;
+          return { name, parameter, target, momentum: zerosLike(target).keep() };
+        }),
+      })),
+    );
+  }
+
+  /**
+   * One update from the accumulated gradients, which are cleared.
+   *
+   * @param gradientScale what the gradients are multiplied by first: one over the loss scale.
+   * @param checkFinite whether to look for overflow.
+   * @returns false where a gradient was not finite: then nothing was changed.
+   */
+  step(learningRate: number, gradientScale: number, checkFinite: boolean): boolean {
+    return noGradient(() =>
+      scope(() => {
+        const gradients = this.#groups.map(({ slots }) => slots.map(takeGradient));
+        if (gradientScale !== 1) for (const group of gradients) scaleEachInPlace(group, gradientScale);
+        if (checkFinite && !gradients.flat().every((gradient) => all(finite(gradient)).item() === 1)) return false;
+        this.#groups.forEach((group, index) => this.#update(group, gradients[index] ?? [], learningRate));
+        return true;
+      }),
+    );
+  }
+
+  #update({ slots, weightDecay }: { slots: readonly Slot[]; weightDecay: number }, gradients: Tensor[], lr: number) {
+    const targets = slots.map((slot) => slot.target);
+    const momenta = slots.map((slot) => slot.momentum);
+    if (weightDecay !== 0) addEachInPlace(gradients, targets, weightDecay);
+    scaleEachInPlace(momenta, this.#momentum);
+    addEachInPlace(momenta, gradients);
+    if (this.#nesterov) addEachInPlace(gradients, momenta, this.#momentum);
+    addEachInPlace(targets, this.#nesterov ? gradients : momenta, -lr);
+    for (const { parameter, target } of slots) if (parameter !== target) copyInPlace(parameter, target);
+  }
+
+  /** The momentum of every parameter by its name. */
+  *momenta(): IterableIterator<[string, Tensor]> {
+    for (const { slots } of this.#groups) for (const { name, momentum } of slots) yield [name, momentum];
+  }
+
+  dispose(): void {
+    for (const [, momentum] of this.momenta()) momentum.dispose();
+  }
+}
+
+/** The float32 gradient of a parameter, which then has none. */
+function takeGradient({ name, parameter }: Slot): Tensor {
+  const gradient = gradientOf(parameter);
+  if (gradient === null) throw new Error(`${name} has no gradient: it does not take part in the loss`);
+  clearGradient(parameter);
+  return toDType(gradient, "float32");
+}

@@ -1,0 +1,53 @@
+import type { ImageSet } from "../data/image-set.js";
+import { InputError } from "../errors.js";
+import type { Module } from "../nn/module.js";
+import { noGradient } from "../tensor/autograd.js";
+import { toDType } from "../tensor/ops.js";
+import { scope } from "../tensor/scope.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "../tricks/low-precision.js";
+import { type LoadedModel, loadModel } from "./load-model.js";
+
+/** The network a student learns from (section 5.3). It never learns itself. */
+export class Teacher {
+  readonly #model: Module;
+  readonly #precision: Precision;
+  readonly architecture: string;
+
+  /**
+   * @throws InputError where the checkpoint is missing or broken, or was made for other images or classes than `set`.
+   */
+  constructor(path: string, set: ImageSet, precision: Precision, device: string) {
+    const loaded = loadModel(path, device);
+    requireSameTask(loaded, set, path);
+    for (const master of lowerPrecision(loaded.model, precision, device).values()) master.dispose();
+    this.#model = loaded.model;
+    this.#precision = precision;
+    this.architecture = loaded.config.architecture;
+  }
+
+  /** The teacher's float32 logits for images as the student sees them. */
+  logits(images: Tensor): Tensor {
+    const dtype = COMPUTE_DTYPE[this.#precision];
+    return noGradient(() => scope(() => toDType(this.#model.forward(toDType(images, dtype)), "float32")));
+  }
+
+  dispose(): void {
+    this.#model.dispose();
+  }
+}
+
+function requireSameTask({ model, config, format }: LoadedModel, set: ImageSet, path: string): void {
+  const faults: string[] = [];
+  if (config.num_classes !== set.classes.length) {
+    faults.push(`${config.num_classes} classes, the data has ${set.classes.length}`);
+  }
+  if (format.channels !== set.channels) faults.push(`${format.channels} channels, the data has ${set.channels}`);
+  const near = (a: readonly number[], b: readonly number[]) => a.every((x, i) => Math.abs(x - (b[i] ?? x)) < 1e-3);
+  if (!near(format.mean, set.mean) || !near(format.std, set.std)) {
+    faults.push(`another normalisation (mean ${format.mean}, the data's is ${set.mean})`);
+  }
+  if (faults.length === 0) return;
+  model.dispose();
+  throw new InputError(`distillation.teacher: ${path} was trained for ${faults.join(" and ")}: give another --teacher`);
+}

@@ -1,0 +1,121 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { DataSource } from "../data/image-set.js";
+import { InputError, KnackError } from "../errors.js";
+import { chooseBlasKernels } from "../native/blas.js";
+import type { TrainEvent } from "./events.js";
+import { loadRecipe } from "./load-recipe.js";
+import { presets } from "./presets.js";
+import { parseRecipe, type RecipeInput } from "./recipe.js";
+import { defaultRunPath } from "./run-folder.js";
+import type { SessionOptions } from "./session.js";
+
+export interface TrainOptions {
+  /** "fashion-mnist", a folder of IDX or CIFAR binary files, or images in memory. */
+  readonly data: string | DataSource;
+  /** A preset's name, a recipe file, or a recipe whose missing keys come from the baseline or the preset it extends. */
+  readonly recipe: string | RecipeInput;
+  /** The run's folder; default `runs/<data>-<recipe>-<date>`. */
+  readonly out?: string | undefined;
+  /** Loader threads, default 0: images are made in the training thread. Any number gives the same bits. */
+  readonly workers?: number | undefined;
+  /** "cpu" (default) or "cuda". */
+  readonly device?: string | undefined;
+  /** Stops the run cleanly, at a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" | "signal"> {
+  /** The run's folder. */
+  readonly resume: string;
+  /** Needed only where the run was given its images in memory. */
+  readonly data?: DataSource | undefined;
+}
+
+/** What the training thread sends. */
+export type FromTraining =
+  | { readonly event: TrainEvent }
+  | { readonly failure: { readonly message: string; readonly exitCode: 1 | 2 } };
+
+/** What it is sent. */
+export type ToTraining = "stop";
+
+/**
+ * Trains a model, in a thread of its own, as a stream of events: first "audit", then "step", "epoch" and "checkpoint", last
+ * "done" or, where it was stopped, "interrupted". Leaving the loop early (`break`) stops the run cleanly at a checkpoint too.
+ *
+ * @throws InputError where options, recipe, data or teacher are wrong; KnackError where the run fails.
+ * @example
+ * for await (const event of train({ data: "fashion-mnist", recipe: "baseline" })) {
+ *   if (event.type === "epoch") console.log(event.epoch, event.top1);
+ * }
+ */
+export async function* train(options: TrainOptions | ResumeOptions): AsyncGenerator<TrainEvent, void, undefined> {
+  chooseBlasKernels();
+  const workerData = await sessionOptions(options);
+  const worker = new Worker(new URL("./training-worker.js", import.meta.url), { workerData, execArgv: [] });
+  const stop = () => worker.postMessage("stop" satisfies ToTraining);
+  const exited = once(worker, "exit").catch(() => {}); // a failure is thrown below
+  options.signal?.addEventListener("abort", stop);
+  try {
+    if (options.signal?.aborted) stop();
+    yield* eventsOf(worker);
+  } finally {
+    options.signal?.removeEventListener("abort", stop);
+    stop();
+    await exited;
+  }
+}
+
+async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<SessionOptions> {
+  const { workers = 0, device = "cpu" } = options;
+  if ("resume" in options) {
+    const { resume, data } = options;
+    return { resume, workers, device, ...(data && { data }) };
+  }
+  const { data } = options;
+  const recipe =
+    typeof options.recipe === "string"
+      ? await loadRecipe(options.recipe)
+      : parseRecipe(options.recipe, "the recipe", presets.baseline);
+  const out = options.out ?? defaultRunPath(typeof data === "string" ? data : "images", recipe.name);
+  return { data, recipe, out, workers, device };
+}
+
+/** What the worker sends, until it ends. */
+async function* eventsOf(worker: Worker): AsyncGenerator<TrainEvent, void, undefined> {
+  const waiting: FromTraining[] = [];
+  let ended = false;
+  let crash: unknown;
+  let wake = () => {};
+  worker.on("message", (message: FromTraining) => {
+    waiting.push(message);
+    wake();
+  });
+  worker.on("error", (error) => {
+    crash = error;
+  });
+  worker.on("exit", () => {
+    ended = true;
+    wake();
+  });
+  for (;;) {
+    for (let message = waiting.shift(); message; message = waiting.shift()) {
+      if ("failure" in message) throw failureOf(message.failure);
+      yield message.event;
+    }
+    if (ended) break;
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  }
+  if (crash) {
+    throw new KnackError(`training ended by an error: ${crash instanceof Error ? crash.message : crash}`, {
+      cause: crash,
+    });
+  }
+}
+
+function failureOf({ message, exitCode }: { message: string; exitCode: 1 | 2 }): KnackError {
+  return exitCode === 2 ? new InputError(message) : new KnackError(message);
+}

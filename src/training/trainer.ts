@@ -1,0 +1,230 @@
+import type { DataSource } from "../data/image-set.js";
+import type { Batch } from "../data/loader.js";
+import { KnackError } from "../errors.js";
+import { createModel } from "../models/registry.js";
+import { xavierUniform } from "../nn/initialise.js";
+import type { Module, Parameter } from "../nn/module.js";
+import { moveTo } from "../nn/move-to.js";
+import type { RawTensor } from "../nn/safetensors.js";
+import { fromRawTensor, loadStateDict, rawTensor } from "../nn/state-dict.js";
+import { backward, noGradient } from "../tensor/autograd.js";
+import { add, copyInPlace, crossEntropy, mulScalar, toDType } from "../tensor/ops.js";
+import { seedFor } from "../tensor/random.js";
+import { scope } from "../tensor/scope.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { distillationLoss } from "../tricks/distillation.js";
+import { targetDistribution } from "../tricks/label-smoothing.js";
+import { COMPUTE_DTYPE, LossScaler, lowerPrecision } from "../tricks/low-precision.js";
+import { drawMixup, mixup } from "../tricks/mixup.js";
+import { type DecayGroups, noBiasDecay } from "../tricks/no-bias-decay.js";
+import { zeroGamma } from "../tricks/zero-gamma.js";
+import { Ema } from "./ema.js";
+import { type Evaluation, evaluate } from "./evaluate.js";
+import { prepareImages, prepareLabels } from "./prepare-images.js";
+import { checkAgainstData, checkTeacher, type Recipe } from "./recipe.js";
+import { type LearningRateSchedule, learningRateSchedule } from "./schedule.js";
+import { Sgd } from "./sgd.js";
+import { Teacher } from "./teacher.js";
+
+/** What one optimizer step came to. */
+export interface StepResult {
+  /** Against the training targets (smoothed, mixed, with the distillation term), mean over the batch. */
+  readonly loss: number;
+  readonly lr: number;
+}
+
+/** The counters that a resumed run needs beside tensors. */
+export interface TrainerState {
+  readonly lossScale: number;
+  readonly goodSteps: number;
+  readonly skippedSteps: number;
+}
+
+const MOMENTUM = "momentum.";
+const RAW_WEIGHTS = "weights.";
+
+/**
+ * A model being trained by a recipe: everything that happens in one optimizer step, and nothing about epochs, files or
+ * progress. What is random in step s depends on (seed, s) alone.
+ */
+export class Trainer {
+  readonly model: Module;
+  readonly schedule: LearningRateSchedule;
+  readonly stepsPerEpoch: number;
+  readonly scaler: LossScaler;
+  /** State dict names of the gammas that the zero-gamma trick set to 0. */
+  readonly zeroedGammas: readonly string[];
+  readonly decayGroups: DecayGroups;
+  readonly teacher: Teacher | undefined;
+  /** Float32 masters of the 16-bit parameters. */
+  readonly masters: ReadonlyMap<Parameter, Tensor>;
+  readonly #optimizer: Sgd;
+  readonly #ema: Ema | undefined;
+  readonly #classes: number;
+
+  /**
+   * @throws InputError where the recipe does not fit the data, the model, the engine or the teacher.
+   */
+  constructor(
+    readonly recipe: Recipe,
+    readonly data: DataSource,
+    readonly device: string,
+  ) {
+    const { train } = data;
+    checkAgainstData(recipe, train.count);
+    checkTeacher(recipe);
+    this.stepsPerEpoch = Math.floor(train.count / recipe.batchSize);
+    this.schedule = learningRateSchedule(recipe, this.stepsPerEpoch);
+    this.scaler = new LossScaler(recipe.lossScale);
+    this.#classes = train.classes.length;
+    this.model = createModel(recipe.model, {
+      classes: this.#classes,
+      inChannels: train.channels,
+      ...recipe.modelOptions,
+    });
+    xavierUniform(this.model, recipe.seed);
+    this.zeroedGammas = recipe.zeroGamma ? zeroGamma(this.model) : [];
+    moveTo(this.model, device);
+    this.masters = lowerPrecision(this.model, recipe.precision, device);
+    this.decayGroups = recipe.noBiasDecay
+      ? noBiasDecay(this.model)
+      : { decayed: new Map(this.model.parameters()), undecayed: new Map() };
+    this.#optimizer = new Sgd(
+      [
+        { parameters: this.decayGroups.decayed, weightDecay: recipe.weightDecay },
+        { parameters: this.decayGroups.undecayed, weightDecay: 0 },
+      ],
+      { momentum: recipe.momentum, nesterov: recipe.nesterov, masters: this.masters },
+    );
+    this.#ema = recipe.ema ? new Ema(this.#float32State(), recipe.ema.decay) : undefined;
+    this.teacher = recipe.distillation
+      ? new Teacher(recipe.distillation.teacher ?? "", train, recipe.precision, device)
+      : undefined;
+  }
+
+  /**
+   * One optimizer step on a batch of `recipe.batchSize` images, computed in `recipe.accumulation` parts.
+   *
+   * @param step 0-based number of the step in the run
+   * @throws KnackError where the loss is not finite and no loss scale is there to handle it.
+   */
+  step(batch: Batch, step: number): StepResult {
+    const { accumulation } = this.recipe;
+    const lr = this.schedule.at(step);
+    const size = batch.size / accumulation;
+    const bytes = batch.pixels.length / batch.size;
+    let loss = 0;
+    for (let part = 0; part < accumulation; part++) {
+      const [start, end] = [part * size, (part + 1) * size];
+      const pixels = batch.pixels.subarray(start * bytes, end * bytes);
+      const labels = batch.labels.subarray(start, end);
+      loss += this.#accumulate(pixels, labels, seedFor(this.recipe.seed, "mixup", step, part)) / accumulation;
+    }
+    if (!Number.isFinite(loss) && !this.scaler.active) {
+      throw new KnackError(
+        `step ${step + 1}: the loss is not finite at lr ${lr.toPrecision(3)}: try a smaller --lr or a longer --warmup`,
+      );
+    }
+    const finite = this.#optimizer.step(lr, 1 / this.scaler.scale, this.scaler.active);
+    this.scaler.update(finite);
+    if (finite) this.#ema?.update();
+    return { loss, lr };
+  }
+
+  /** Forward and backward of one part; the gradients add up to the mean over the whole batch. */
+  #accumulate(pixels: Uint8Array, labels: Int32Array, mixupSeed: number): number {
+    const { recipe, device } = this;
+    return scope(() => {
+      const clean = {
+        images: prepareImages(pixels, this.data.train, device),
+        targets: targetDistribution(prepareLabels(labels, device), this.#classes, recipe.labelSmoothing),
+      };
+      const { images, targets } = recipe.mixup
+        ? mixup(clean.images, clean.targets, recipe.mixup, drawMixup(recipe.mixup, mixupSeed))
+        : clean;
+      const logits = toDType(this.model.forward(toDType(images, COMPUTE_DTYPE[recipe.precision])), "float32");
+      const loss = this.#loss(logits, targets, images);
+      backward(mulScalar(loss, this.scaler.scale / recipe.accumulation));
+      return loss.item();
+    });
+  }
+
+  #loss(logits: Tensor, targets: Tensor, images: Tensor): Tensor {
+    const hard = crossEntropy(logits, targets);
+    const { distillation } = this.recipe;
+    if (!distillation || !this.teacher) return hard;
+    const soft = distillationLoss(logits, this.teacher.logits(images), distillation);
+    return add(mulScalar(hard, distillation.hardWeight), soft, distillation.softWeight);
+  }
+
+  /** On the validation images, with the averaged weights where the recipe averages them. */
+  evaluate(): Evaluation {
+    const settings = { format: this.data.train, dtype: COMPUTE_DTYPE[this.recipe.precision], device: this.device };
+    const run = () => evaluate(this.model, this.data.validation, settings);
+    return this.#ema ? this.#ema.applied(this.model, run) : run();
+  }
+
+  /** The weights to use the model with: float32, averaged where the recipe averages them. */
+  weights(): Map<string, RawTensor> {
+    return snapshot(new Map([...this.#float32State(), ...(this.#ema?.averages ?? [])]));
+  }
+
+  /** What a resumed run needs beside `weights()`. */
+  trainingState(): { tensors: Map<string, RawTensor>; counters: TrainerState } {
+    const tensors = snapshot(this.#optimizer.momenta(), MOMENTUM);
+    if (this.#ema) for (const [name, raw] of snapshot(this.#float32State(), RAW_WEIGHTS)) tensors.set(name, raw);
+    const { scale: lossScale, goodSteps, skippedSteps } = this.scaler;
+    return { tensors, counters: { lossScale, goodSteps, skippedSteps } };
+  }
+
+  /** Goes back to a saved state: the next step gives the same bits as it would have then. */
+  restore(weights: ReadonlyMap<string, RawTensor>, tensors: ReadonlyMap<string, RawTensor>, counters: TrainerState) {
+    const raw = new Map(
+      Array.from(tensors)
+        .filter(([name]) => name.startsWith(RAW_WEIGHTS))
+        .map(([name, tensor]) => [name.slice(RAW_WEIGHTS.length), tensor]),
+    );
+    this.load(this.#ema ? raw : weights);
+    if (this.#ema) copyFrom(weights, this.#ema.averages);
+    copyFrom(tensors, this.#optimizer.momenta(), MOMENTUM);
+    this.scaler.scale = counters.lossScale;
+    this.scaler.goodSteps = counters.goodSteps;
+    this.scaler.skippedSteps = counters.skippedSteps;
+  }
+
+  /** Replaces the weights, in the model and in the float32 masters. @throws InputError where they do not fit. */
+  load(weights: ReadonlyMap<string, RawTensor>): void {
+    loadStateDict(this.model, weights, "the checkpoint");
+    copyFrom(weights, this.#float32State());
+  }
+
+  dispose(): void {
+    this.model.dispose();
+    this.#optimizer.dispose();
+    this.#ema?.dispose();
+    this.teacher?.dispose();
+    for (const master of this.masters.values()) master.dispose();
+  }
+
+  /** The model's state with 16-bit parameters by their masters. */
+  #float32State(): Map<string, Tensor> {
+    return new Map(
+      Array.from(this.model.state(), ([name, tensor]) => [name, this.masters.get(tensor as Parameter) ?? tensor]),
+    );
+  }
+}
+
+function snapshot(tensors: Iterable<[string, Tensor]>, prefix = ""): Map<string, RawTensor> {
+  return new Map(Array.from(tensors, ([name, tensor]) => [prefix + name, rawTensor(tensor)]));
+}
+
+function copyFrom(raw: ReadonlyMap<string, RawTensor>, tensors: Iterable<[string, Tensor]>, prefix = ""): void {
+  noGradient(() => {
+    for (const [name, tensor] of tensors) {
+      const source = raw.get(prefix + name);
+      if (!source) continue;
+      using values = fromRawTensor(source);
+      copyInPlace(tensor, values);
+    }
+  });
+}

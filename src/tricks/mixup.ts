@@ -1,0 +1,65 @@
+import { Generator } from "../tensor/generator.js";
+import {
+  addInPlace,
+  flip,
+  full,
+  indexSelect,
+  mulScalar,
+  randomPermutation,
+  roll,
+  sampleDirichlet,
+  toDevice,
+} from "../tensor/ops.js";
+import { scope } from "../tensor/scope.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+export interface Mixup {
+  readonly alpha: number;
+  /** Who is mixed with whom: "permute" at random; "reverse" the batch, as gluon-cv and timm; "roll" by one, as torchvision. */
+  readonly pairing: "permute" | "reverse" | "roll";
+}
+
+/** The random part of one batch's mixup. */
+export interface MixupDraw {
+  /** In [0, 1]. */
+  readonly lambda: number;
+  /** Seeds the permutation. */
+  readonly seed: number;
+}
+
+/** lambda ~ Beta(alpha, alpha), one for the whole batch. */
+export function drawMixup({ alpha }: Mixup, seed: number): MixupDraw {
+  return scope(() => {
+    using generator = new Generator(seed);
+    const [lambda = 1] = sampleDirichlet(full([1, 2], alpha, "float64"), generator).toArray();
+    return { lambda, seed };
+  });
+}
+
+/**
+ * Mixup (section 5.4, equations 7 and 8): x^ = lambda x_i + (1 - lambda) x_j and y^ = lambda y_i + (1 - lambda) y_j.
+ *
+ * @param images [N, C, H, W]
+ * @param targets distributions, [N, K]
+ */
+export function mixup(
+  images: Tensor,
+  targets: Tensor,
+  { pairing }: Mixup,
+  { lambda, seed }: MixupDraw,
+): { images: Tensor; targets: Tensor } {
+  return scope(() => {
+    const partner = partnerOf(pairing, seed, images);
+    const blend = (x: Tensor) => addInPlace(mulScalar(x, lambda), partner(x), 1 - lambda);
+    return { images: blend(images), targets: blend(targets) };
+  });
+}
+
+function partnerOf(pairing: Mixup["pairing"], seed: number, images: Tensor): (x: Tensor) => Tensor {
+  if (pairing === "reverse") return (x) => flip(x, [0]);
+  if (pairing === "roll") return (x) => roll(x, [1], [0]);
+  const [count = 0] = images.shape;
+  using generator = new Generator(seed);
+  const order = toDevice(randomPermutation(count, generator), images.device);
+  return (x) => indexSelect(x, 0, order);
+}
