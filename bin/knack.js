@@ -2,9 +2,8 @@
 import { existsSync } from "node:fs";
 
 const main = new URL("../dist/src/cli/main.js", import.meta.url);
-const addon = new URL("../build/knack.node", import.meta.url);
 
-if (existsSync(main) && existsSync(addon)) {
+if (existsSync(main)) {
   const cli = await import(main.href);
   await cli.main(process.argv);
 } else {

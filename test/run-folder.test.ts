@@ -245,10 +245,7 @@ test(
     fs.mkdirSync(join(folder, "empty"));
     RunFolder.create(join(folder, "empty"));
     fs.writeFileSync(join(folder, "file"), "");
-    assert.throws(
-      () => RunFolder.create(join(folder, "file")),
-      inputError(/file already exists; choose another --out/),
-    );
+    assert.throws(() => RunFolder.create(join(folder, "file")), inputError(/not a directory; choose another --out/));
     assert.throws(() => RunFolder.create(join(folder, "file", "run")), inputError(/not a directory; choose another/));
     // Refused to root too; Node's recursive mkdir would hang.
     if (fs.existsSync("/proc/self")) {

@@ -1,6 +1,5 @@
 import { Command } from "commander";
 import { openData } from "../data/open.js";
-import { evaluateCheckpoint } from "../training/evaluate-checkpoint.js";
 import { type Device, deviceOption } from "./device-option.js";
 
 /** `knack eval`: top-1, top-5 and loss of a checkpoint on a data set's validation images. */
@@ -11,7 +10,9 @@ export function evalCommand(): Command {
     .argument("<data>", "fashion-mnist, a folder of IDX files (MNIST) or of CIFAR binary files")
     .addOption(deviceOption())
     .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1')
-    .action((checkpoint: string, data: string, { json, device }: { json?: boolean; device: Device }) => {
+    .action(async (checkpoint: string, data: string, { json, device }: { json?: boolean; device: Device }) => {
+      // Only here, so that the other commands, `knack doctor` above all, start without the engine.
+      const { evaluateCheckpoint } = await import("../training/evaluate-checkpoint.js");
       const result = evaluateCheckpoint(checkpoint, openData(data).validation, device);
       const percent = (fraction: number) => `${(fraction * 100).toFixed(2)} %`;
       console.log(

@@ -70,10 +70,10 @@ async function run(options: TrainOptions | ResumeOptions, json: boolean): Promis
       if (event.type === "interrupted") process.exitCode = INTERRUPTED;
     }
   } catch (error) {
-    progress.close();
     if (json && error instanceof KnackError) progress.show({ type: "error", message: error.message });
     throw error;
   } finally {
+    progress.close();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }

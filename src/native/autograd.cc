@@ -24,7 +24,11 @@ Napi::Value backward(const Napi::CallbackInfo& info) {
 
 // gradient(tensor): the tensor's accumulated gradient, or null.
 Napi::Value gradient(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value { return wrap(info.Env(), tensorOf(info[0]).grad()); });
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    at::Tensor tensor = tensorOf(info[0]);
+    if (!tensor.is_leaf()) return info.Env().Null();  // libtorch would print a warning
+    return wrap(info.Env(), tensor.grad());
+  });
 }
 
 Napi::Value clearGradient(const Napi::CallbackInfo& info) {

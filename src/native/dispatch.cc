@@ -6,6 +6,7 @@
 #include <torch/version.h>
 
 #include <cmath>
+#include <cstdint>
 #include <sstream>
 #include <stdexcept>
 #include <unordered_map>
@@ -247,6 +248,10 @@ Napi::Value call(const Napi::CallbackInfo& info) {
       }
       try {
         stack.push_back(toIValue(value, argument.real_type(), argument.N()));
+        // libtorch 1.13 keeps a convolution's groups in 32 bits and divides by them: 2^32 would end the process.
+        if (argument.name() == "groups" && stack.back().isInt() && stack.back().toInt() > INT32_MAX) {
+          wrongType("a 32-bit integer");
+        }
       } catch (...) {
         throw std::invalid_argument(schema.name() + ": argument '" + argument.name() + "': " + currentExceptionMessage());
       }

@@ -30,7 +30,10 @@ Napi::Value threads(const Napi::CallbackInfo& info) { return Napi::Number::New(i
 // OpenMP keeps the number for each calling thread, so whoever computes sets it for itself.
 Napi::Value setThreads(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
+    const double count = info[0].As<Napi::Number>().DoubleValue();
+    // OpenMP ends the process where it cannot start as many threads as it was told to.
+    if (!(count >= 1 && count <= 1024)) throw std::invalid_argument("setThreads: expected 1 to 1024 threads");
+    at::set_num_threads(static_cast<int>(count));
     return info.Env().Undefined();
   });
 }

@@ -194,6 +194,7 @@ at::Tensor tensorOf(const Napi::Value& value) {
 
 at::Generator generatorOf(const Napi::Value& value) {
   Box* box = boxOf(value);
+  if (box != nullptr && box->value.isNone()) throw std::invalid_argument("the generator was already disposed");
   if (box == nullptr || !box->value.isGenerator()) throw std::invalid_argument("expected a generator");
   return box->value.toGenerator();
 }

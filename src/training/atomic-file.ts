@@ -44,7 +44,6 @@ export function replaceDirectoryAtomic(path: string, write: (directory: string) 
       if (entry !== kept) fs.rmSync(join(parent, entry), { recursive: true, force: true });
   };
   naming(path, () => {
-    fs.mkdirSync(parent, { recursive: true });
     const before = fs.lstatSync(path, { throwIfNoEntry: false });
     if (before?.isSymbolicLink()) removeSiblingsExcept(fs.readlinkSync(path));
 

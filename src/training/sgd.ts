@@ -59,7 +59,7 @@ export class Sgd {
         const gradients = this.#groups.map(({ slots }) => slots.map(takeGradient));
         if (gradientScale !== 1) for (const group of gradients) scaleEachInPlace(group, gradientScale);
         if (checkFinite && !gradients.flat().every((gradient) => all(finite(gradient)).item() === 1)) return false;
-        this.#groups.forEach((group, index) => this.#update(group, gradients[index] ?? [], learningRate));
+        for (const [index, group] of this.#groups.entries()) this.#update(group, gradients[index] ?? [], learningRate);
         return true;
       }),
     );

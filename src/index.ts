@@ -1,0 +1,20 @@
+/** knack as a library: `import { train } from "knack"`. */
+export type { Augmentation } from "./data/augment.js";
+export type { DataSource, ImageSet } from "./data/image-set.js";
+export { openData } from "./data/open.js";
+export { InputError, KnackError } from "./errors.js";
+export type {
+  AuditEvent,
+  CheckpointEvent,
+  DoneEvent,
+  EpochEvent,
+  InterruptedEvent,
+  StepEvent,
+  TrainEvent,
+  TrickAudit,
+} from "./training/events.js";
+export { loadRecipe } from "./training/load-recipe.js";
+export { presets } from "./training/presets.js";
+export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.js";
+export { learningRateSchedule } from "./training/schedule.js";
+export { type ResumeOptions, type TrainOptions, train } from "./training/train.js";
