@@ -35,7 +35,9 @@ await knack(
   ...["--epochs", quick ? "1" : "4", "--teacher", teacher, "--out", student],
 );
 
-const metrics = readFileSync(join(root, student, "metrics.jsonl"), "utf8").trim().split("\n");
+const metrics = readFileSync(join(root, student, "metrics.jsonl"), "utf8")
+  .trim()
+  .split("\n");
 const done = JSON.parse(metrics.at(-1));
 console.log(`
 The run:         ${student}

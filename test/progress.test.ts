@@ -24,6 +24,7 @@ function stepEvent(step: number, skippedSteps = 0): TrainEvent {
     stepInEpoch: step - 10 * (epoch - 1),
     stepsPerEpoch: 10,
     loss: 1.5,
+    labelLoss: 1.5,
     lr: 0.05,
     imagesPerSecond: 812.4,
     skippedSteps,
@@ -99,7 +100,7 @@ test("piped: a line per epoch and one every half minute", () => {
   progress.show(epoch);
   progress.show({ type: "checkpoint", path: "runs/a/checkpoints/last", kind: "last", epoch: 1, step: 10 });
   for (let step = 11; step <= 20; step++) {
-    progress.show({ ...stepEvent(step, 1), loss: Number.NaN } as TrainEvent);
+    progress.show({ ...stepEvent(step, 1), labelLoss: Number.NaN } as TrainEvent);
     seconds += 4;
   }
   progress.show(done);

@@ -62,7 +62,16 @@ function weightIn(path: string): number | undefined {
 function stepEvent(step: number): TrainEvent {
   const epoch = Math.ceil(step / 2);
   const progress = { step, totalSteps: 6, epoch, epochs: 3, stepInEpoch: step - 2 * (epoch - 1), stepsPerEpoch: 2 };
-  return { type: "step", ...progress, loss: 1 / step, lr: 0.1, imagesPerSecond: 100, skippedSteps: 0, lossScale: 1 };
+  return {
+    type: "step",
+    ...progress,
+    loss: 1 / step,
+    labelLoss: 1 / step,
+    lr: 0.1,
+    imagesPerSecond: 100,
+    skippedSteps: 0,
+    lossScale: 1,
+  };
 }
 
 function epochEvent(epoch: number): TrainEvent {

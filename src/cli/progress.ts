@@ -176,7 +176,7 @@ function auditLines(event: AuditEvent): string[] {
 function stepText(event: StepEvent, remaining: number): string {
   const parts = [
     `${Math.round(event.imagesPerSecond)} images/s`,
-    `loss ${Number.isFinite(event.loss) ? event.loss.toFixed(4) : "not finite"}`,
+    `loss ${Number.isFinite(event.labelLoss) ? event.labelLoss.toFixed(4) : "not finite"}`,
     `lr ${lr(event.lr)}`,
   ];
   if (Number.isFinite(remaining)) parts.push(`${formatDuration(remaining)} left`);

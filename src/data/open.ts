@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { InputError } from "../errors.js";
 import { isCifarFolder, openCifar } from "./cifar.js";
 import { openFashionMnist } from "./fashion-mnist.js";
@@ -10,6 +10,13 @@ const UNDERSTOOD =
   '"fashion-mnist", a folder of MNIST-style IDX files (train-images-idx3-ubyte, ...), ' +
   "or a folder of CIFAR-10 or CIFAR-100 binary files (data_batch_1.bin, ... or train.bin)";
 
+const NAMED: ReadonlyMap<string, () => DataSource> = new Map([["fashion-mnist", openFashionMnist]]);
+
+/** What `openData` finds from any working directory: a data set's name as it is, a folder by its full path. */
+export function anywhere(spec: string): string {
+  return NAMED.has(spec) ? spec : resolve(spec);
+}
+
 /**
  * Opens a data set by name ("fashion-mnist") or by folder; the kind of a folder is told by its files.
  * A folder that has the name of a data set is written with a slash: "./fashion-mnist".
@@ -17,7 +24,8 @@ const UNDERSTOOD =
  * @throws InputError where the data set is unknown, missing, damaged, or of a kind not understood
  */
 export function openData(spec: string): DataSource {
-  if (spec === "fashion-mnist") return openFashionMnist();
+  const named = NAMED.get(spec);
+  if (named) return named();
   const found = lookAt(spec);
   if (found === undefined) throw new InputError(`no data set or folder "${spec}": understood are ${UNDERSTOOD}`);
   if (!found.isDirectory()) throw new InputError(`"${spec}" is a file, not a folder: understood are ${UNDERSTOOD}`);

@@ -29,14 +29,16 @@ void release(Box* box) {
 }
 
 Napi::Value wrapValue(Napi::Env env, c10::IValue value) {
-  Box* box = new Box{std::move(value), environmentOf(env)};
-  box->owner->boxes.insert(box);
-  if (box->value.isTensor()) box->owner->liveTensors += 1;
-  return Napi::External<Box>::New(env, box, [](Napi::Env, Box* dead) {
+  auto box = std::make_unique<Box>(Box{std::move(value), environmentOf(env)});
+  const Napi::Value handle = Napi::External<Box>::New(env, box.get(), [](Napi::Env, Box* dead) {
     release(dead);
     dead->owner->boxes.erase(dead);
     delete dead;
   });
+  Box* known = box.release();
+  known->owner->boxes.insert(known);
+  if (known->value.isTensor()) known->owner->liveTensors += 1;
+  return handle;
 }
 
 void deleteReleasedBuffers(Napi::Env env) {

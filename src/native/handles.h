@@ -3,6 +3,9 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/ivalue.h>
+
+// In a worker that is being terminated no exception can be thrown any more; without this the whole process would end.
+#define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #include <napi.h>
 
 #include <memory>

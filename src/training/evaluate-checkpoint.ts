@@ -20,7 +20,6 @@ export function evaluateCheckpoint(path: string, set: ImageSet, device = "cpu"):
     }
     return evaluate(model, set, {
       format: { ...format, height: set.height, width: set.width },
-      dtype: "float32",
       device,
     });
   } finally {

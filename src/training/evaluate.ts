@@ -1,8 +1,7 @@
 import type { ImageSet } from "../data/image-set.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
-import type { DType } from "../tensor/dtype.js";
-import { crossEntropy, equal, narrow, sumAll, toDType, topkIndices, unsqueeze } from "../tensor/ops.js";
+import { crossEntropy, equal, narrow, sumAll, topkIndices, unsqueeze } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { type InputFormat, prepareImages, prepareLabels } from "./prepare-images.js";
 
@@ -21,13 +20,13 @@ const BATCH = 500;
  * Top-1, top-5 and loss on clean hard labels, whatever smoothing or mixup trains against. The model is put into evaluation
  * mode for it and back.
  *
- * @param format the normalisation the model was trained with.
- * @param dtype the model's compute dtype.
+ * @param model with float32 weights
+ * @param format the normalisation the model was trained with
  */
 export function evaluate(
   model: Module,
   set: ImageSet,
-  { format, dtype, device }: { format: InputFormat; dtype: DType; device: string },
+  { format, device }: { format: InputFormat; device: string },
 ): Evaluation {
   const imageBytes = set.height * set.width * set.channels;
   const wasTraining = model.training;
@@ -40,7 +39,7 @@ export function evaluate(
         noGradient(() => {
           const images = prepareImages(set.pixels.subarray(start * imageBytes, end * imageBytes), format, device);
           const labels = prepareLabels(set.labels.subarray(start, end), device);
-          const logits = toDType(model.forward(toDType(images, dtype)), "float32");
+          const logits = model.forward(images);
           const hits = equal(topkIndices(logits, Math.min(5, set.classes.length)), unsqueeze(labels, 1));
           return {
             right1: sumAll(narrow(hits, 1, 0, 1)).item(),

@@ -51,8 +51,10 @@ export interface StepEvent {
   /** 1 .. stepsPerEpoch */
   readonly stepInEpoch: number;
   readonly stepsPerEpoch: number;
-  /** Of this step's batch, against the (smoothed, mixed) training targets. */
+  /** What this step minimised: `labelLoss`, and the distillation term where there is a teacher. */
   readonly loss: number;
+  /** Cross-entropy against the (smoothed, mixed) training targets. */
+  readonly labelLoss: number;
   readonly lr: number;
   readonly imagesPerSecond: number;
   /** Steps so far whose gradients overflowed, so that the optimizer left them out. */
@@ -66,6 +68,7 @@ export interface EpochEvent {
   readonly epoch: number;
   /** Optimizer steps done when the epoch ended. */
   readonly step: number;
+  /** Mean of the steps' `labelLoss`. */
   readonly trainLoss: number;
   readonly top1: number;
   readonly top5: number;

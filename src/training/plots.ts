@@ -48,7 +48,7 @@ function panelsOf(metrics: readonly TrainEvent[]): Panel[] {
   const epochs = metrics.filter((event): event is EpochEvent => event.type === "epoch");
   const perStep = (value: (event: StepEvent) => number) => points(steps, (s) => s.step / s.stepsPerEpoch, value);
   const perEpoch = (value: (event: EpochEvent) => number) => points(epochs, (e) => e.epoch, value);
-  const loss = perStep((step) => step.loss);
+  const loss = perStep((step) => step.labelLoss);
   return [
     {
       title: "Loss (cross-entropy, nats)",

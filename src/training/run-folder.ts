@@ -114,11 +114,11 @@ export class RunFolder {
 
   /**
    * Before a run goes on from a checkpoint: drops everything from the first event later than `afterStep` optimizer steps,
-   * because it will happen again, and half a line at the end.
+   * because it will happen again, the "done" of a finished run too, and half a line at the end.
    */
   truncateMetrics(afterStep: number): void {
     const events = this.readMetrics();
-    const later = events.findIndex((event) => "step" in event && event.step > afterStep);
+    const later = events.findIndex((event) => event.type === "done" || ("step" in event && event.step > afterStep));
     const kept = later < 0 ? events : events.slice(0, later);
     writeFileAtomic(join(this.path, METRICS), kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
   }

@@ -1,6 +1,6 @@
 import type { DataSource } from "../data/image-set.js";
 import { Loader } from "../data/loader.js";
-import { openData } from "../data/open.js";
+import { anywhere, openData } from "../data/open.js";
 import { InputError } from "../errors.js";
 import { formForImages } from "../models/registry.js";
 import { VERSION } from "../version.js";
@@ -14,15 +14,28 @@ import { parseRecipe, type Recipe } from "./recipe.js";
 import { RunFolder } from "./run-folder.js";
 import { Trainer, type TrainerState } from "./trainer.js";
 
-/** A new run, or (by `resume`) the rest of an earlier one, whose recipe and data it takes. */
-export type SessionOptions = {
+interface EngineOptions {
   /** Loader threads; any number gives the same bits. */
   readonly workers: number;
   readonly device: string;
-} & (
-  | { readonly data: string | DataSource; readonly recipe: Recipe; readonly out: string; readonly resume?: undefined }
-  | { readonly resume: string; readonly data?: DataSource }
-);
+}
+
+export interface NewRun extends EngineOptions {
+  readonly data: string | DataSource;
+  readonly recipe: Recipe;
+  /** The run's folder, which must not be there yet or be empty. */
+  readonly out: string;
+}
+
+/** The rest of an earlier run, whose recipe and data it takes. */
+export interface ResumedRun extends EngineOptions {
+  /** The run's folder. */
+  readonly resume: string;
+  /** Needed only where the run was given its images in memory. */
+  readonly data?: DataSource;
+}
+
+export type SessionOptions = NewRun | ResumedRun;
 
 /** Where in a run a checkpoint was written. */
 interface Position {
@@ -30,7 +43,7 @@ interface Position {
   readonly epoch: number;
   /** Finished steps of the epoch under way. */
   readonly stepInEpoch: number;
-  /** Sum of the step losses of the epoch under way, in order. */
+  /** Sum of the label losses of the epoch under way, in order. */
   readonly lossSum: number;
   readonly bestTop1: number;
   /** Of the last evaluation; null before the first. */
@@ -53,56 +66,71 @@ interface SavedState {
  * @param shouldStop asked between steps; when it says true, a checkpoint is written and the stream ends with "interrupted".
  */
 export async function* runSession(options: SessionOptions, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
-  const resumed = options.resume === undefined ? undefined : RunFolder.open(options.resume);
-  const asked = resumed
-    ? parseRecipe(resumed.readJson("recipe.json"), `${resumed.path}/recipe.json`)
-    : (options as { recipe: Recipe }).recipe;
-  const spec = options.data ?? dataOf(resumed);
-  const data = typeof spec === "string" ? openData(spec) : spec;
+  const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
+  const { recipe: asked, source, out } = "resume" in options ? earlierRun(options) : newRun(options);
+  const data = typeof source === "string" ? openData(source) : source;
   const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
   const trainer = new Trainer(recipe, data, options.device);
   let loader: Loader | undefined;
   try {
     const { batchSize, augmentation, seed } = recipe;
     loader = new Loader(data.train, { batchSize, augmentation, seed, workers: options.workers });
-    const firstEvent = audit(trainer, resumed?.path ?? (options as { out: string }).out);
-    const run = resumed ?? RunFolder.create((options as { out: string }).out);
+    const tricks = audit(trainer, out);
+    const run = resumed ?? RunFolder.create(out);
     if (!resumed) {
       run.writeJson("recipe.json", recipe);
-      run.writeJson("data.json", { source: typeof spec === "string" ? spec : null, description: data.description });
+      run.writeJson("data.json", { source: typeof source === "string" ? source : null, description: data.description });
     }
     run.writeJson("environment.json", describeEnvironment());
-    yield* new Session(trainer, loader, run, recipe, data).events(firstEvent, resumed !== undefined, shouldStop);
+    yield* new Session(trainer, loader, run).events(tricks, resumed !== undefined, shouldStop);
   } finally {
     await loader?.close();
     trainer.dispose();
   }
 }
 
-function dataOf(run: RunFolder | undefined): string {
-  const { source } = run?.readJson("data.json") as { source?: unknown };
-  if (typeof source === "string") return source;
-  throw new InputError(`${run?.path}: the run was given its data by a program, and only that can resume it`);
+interface Task {
+  readonly recipe: Recipe;
+  readonly source: string | DataSource;
+  readonly out: string;
 }
 
+/** A folder is remembered by its full path, so that the run can be resumed from anywhere. */
+function newRun({ recipe, data, out }: NewRun): Task {
+  return { recipe, source: typeof data === "string" ? anywhere(data) : data, out };
+}
+
+function earlierRun({ resume, data }: ResumedRun): Task {
+  const run = RunFolder.open(resume);
+  const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
+  const { source } = run.readJson("data.json") as { source?: unknown };
+  if (data) return { recipe, source: data, out: resume };
+  if (typeof source === "string") return { recipe, source, out: resume };
+  throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);
+}
+
+/** The epochs of a run: steps, evaluation, checkpoints and the record of them. */
 class Session {
   #position = START;
+  /** When this process began, in the clock of `performance.now()`, and what the run had taken before that. */
   readonly #started = performance.now();
   #secondsBefore = 0;
+  #epochStarted = 0;
+  /** Seconds this process spent in steps of the epoch under way, and how many steps they were. */
+  #stepSeconds = 0;
+  #stepCount = 0;
 
   constructor(
     private readonly trainer: Trainer,
     private readonly loader: Loader,
     private readonly run: RunFolder,
-    private readonly recipe: Recipe,
-    private readonly data: DataSource,
   ) {}
 
   async *events(audit: TrainEvent, resumed: boolean, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
     if (resumed) this.#restore();
     else this.run.appendMetric(audit);
     yield audit;
-    while (this.#position.epoch < this.recipe.epochs) {
+    while (this.#position.epoch < this.trainer.recipe.epochs) {
       yield* this.#steps(shouldStop);
       if (this.#position.stepInEpoch < this.trainer.stepsPerEpoch) {
         yield* this.#saveLast();
@@ -111,7 +139,6 @@ class Session {
       }
       yield* this.#endEpoch();
     }
-    writeCurves(this.run.path, this.run.readMetrics());
     yield this.#record(this.#done());
   }
 
@@ -124,29 +151,24 @@ class Session {
     return this.#secondsBefore + (performance.now() - this.#started) / 1000;
   }
 
-  #epochStarted = 0;
-  /** Seconds this process spent in steps of the epoch under way, and how many steps they were. */
-  #stepSeconds = 0;
-  #stepCount = 0;
-
   /** The rest of the epoch under way. */
   async *#steps(shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
-    const { trainer, recipe } = this;
-    const { stepsPerEpoch, schedule } = trainer;
+    const { trainer } = this;
+    const { stepsPerEpoch, schedule, recipe } = trainer;
     this.#epochStarted = performance.now();
     this.#stepSeconds = 0;
     this.#stepCount = 0;
     let before = performance.now();
     for await (const batch of this.loader.epoch(this.#position.epoch, this.#position.stepInEpoch)) {
       if (shouldStop()) return;
-      const { loss, lr } = trainer.step(batch, this.#step);
+      const { loss, labelLoss, lr } = trainer.step(batch, this.#step);
       const now = performance.now();
       const seconds = (now - before) / 1000;
       before = now;
       this.#stepSeconds += seconds;
       this.#stepCount += 1;
       const { stepInEpoch, lossSum } = this.#position;
-      this.#position = { ...this.#position, stepInEpoch: stepInEpoch + 1, lossSum: lossSum + loss };
+      this.#position = { ...this.#position, stepInEpoch: stepInEpoch + 1, lossSum: lossSum + labelLoss };
       yield this.#record({
         type: "step",
         step: this.#step,
@@ -156,6 +178,7 @@ class Session {
         stepInEpoch: stepInEpoch + 1,
         stepsPerEpoch,
         loss,
+        labelLoss,
         lr,
         imagesPerSecond: batch.size / seconds,
         skippedSteps: trainer.scaler.skippedSteps,
@@ -165,8 +188,8 @@ class Session {
   }
 
   *#endEpoch(): Generator<TrainEvent> {
-    const { trainer, recipe } = this;
-    const imagesPerSecond = (this.#stepCount * recipe.batchSize) / this.#stepSeconds;
+    const { trainer } = this;
+    const imagesPerSecond = (this.#stepCount * trainer.recipe.batchSize) / this.#stepSeconds;
     const evaluation = trainer.evaluate();
     const { epoch, lossSum, bestTop1 } = this.#position;
     const best = evaluation.top1 > bestTop1;
@@ -224,8 +247,8 @@ class Session {
   }
 
   #config(): CheckpointConfig {
-    const { train } = this.data;
-    const { recipe } = this;
+    const { recipe, data } = this.trainer;
+    const { train } = data;
     const { evaluation, epoch } = this.#position;
     return {
       architecture: recipe.model,

@@ -8,7 +8,7 @@ import { moveTo } from "../nn/move-to.js";
 import type { RawTensor } from "../nn/safetensors.js";
 import { fromRawTensor, loadStateDict, rawTensor } from "../nn/state-dict.js";
 import { backward, noGradient } from "../tensor/autograd.js";
-import { add, copyInPlace, crossEntropy, mulScalar, toDType } from "../tensor/ops.js";
+import { add, copyInPlace, crossEntropy, detach, mulScalar, setData, toDType } from "../tensor/ops.js";
 import { seedFor } from "../tensor/random.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -28,8 +28,10 @@ import { Teacher } from "./teacher.js";
 
 /** What one optimizer step came to. */
 export interface StepResult {
-  /** Against the training targets (smoothed, mixed, with the distillation term), mean over the batch. */
+  /** What is minimised, mean over the batch: the loss against the targets, and the distillation term. */
   readonly loss: number;
+  /** The part against the (smoothed, mixed) targets: l(p, softmax(z)). */
+  readonly labelLoss: number;
   readonly lr: number;
 }
 
@@ -113,12 +115,14 @@ export class Trainer {
     const lr = this.schedule.at(step);
     const size = batch.size / accumulation;
     const bytes = batch.pixels.length / batch.size;
-    let loss = 0;
+    let [loss, labelLoss] = [0, 0];
     for (let part = 0; part < accumulation; part++) {
       const [start, end] = [part * size, (part + 1) * size];
       const pixels = batch.pixels.subarray(start * bytes, end * bytes);
       const labels = batch.labels.subarray(start, end);
-      loss += this.#accumulate(pixels, labels, seedFor(this.recipe.seed, "mixup", step, part)) / accumulation;
+      const losses = this.#accumulate(pixels, labels, seedFor(this.recipe.seed, "mixup", step, part));
+      loss += losses.loss / accumulation;
+      labelLoss += losses.labelLoss / accumulation;
     }
     if (!Number.isFinite(loss) && !this.scaler.active) {
       throw new KnackError(
@@ -128,11 +132,11 @@ export class Trainer {
     const finite = this.#optimizer.step(lr, 1 / this.scaler.scale, this.scaler.active);
     this.scaler.update(finite);
     if (finite) this.#ema?.update();
-    return { loss, lr };
+    return { loss, labelLoss, lr };
   }
 
   /** Forward and backward of one part; the gradients add up to the mean over the whole batch. */
-  #accumulate(pixels: Uint8Array, labels: Int32Array, mixupSeed: number): number {
+  #accumulate(pixels: Uint8Array, labels: Int32Array, mixupSeed: number): { loss: number; labelLoss: number } {
     const { recipe, device } = this;
     return scope(() => {
       const clean = {
@@ -143,25 +147,40 @@ export class Trainer {
         ? mixup(clean.images, clean.targets, recipe.mixup, drawMixup(recipe.mixup, mixupSeed))
         : clean;
       const logits = toDType(this.model.forward(toDType(images, COMPUTE_DTYPE[recipe.precision])), "float32");
-      const loss = this.#loss(logits, targets, images);
+      const labelLoss = crossEntropy(logits, targets);
+      const loss = this.#withDistillation(labelLoss, logits, images);
       backward(mulScalar(loss, this.scaler.scale / recipe.accumulation));
-      return loss.item();
+      return { loss: loss.item(), labelLoss: labelLoss.item() };
     });
   }
 
-  #loss(logits: Tensor, targets: Tensor, images: Tensor): Tensor {
-    const hard = crossEntropy(logits, targets);
+  #withDistillation(labelLoss: Tensor, logits: Tensor, images: Tensor): Tensor {
     const { distillation } = this.recipe;
-    if (!distillation || !this.teacher) return hard;
+    if (!distillation || !this.teacher) return labelLoss;
     const soft = distillationLoss(logits, this.teacher.logits(images), distillation);
-    return add(mulScalar(hard, distillation.hardWeight), soft, distillation.softWeight);
+    return add(mulScalar(labelLoss, distillation.hardWeight), soft, distillation.softWeight);
   }
 
-  /** On the validation images, with the averaged weights where the recipe averages them. */
+  /** On the validation images, with the weights that `weights()` saves: float32, averaged where the recipe averages them. */
   evaluate(): Evaluation {
-    const settings = { format: this.data.train, dtype: COMPUTE_DTYPE[this.recipe.precision], device: this.device };
-    const run = () => evaluate(this.model, this.data.validation, settings);
-    return this.#ema ? this.#ema.applied(this.model, run) : run();
+    const { model, data, device } = this;
+    const run = () => evaluate(model, data.validation, { format: data.train, device });
+    return this.#withMasters(() => (this.#ema ? this.#ema.applied(model, run) : run()));
+  }
+
+  /** Runs `body` while the 16-bit parameters hold their float32 masters. */
+  #withMasters<T>(body: () => T): T {
+    return scope(() => {
+      const lowered = noGradient(() =>
+        Array.from(this.masters.keys(), (parameter) => ({ parameter, data: detach(parameter) })),
+      );
+      for (const [parameter, master] of this.masters) setData(parameter, master);
+      try {
+        return body();
+      } finally {
+        for (const { parameter, data } of lowered) setData(parameter, data);
+      }
+    });
   }
 
   /** The weights to use the model with: float32, averaged where the recipe averages them. */

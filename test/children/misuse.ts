@@ -67,9 +67,11 @@ const tensors: (() => unknown)[] = [
   () => disposed(new Generator(1)),
 ];
 const plain: (() => unknown)[] = [
-  ...[undefined, null, true, false, 0, -0, 1, 2, 3, 0.5, -1, -2, 64, 2 ** 32 + 1, 2 ** 40, 2 ** 53 - 1].map((v) => () => v),
+  ...[undefined, null, true, false, 0, -0, 1, 2, 3, 0.5, -1, -2, 64, 2 ** 32, 2 ** 40, 2 ** 53 - 1].map((v) => () => v),
   ...[2 ** 53, -(2 ** 53), 2 ** 63, 1e300, Number.NaN, Number.POSITIVE_INFINITY, 5n, Symbol("s")].map((v) => () => v),
-  ...["", "float32", "int64", "bool", "cpu", "cpu:7", "cuda", "cuda:0", "meta", "xla", "mps", "channels_last"].map((v) => () => v),
+  ...["", "float32", "int64", "bool", "cpu", "cpu:7", "cuda", "cuda:0", "meta", "xla", "mps", "channels_last"].map(
+    (v) => () => v,
+  ),
   ...["aten::add", "no such thing", "\0", "💥".repeat(1000)].map((v) => () => v),
   () => [],
   () => [1],
@@ -120,7 +122,17 @@ function structuredDetached(): Float32Array {
   return array;
 }
 
-const OPTION_NAMES = ["stride", "padding", "dilation", "groups", "training", "momentum", "eps", "ceilMode", "countIncludePad"];
+const OPTION_NAMES = [
+  "stride",
+  "padding",
+  "dilation",
+  "groups",
+  "training",
+  "momentum",
+  "eps",
+  "ceilMode",
+  "countIncludePad",
+];
 
 /** An options object with hostile values. */
 function options(): unknown {
@@ -240,7 +252,8 @@ function describe(value: unknown): string {
   if (Array.isArray(value)) return `[${value.slice(0, 4).map(describe).join(", ")}${value.length > 4 ? ", …" : ""}]`;
   if (types.isProxy(value)) return "a proxy";
   try {
-    if (value instanceof Tensor) return value.disposed ? "disposed tensor" : `${value.dtype}[${value.shape}] ${value.device}`;
+    if (value instanceof Tensor)
+      return value.disposed ? "disposed tensor" : `${value.dtype}[${value.shape}] ${value.device}`;
   } catch {
     return "not a tensor";
   }
@@ -248,7 +261,9 @@ function describe(value: unknown): string {
   if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
     return JSON.stringify(value, (_, v) => (typeof v === "bigint" || typeof v === "symbol" ? String(v) : v));
   }
-  return value instanceof Generator ? "generator" : String(typeof value === "object" ? Object.prototype.toString.call(value) : String(value)).slice(0, 50);
+  return value instanceof Generator
+    ? "generator"
+    : String(typeof value === "object" ? Object.prototype.toString.call(value) : String(value)).slice(0, 50);
 }
 
 /** A result that requires a gradient is also sent backward. */

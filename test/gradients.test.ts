@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ResNet } from "../src/models/resnet.js";
+import { addon } from "../src/native/addon.js";
+import { xavierUniform } from "../src/nn/initialise.js";
+import { backward, gradientOf, noGradient } from "../src/tensor/autograd.js";
+import { Generator } from "../src/tensor/generator.js";
+import { full, mul, normalInPlace, requireGradient, setData, sumAll, toDType } from "../src/tensor/ops.js";
+import { scope } from "../src/tensor/scope.js";
+import { Tensor } from "../src/tensor/tensor.js";
+
+// Two threads that wait for each other on a busy machine's two cores are far slower than one.
+addon.setThreads(1);
+
+// That each operator's gradient is right is libtorch's business; that ours are strung together right, in-place ones and the
+// shortcut's pooling included, is this test's.
+test("the gradients through a ResNet-D block are those of central differences, in float64", () => {
+  using model = new ResNet({ depth: 50, variant: "d", small: true, classes: 2, inChannels: 1, width: 2 });
+  xavierUniform(model, 1);
+  for (const [, tensor] of model.state()) {
+    if (tensor.dtype === "float32") scope(() => setData(tensor, toDType(tensor, "float64")));
+  }
+  const block = model.layer2.layers[0];
+  assert.ok(block);
+  using generator = new Generator(4);
+  const random = (...shape: number[]) => normalInPlace(full(shape, 0, "float64"), 0, 1, generator);
+  using input = requireGradient(random(2, 8, 5, 5), true);
+  using weighting = random(2, 16, 3, 3);
+  const loss = () => sumAll(mul(block.forward(input), weighting));
+
+  scope(() => backward(loss()));
+  for (const [name, tensor] of [["input", input] as const, ...block.parameters()]) {
+    const gradient = scope(() => gradientOf(tensor)?.toArray());
+    assert.ok(gradient, name);
+    const values = tensor.toArray();
+    const nudge = 1e-6;
+    const lossAt = (index: number, value: number) =>
+      scope(() =>
+        noGradient(() => {
+          setData(tensor, Tensor.from(Float64Array.from(values).with(index, value), tensor.shape));
+          return loss().item();
+        }),
+      );
+    // Every seventh element: they differ in channel, row and column.
+    for (let index = 0; index < values.length; index += 7) {
+      const value = values[index] ?? 0;
+      const slope = (lossAt(index, value + nudge) - lossAt(index, value - nudge)) / (2 * nudge);
+      const analytic = gradient[index] ?? Number.NaN;
+      assert.ok(
+        Math.abs(slope - analytic) < 1e-6 * Math.max(1, Math.abs(slope)),
+        `${name}[${index}]: ${analytic} but ${slope}`,
+      );
+    }
+    scope(() => setData(tensor, Tensor.from(Float64Array.from(values), tensor.shape)));
+  }
+});
