@@ -65,7 +65,8 @@ async function loadEngine(): Promise<Engine | string> {
     const { describeEngine } = await import("../tensor/engine.js");
     return describeEngine();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const { cause } = error as Error;
+    const message = cause instanceof Error ? cause.message : String(error);
     return message.split("\n", 1)[0] ?? "";
   }
 }
@@ -133,7 +134,7 @@ function examineThreads({ threads }: Engine, { cpu }: Machine): Line {
   if (threads > 1 || cpu.cores === 1) return ok("threads", String(threads));
   return note("threads", String(threads), {
     what: `libtorch computes on 1 of ${cpu.cores} cores, because this process may use no more`,
-    todo: "start it without taskset, or allow the container or batch job more cores",
+    todo: "start it without OMP_NUM_THREADS or taskset, or allow the container or batch job more cores",
   });
 }
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { KnackError } from "../errors.js";
 import { chooseBlasKernels } from "../native/blas.js";
+import { systemReason } from "../training/atomic-file.js";
 import { VERSION } from "../version.js";
 import { doctorCommand } from "./doctor.js";
 import { evalCommand } from "./eval.js";
@@ -12,7 +13,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   chooseBlasKernels();
   // `knack schedule … | head` closes the pipe early: that is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === "EPIPE" ? 0 : 1);
+    if (error.code === "EPIPE") process.exit(0);
+    console.error(`knack: cannot write the output: ${systemReason(error)}`);
+    process.exit(1);
   });
   const program = new Command("knack")
     .description("Train image classifiers from TypeScript, with the whole bag of tricks")
@@ -34,15 +37,13 @@ export async function main(argv: readonly string[]): Promise<void> {
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0; // --help, --version
-    const help = error.code === "commander.help" ? "give a command; see knack --help" : error.message;
-    console.error(help.replace(/^error: /, "knack: ").replaceAll("\n", " "));
+    // Without a command the help was printed.
+    if (error.code !== "commander.help")
+      console.error(error.message.replace(/^error: /, "knack: ").replaceAll("\n", " "));
     return 2;
   }
-  if (error instanceof KnackError) {
-    console.error(`knack: ${error.message}`);
-    return error.exitCode;
-  }
   if ((error as NodeJS.ErrnoException | undefined)?.code === "EPIPE") return 0;
-  console.error(`knack: ${error instanceof Error ? error.message.split("\n")[0] : error}`);
-  return 1;
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(`knack: ${message.split("\n", 1)[0]}`);
+  return error instanceof KnackError ? error.exitCode : 1;
 }

@@ -164,7 +164,12 @@ const optionsOfKeys: Readonly<Record<string, string>> = {
 function optionOf(key: string): string {
   const [first = "", second] = key.split(".");
   if (first === "modelOptions") return second === undefined ? "--option" : `--option ${second}`;
-  return optionsOfKeys[`${first}.${second}`] ?? `--${first.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return optionsOfKeys[`${first}.${second}`] ?? `--${dashed(first)}`;
+}
+
+/** "labelSmoothing" -> "label-smoothing" */
+export function dashed(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function given(values: Record<string, unknown>): Record<string, unknown> {

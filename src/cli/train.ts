@@ -1,10 +1,10 @@
 import { Command } from "commander";
-import { InputError, KnackError } from "../errors.js";
+import { InputError } from "../errors.js";
 import { loadRecipe } from "../training/load-recipe.js";
 import { type ResumeOptions, type TrainOptions, train } from "../training/train.js";
 import { type Device, deviceOption } from "./device-option.js";
-import { createProgress } from "./progress.js";
-import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "./recipe-options.js";
+import { createProgress, type Progress } from "./progress.js";
+import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from "./recipe-options.js";
 
 interface TrainCommandOptions extends RecipeOptions {
   recipe?: string;
@@ -14,9 +14,6 @@ interface TrainCommandOptions extends RecipeOptions {
   device: Device;
   json?: boolean;
 }
-
-/** What a shell gives a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
 
 /** `knack train`: trains a model by a recipe; Ctrl-C stops it at a checkpoint. */
 export function trainCommand(): Command {
@@ -30,7 +27,16 @@ export function trainCommand(): Command {
     .addOption(deviceOption())
     .option("--json", "print one JSON object a line");
   return addRecipeOptions(command).action(async (data: string | undefined, options: TrainCommandOptions) => {
-    await run(await trainOptions(data, options), options.json ?? false);
+    const { json = false } = options;
+    const progress = createProgress(process.stdout, { json });
+    try {
+      await run(await trainOptions(data, options), progress, !json);
+    } catch (error) {
+      if (json) progress.show({ type: "error", message: error instanceof Error ? error.message : String(error) });
+      throw error;
+    } finally {
+      progress.close();
+    }
   });
 }
 
@@ -46,8 +52,12 @@ async function trainOptions(
   if (resume !== undefined) {
     if (data !== undefined) throw new InputError("--resume: the run knows its data; drop the argument");
     const { resume: _, workers: __, device: ___, json: ____, ...others } = options;
-    const [other] = Object.keys(others);
-    if (other) throw new InputError(`--resume: the run knows its recipe and folder; drop the option for ${other}`);
+    const [other] = Object.entries(others);
+    if (other) {
+      const [name, value] = other;
+      const option = `--${value === false ? "no-" : ""}${dashed(name)}`;
+      throw new InputError(`--resume: the run knows its recipe and folder; drop ${option}`);
+    }
     return { resume, workers, device };
   }
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
@@ -55,11 +65,12 @@ async function trainOptions(
   return { data, recipe, out, workers, device };
 }
 
-async function run(options: TrainOptions | ResumeOptions, json: boolean): Promise<void> {
+async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {
   const abort = new AbortController();
-  const progress = createProgress(process.stdout, { json });
-  const onSignal = () => {
-    if (!json) process.stderr.write("\nstopping at a checkpoint …\n");
+  let signalNumber = 0;
+  const onSignal = (_name: string, number: number) => {
+    signalNumber = number;
+    if (forPeople) process.stderr.write("\nstopping at a checkpoint … (once more: at once, without one)\n");
     abort.abort();
   };
   process.once("SIGINT", onSignal);
@@ -67,13 +78,10 @@ async function run(options: TrainOptions | ResumeOptions, json: boolean): Promis
   try {
     for await (const event of train({ ...options, signal: abort.signal })) {
       progress.show(event);
-      if (event.type === "interrupted") process.exitCode = INTERRUPTED;
+      // What a shell gives a program that a signal ended: 130 for Ctrl-C.
+      if (event.type === "interrupted") process.exitCode = 128 + signalNumber;
     }
-  } catch (error) {
-    if (json && error instanceof KnackError) progress.show({ type: "error", message: error.message });
-    throw error;
   } finally {
-    progress.close();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
+import { KnackError } from "../errors.js";
 import { chooseBlasKernels } from "./blas.js";
 
 declare const handleBrand: unique symbol;
@@ -46,10 +47,19 @@ export interface EngineDescription {
 
 function load(): Addon {
   chooseBlasKernels();
-  const loaded = createRequire(import.meta.url)("../../../build/knack.node") as Addon;
+  const loaded = requireAddon();
   // libtorch starts with one thread where it cannot tell the cores; OpenMP keeps the number for each calling thread.
-  loaded.setThreads(availableParallelism());
+  if (!process.env.OMP_NUM_THREADS) loaded.setThreads(availableParallelism());
   return loaded;
+}
+
+function requireAddon(): Addon {
+  try {
+    return createRequire(import.meta.url)("../../../build/knack.node");
+  } catch (cause) {
+    const [reason] = (cause as Error).message.split("\n", 1);
+    throw new KnackError(`the addon with libtorch does not load: ${reason}: run \`npm run setup\``, { cause });
+  }
 }
 
 export const addon: Addon = load();

@@ -2,6 +2,7 @@ import type { ImageSet } from "../data/image-set.js";
 import { InputError } from "../errors.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { loadModel } from "./load-model.js";
+import { requireDevice } from "./require-device.js";
 
 /**
  * Evaluates a checkpoint in float32 on a data set's images, normalised as the checkpoint says.
@@ -10,6 +11,7 @@ import { loadModel } from "./load-model.js";
  * @throws InputError where the checkpoint is broken or was made for other images or classes.
  */
 export function evaluateCheckpoint(path: string, set: ImageSet, device = "cpu"): Evaluation {
+  requireDevice(device);
   const { model, config, format } = loadModel(path, device);
   try {
     if (format.channels !== set.channels) {

@@ -87,5 +87,5 @@ function messageOf(error: unknown): string {
 }
 
 function firstLine(message: string): string {
-  return message.split("\n", 1)[0] ?? "";
+  return message.split("\n", 1)[0]?.trim() ?? "";
 }

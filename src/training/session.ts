@@ -11,6 +11,7 @@ import type { Evaluation } from "./evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
 import { writeCurves } from "./plots.js";
 import { parseRecipe, type Recipe } from "./recipe.js";
+import { requireDevice } from "./require-device.js";
 import { RunFolder } from "./run-folder.js";
 import { Trainer, type TrainerState } from "./trainer.js";
 
@@ -66,6 +67,7 @@ interface SavedState {
  * @param shouldStop asked between steps; when it says true, a checkpoint is written and the stream ends with "interrupted".
  */
 export async function* runSession(options: SessionOptions, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+  requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
   const { recipe: asked, source, out } = "resume" in options ? earlierRun(options) : newRun(options);
   const data = typeof source === "string" ? openData(source) : source;
@@ -103,9 +105,9 @@ function newRun({ recipe, data, out }: NewRun): Task {
 function earlierRun({ resume, data }: ResumedRun): Task {
   const run = RunFolder.open(resume);
   const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
-  const { source } = run.readJson("data.json") as { source?: unknown };
+  const saved = run.readJson("data.json") as { source?: unknown } | null;
   if (data) return { recipe, source: data, out: resume };
-  if (typeof source === "string") return { recipe, source, out: resume };
+  if (typeof saved?.source === "string") return { recipe, source: saved.source, out: resume };
   throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);
 }
 
@@ -237,8 +239,13 @@ class Session {
   }
 
   #restore(): void {
-    const { weights } = loadCheckpoint(this.run.lastCheckpoint);
-    const { training, state } = loadTrainingState(this.run.lastCheckpoint);
+    const path = this.run.lastCheckpoint;
+    const { weights, config } = loadCheckpoint(path);
+    const model = ({ architecture, num_classes }: CheckpointConfig) => `${architecture} for ${num_classes} classes`;
+    if (model(config) !== model(this.#config())) {
+      throw new InputError(`${path} holds ${model(config)}, but the run is of ${model(this.#config())}`);
+    }
+    const { training, state } = loadTrainingState(path);
     const { position, counters } = state as SavedState;
     this.trainer.restore(weights, training, counters);
     this.#position = position;

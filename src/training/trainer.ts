@@ -1,6 +1,6 @@
 import type { DataSource } from "../data/image-set.js";
 import type { Batch } from "../data/loader.js";
-import { KnackError } from "../errors.js";
+import { InputError, KnackError } from "../errors.js";
 import { createModel } from "../models/registry.js";
 import { xavierUniform } from "../nn/initialise.js";
 import type { Module, Parameter } from "../nn/module.js";
@@ -205,6 +205,10 @@ export class Trainer {
     );
     this.load(this.#ema ? raw : weights);
     if (this.#ema) copyFrom(weights, this.#ema.averages);
+    for (const [name, { shape }] of this.#optimizer.momenta()) {
+      if (tensors.get(MOMENTUM + name)?.shape.join() === shape.join()) continue;
+      throw new InputError(`the checkpoint: its training state has no momentum of ${name} with shape [${shape}]`);
+    }
     copyFrom(tensors, this.#optimizer.momenta(), MOMENTUM);
     this.scaler.scale = counters.lossScale;
     this.scaler.goodSteps = counters.goodSteps;

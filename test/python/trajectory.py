@@ -112,7 +112,7 @@ def train(case, initial, tensors):
                     "roll": lambda t: t.roll(1, 0),
                     "permute": lambda t: t[tensors["order"][step, part]],
                 }[mixup["pairing"]]
-                images = lam * images + (1 - lam) * partner(images)
+                images = torch.add(lam * images, partner(images), alpha=1 - lam)
                 logits = model(images.to(dtype)).float()
                 loss = lam * loss_to(y) + (1 - lam) * loss_to(partner(y))
             else:
