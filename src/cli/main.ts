@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { KnackError } from "../errors.js";
-import { chooseBlasKernels } from "../native/blas.js";
+import { settleLibraries } from "../native/library-settings.js";
 import { systemReason } from "../training/atomic-file.js";
 import { VERSION } from "../version.js";
 import { doctorCommand } from "./doctor.js";
@@ -10,7 +10,7 @@ import { trainCommand } from "./train.js";
 
 /** Runs the command line. Sets the process's exit code: 0 done, 1 the run failed, 2 the command line or the input is wrong. */
 export async function main(argv: readonly string[]): Promise<void> {
-  chooseBlasKernels();
+  settleLibraries();
   // `knack schedule … | head` closes the pipe early: that is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { KnackError } from "../errors.js";
-import { chooseBlasKernels } from "./blas.js";
+import { settleLibraries } from "./library-settings.js";
 
 declare const handleBrand: unique symbol;
 /** An opaque native object; only the addon can make or read one. */
@@ -46,7 +46,7 @@ export interface EngineDescription {
 }
 
 function load(): Addon {
-  chooseBlasKernels();
+  settleLibraries();
   const loaded = requireAddon();
   // libtorch starts with one thread where it cannot tell the cores; OpenMP keeps the number for each calling thread.
   if (!process.env.OMP_NUM_THREADS) loaded.setThreads(availableParallelism());

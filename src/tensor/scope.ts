@@ -14,7 +14,10 @@ export function scope<T>(body: () => T): T {
   let escaping = new Set<Tensor>();
   try {
     const result = body();
-    if (result instanceof Promise) throw new TypeError("scope: the body must not be asynchronous");
+    if (result instanceof Promise) {
+      result.catch(() => {}); // it will fail for want of its tensors: the error below says why
+      throw new TypeError("scope: the body must not be asynchronous");
+    }
     escaping = tensorsIn(result);
     return result;
   } finally {

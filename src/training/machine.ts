@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";
-import { cpuFlags } from "../native/blas.js";
+import { cpuFlags } from "../native/cpu-flags.js";
 import { VERSION } from "../version.js";
 
 /** The machine and the programs on it, but for the engine. Nothing names the host or a user. */

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { DataSource } from "../data/image-set.js";
 import { InputError, KnackError } from "../errors.js";
-import { chooseBlasKernels } from "../native/blas.js";
+import { settleLibraries } from "../native/library-settings.js";
 import type { TrainEvent } from "./events.js";
 import { loadRecipe } from "./load-recipe.js";
 import { presets } from "./presets.js";
@@ -51,7 +51,7 @@ export type ToTraining = "stop";
  * }
  */
 export async function* train(options: TrainOptions | ResumeOptions): AsyncGenerator<TrainEvent, void, undefined> {
-  chooseBlasKernels();
+  settleLibraries();
   const workerData = await sessionOptions(options);
   const worker = new Worker(new URL("./training-worker.js", import.meta.url), { workerData, execArgv: [] });
   const stop = () => worker.postMessage("stop" satisfies ToTraining);

@@ -2,8 +2,8 @@
 
 FOLDER/initial.safetensors holds the weights every case begins with. FOLDER/CASE.json is {"network", "recipe", "data", "teacher"}:
 the options of resnet_reference.ResNet, knack's recipe, the normalisation and the schedule's lengths, and the teacher's options.
-FOLDER/CASE.safetensors holds the batches, the mixup draws and the teacher's weights. The losses of all steps and the final weights go
-to FOLDER/CASE.out.safetensors.
+FOLDER/CASE.safetensors holds the batches, the mixup draws and the teacher's weights. To FOLDER/CASE.out.safetensors go "losses", for
+every step the whole loss and the part of it that compares with the labels, and the final weights.
 """
 import copy
 import glob
@@ -65,82 +65,94 @@ def in_precision(model, dtype):
     return model
 
 
-def train(case, initial, tensors):
-    recipe, data = case["recipe"], case["data"]
-    dtype = DTYPES[recipe["precision"]]
-    smoothing, mixup, distillation = recipe["labelSmoothing"], recipe["mixup"], recipe["distillation"]
-    accumulation = recipe["accumulation"]
-
-    master = ResNet(**case["network"])
-    master.load_state_dict(initial)
-    if recipe["zeroGamma"]:
-        for name, module in master.named_modules():
+def start(case, weights):
+    model = ResNet(**case["network"])
+    model.load_state_dict(weights)
+    if case["recipe"]["zeroGamma"]:
+        for module in model.modules():
             if hasattr(module, "downsample"):
                 nn.init.zeros_((module.bn3 if hasattr(module, "bn3") else module.bn2).weight)
-    model = in_precision(copy.deepcopy(master), dtype)
-    average = copy.deepcopy(master)
+    return model
 
-    teacher = None
-    if distillation:
-        teacher = ResNet(**case["teacher"])
-        teacher.load_state_dict({k[len("teacher/"):]: v for k, v in tensors.items() if k.startswith("teacher/")})
-        teacher = in_precision(teacher, dtype).eval()
+
+def load_teacher(case, tensors):
+    teacher = ResNet(**case["teacher"])
+    prefix = "teacher/"
+    teacher.load_state_dict({name[len(prefix):]: t for name, t in tensors.items() if name.startswith(prefix)})
+    return teacher.eval()
+
+
+def train(case, initial, tensors):
+    recipe, data = case["recipe"], case["data"]
+    smoothing, mixup, distillation = recipe["labelSmoothing"], recipe["mixup"], recipe["distillation"]
+    accumulation = recipe["accumulation"]
+    dtype = DTYPES[recipe["precision"]]
+    # bfloat16 keeps 8 bits: where the order of a sum differs in its last float32 bit, some values round the other way, and after 20
+    # steps PyTorch's own losses in NCHW and in NHWC memory are 1e-3 apart. Float32 goes in PyTorch's default memory.
+    memory_format = torch.channels_last if dtype == torch.bfloat16 else torch.contiguous_format
+
+    master = start(case, initial)
+    average = copy.deepcopy(master)
+    model = in_precision(copy.deepcopy(master), dtype)
+    teacher = in_precision(load_teacher(case, tensors), dtype) if distillation else None
 
     masters = list(master.parameters())
-    vectors = [p for p in masters if p.ndim == 1]
     optimizer = torch.optim.SGD(
         [
             {"params": [p for p in masters if p.ndim > 1]},
-            {"params": vectors, "weight_decay": 0 if recipe["noBiasDecay"] else recipe["weightDecay"]},
+            {"params": [p for p in masters if p.ndim == 1], "weight_decay": 0 if recipe["noBiasDecay"] else recipe["weightDecay"]},
         ],
         lr=recipe["lr"], momentum=recipe["momentum"], nesterov=recipe["nesterov"], weight_decay=recipe["weightDecay"],
     )
 
-    mean, std = (255 * torch.tensor(data[key])[:, None, None] for key in ("mean", "std"))
+    def part_losses(pixels, labels, step, part):
+        images = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=memory_format)
+        images = (images - 255 * torch.tensor(data["mean"])[:, None, None]) / (255 * torch.tensor(data["std"])[:, None, None])
+        if mixup:
+            lam = tensors["lambda"][step, part].item()
+            if mixup["pairing"] == "reverse":
+                partner = lambda t: t.flip(0)
+            elif mixup["pairing"] == "roll":
+                partner = lambda t: t.roll(1, 0)
+            else:
+                partner = lambda t: t[tensors["order"][step, part]]
+            images = torch.add(lam * images, partner(images), alpha=1 - lam)
+        logits = model(images.to(dtype)).float()
+        label_loss = hard_loss(logits, labels, smoothing)
+        if mixup:
+            label_loss = lam * label_loss + (1 - lam) * hard_loss(logits, partner(labels), smoothing)
+        if not teacher:
+            return label_loss, label_loss
+        with torch.no_grad():
+            teacher_logits = teacher(images.to(dtype)).float()
+        soft = soft_loss(logits, teacher_logits, distillation)
+        return distillation["hardWeight"] * label_loss + distillation["softWeight"] * soft, label_loss
+
     losses = []
     for step in range(data["steps"]):
         batch = step % data["stepsPerEpoch"]
-        pixels, labels = tensors["pixels"][batch], tensors["labels"][batch]
-        step_loss = 0
-        for part, (x, y) in enumerate(zip(pixels.chunk(accumulation), labels.chunk(accumulation))):
-            images = (x.permute(0, 3, 1, 2).float() - mean) / std
-            loss_to = lambda labels: hard_loss(logits, labels, smoothing)
-            if mixup:
-                lam = tensors["lambda"][step, part].item()
-                partner = {
-                    "reverse": lambda t: t.flip(0),
-                    "roll": lambda t: t.roll(1, 0),
-                    "permute": lambda t: t[tensors["order"][step, part]],
-                }[mixup["pairing"]]
-                images = torch.add(lam * images, partner(images), alpha=1 - lam)
-                logits = model(images.to(dtype)).float()
-                loss = lam * loss_to(y) + (1 - lam) * loss_to(partner(y))
-            else:
-                logits = model(images.to(dtype)).float()
-                loss = loss_to(y)
-            if teacher:
-                with torch.no_grad():
-                    teacher_logits = teacher(images.to(dtype)).float()
-                loss = distillation["hardWeight"] * loss + distillation["softWeight"] * soft_loss(logits, teacher_logits, distillation)
+        parts = zip(tensors["pixels"][batch].chunk(accumulation), tensors["labels"][batch].chunk(accumulation))
+        of_parts = []
+        for part, (pixels, labels) in enumerate(parts):
+            loss, label_loss = part_losses(pixels, labels, step, part)
             (loss / accumulation).backward()
-            step_loss += loss.item() / accumulation
-        losses.append(step_loss)
+            of_parts.append([loss.item(), label_loss.item()])
+        losses.append([sum(column) / accumulation for column in zip(*of_parts)])
 
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, recipe, data["stepsPerEpoch"])
         with torch.no_grad():
             for p, low in zip(masters, model.parameters()):
-                p.grad = low.grad.float()
+                p.grad, low.grad = low.grad.float(), None
             optimizer.step()
-            model.zero_grad()
             for p, low in zip(masters, model.parameters()):
                 low.copy_(p)
             for kept, seen in zip(master.buffers(), model.buffers()):
                 kept.copy_(seen)
             if recipe["ema"]:
                 decay = recipe["ema"]["decay"]
-                for a, value in zip(average.state_dict().values(), master.state_dict().values()):
-                    a.copy_(decay * a + (1 - decay) * value if a.is_floating_point() else value)
+                for mean, value in zip(average.state_dict().values(), master.state_dict().values()):
+                    mean.copy_(decay * mean + (1 - decay) * value if mean.is_floating_point() else value)
 
     final = average if recipe["ema"] else master
     return {"losses": torch.tensor(losses, dtype=torch.float64), **final.state_dict()}
