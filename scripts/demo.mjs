@@ -18,7 +18,8 @@ const started = Date.now();
 async function knack(...args) {
   console.log(`\n$ npx knack ${args.join(" ")}`);
   const child = spawn(process.execPath, [join(root, "bin", "knack.js"), ...args], { cwd: root, stdio: "inherit" });
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  process.once("SIGTERM", () => child.kill("SIGTERM"));
+  process.once("SIGINT", () => {}); // the terminal gives Ctrl-C to the child as well: wait for its checkpoint
   const [code] = await once(child, "exit");
   if (code !== 0) process.exit(code ?? 1);
 }

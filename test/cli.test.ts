@@ -205,7 +205,10 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
   ["train data --batch-size 32 --teacher nosuch", /there is no checkpoint at nosuch; give --teacher/],
   ["train data --batch-size 32 --recipe bag-of-tricks", /names no teacher; give --teacher CKPT or --no-distillation/],
   ["train data --batch-size 32 --mixup 0.2 --distillation", /names no teacher/],
-  ["train data4 --batch-size 32 --option width=8 --teacher run", /run was trained for 10 classes, the data has 4/],
+  [
+    "train data4 --batch-size 32 --option width=8 --teacher run",
+    /run does not fit data4 train: it was trained for 10 classes, not 4; give another --teacher/,
+  ],
   ["train data --batch-size 32 --option width=8 --teacher other-model", /other-model: the weights do not fit/],
 
   ["train data --batch-size 32 --option width=8 --label-smoothing 0", /label-smoothing .* changed nothing/],
@@ -233,7 +236,7 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
   ["eval empty data", /empty holds no checkpoint/],
   ["eval bad-header data", /model\.safetensors cannot be read as safetensors/],
   ["eval other-model data", /other-model: the weights do not fit the model/],
-  ["eval run data4", /run knows 10 classes, data4 validation has 4/],
+  ["eval run data4", /run does not fit data4 validation: it was trained for 10 classes, not 4/],
 ];
 
 describe("misuse: one line on stderr, exit code 2", { concurrency: 2 }, () => {

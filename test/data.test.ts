@@ -519,7 +519,7 @@ describe("loader", () => {
     refused({ workers: -1 }, /number of loader workers/);
     refused(
       { augmentation: { crop: 3, flip: false } },
-      /padding of the random crop must be an integer from 0 to 2, not 3/,
+      /padding of the random crop, must be an integer from 0 to 2, not 3/,
     );
     await withLoader({}, (loader) => assert.rejects(collect(loader, 0, 7), InputError));
   });

@@ -45,7 +45,7 @@ const audit: TrainEvent = {
   precision: "bf16",
   tricks: [
     { trick: "warmup", asked: true, touched: 5, detail: "5 steps" },
-    { trick: "no-bias-decay", asked: false, touched: 0, detail: "" },
+    { trick: "no-bias-decay", asked: false, touched: 0, detail: "off: weight decay on all" },
   ],
 };
 
@@ -112,7 +112,7 @@ test("piped: a line per epoch and one every half minute", () => {
     "schedule: 2 epochs of 10 steps of 128 images, lr up to 0.0500",
     "tricks:",
     "  warmup         5 steps",
-    "  no-bias-decay  off",
+    "  no-bias-decay  off: weight decay on all",
     "epoch 1/2 step 6/10 | 812 images/s | loss 1.5000 | lr 0.0500 | 1m24s left",
     "epoch 1/2 | training loss 1.2500 | validation loss 0.2501 | top-1 91.50 % (best) | top-5 99.87 % | 800 images/s | 1m15s",
     "epoch 2/2 step 9/10 | 812 images/s | loss not finite | lr 0.0500 | 5s left | skipped steps: 1",

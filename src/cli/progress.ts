@@ -169,7 +169,7 @@ function auditLines(event: AuditEvent): string[] {
     `data: ${event.data}`,
     `schedule: ${event.epochs} epochs of ${event.stepsPerEpoch} steps of ${event.batchSize} images, lr up to ${lr(event.peakLr)}`,
     "tricks:",
-    ...event.tricks.map(({ trick, asked, detail }) => `  ${trick.padEnd(width)}  ${asked ? detail : "off"}`),
+    ...event.tricks.map(({ trick, detail }) => `  ${trick.padEnd(width)}  ${detail}`),
   ];
 }
 

@@ -64,7 +64,7 @@ export function addRecipeOptions(command: Command): Command {
     .option("--zero-gamma", "start the last batch norm of every residual block with gamma 0")
     .option("--no-zero-gamma", "start all batch norms with gamma 1")
     .option("--bias-decay", "weight decay on all parameters")
-    .option("--no-bias-decay", "no weight decay on biases and batch norms")
+    .option("--no-bias-decay", "no weight decay on biases and batch norms (the trick)")
     .option("--cosine", "cosine decay of the learning rate")
     .option("--no-cosine", "step decay instead, as --step-decay")
     .option("--step-decay [epochs]", "divide the learning rate by 10 at these epochs, such as 30,60,90", list)

@@ -50,7 +50,12 @@ export class Loader {
       throw new InputError(`the batch size ${batchSize} is larger than ${set.name}, which holds ${set.count} images`);
     }
     requireInteger("the batch size", batchSize, 1, set.count);
-    requireInteger("the padding of the random crop", augmentation.crop, 0, Math.min(set.height, set.width) - 1);
+    requireInteger(
+      "augmentation.crop (--crop), the padding of the random crop,",
+      augmentation.crop,
+      0,
+      Math.min(set.height, set.width) - 1,
+    );
     requireInteger("the number of loader workers", workers, 0, 1024);
     this.batchesPerEpoch = Math.floor(set.count / batchSize);
     this.#source = { set, augmentation, seed };

@@ -89,13 +89,13 @@ function noBiasDecay({ recipe, decayGroups }: Trainer): TrickAudit {
 }
 
 function lowPrecision({ recipe, model, masters, scaler }: Trainer): TrickAudit {
-  if (recipe.precision === "fp32") return off("low-precision", "off: fp32 throughout");
+  const scale = scaler.active ? `, loss scale ${recipe.lossScale}` : "";
+  if (recipe.precision === "fp32") return off("low-precision", `off: fp32 throughout${scale}`);
   const kinds = [Conv2d, Linear, BatchNorm2d].map((kind) => {
     const layers = [...model.modules()].flatMap(([, module]) => (module instanceof kind ? [module] : []));
     return { name: kind.name, count: layers.length, dtype: layers[0]?.weight.dtype };
   });
   const layers = kinds.filter(({ count }) => count > 0).map(({ name, count, dtype }) => `${count} ${name} ${dtype}`);
-  const scale = scaler.active ? `, loss scale ${recipe.lossScale}` : "";
   return on("low-precision", masters.size, `${layers.join(", ")}; ${masters.size} fp32 masters${scale}`);
 }
 
@@ -144,6 +144,9 @@ function distillation({ recipe, teacher }: Trainer): TrickAudit {
 function mixup({ recipe }: Trainer): TrickAudit {
   if (!recipe.mixup) return off("mixup");
   const { alpha, pairing } = recipe.mixup;
+  if (recipe.accumulation === recipe.batchSize) {
+    return on("mixup", 0, "every part holds one image, which has no partner: use a smaller --accumulation");
+  }
   const detail = `every image, lambda ~ Beta(${alpha}, ${alpha}) a batch, partner by ${pairing}`;
   return on("mixup", recipe.batchSize, detail);
 }

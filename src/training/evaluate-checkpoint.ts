@@ -3,6 +3,7 @@ import { InputError } from "../errors.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { loadModel } from "./load-model.js";
 import { requireDevice } from "./require-device.js";
+import { mismatches } from "./same-task.js";
 
 /**
  * Evaluates a checkpoint in float32 on a data set's images, normalised as the checkpoint says.
@@ -12,19 +13,14 @@ import { requireDevice } from "./require-device.js";
  */
 export function evaluateCheckpoint(path: string, set: ImageSet, device = "cpu"): Evaluation {
   requireDevice(device);
-  const { model, config, format } = loadModel(path, device);
+  const loaded = loadModel(path, device);
   try {
-    if (format.channels !== set.channels) {
-      throw new InputError(`${path} takes ${format.channels}-channel images, ${set.name} has ${set.channels} channels`);
-    }
-    if (config.num_classes !== set.classes.length) {
-      throw new InputError(`${path} knows ${config.num_classes} classes, ${set.name} has ${set.classes.length}`);
-    }
-    return evaluate(model, set, {
-      format: { ...format, height: set.height, width: set.width },
-      device,
-    });
+    const faults = mismatches(loaded, set);
+    if (faults.length > 0)
+      throw new InputError(`${path} does not fit ${set.name}: it was trained for ${faults.join(" and ")}`);
+    const format = { ...loaded.format, height: set.height, width: set.width };
+    return evaluate(loaded.model, set, { format, device });
   } finally {
-    model.dispose();
+    loaded.model.dispose();
   }
 }

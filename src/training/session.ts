@@ -1,19 +1,19 @@
 import type { DataSource } from "../data/image-set.js";
 import { Loader } from "../data/loader.js";
 import { anywhere, openData } from "../data/open.js";
-import { InputError } from "../errors.js";
+import { InputError, KnackError } from "../errors.js";
 import { formForImages } from "../models/registry.js";
 import { VERSION } from "../version.js";
 import { audit } from "./audit.js";
 import { type CheckpointConfig, loadCheckpoint, loadTrainingState, saveCheckpoint } from "./checkpoint.js";
 import { describeEnvironment } from "./environment.js";
-import type { Evaluation } from "./evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
 import { writeCurves } from "./plots.js";
 import { parseRecipe, type Recipe } from "./recipe.js";
 import { requireDevice } from "./require-device.js";
 import { RunFolder } from "./run-folder.js";
-import { Trainer, type TrainerState } from "./trainer.js";
+import { parseRunState, type RunState, START } from "./run-state.js";
+import { Trainer } from "./trainer.js";
 
 interface EngineOptions {
   /** Loader threads; any number gives the same bits. */
@@ -37,28 +37,6 @@ export interface ResumedRun extends EngineOptions {
 }
 
 export type SessionOptions = NewRun | ResumedRun;
-
-/** Where in a run a checkpoint was written. */
-interface Position {
-  /** Finished epochs. */
-  readonly epoch: number;
-  /** Finished steps of the epoch under way. */
-  readonly stepInEpoch: number;
-  /** Sum of the label losses of the epoch under way, in order. */
-  readonly lossSum: number;
-  readonly bestTop1: number;
-  /** Of the last evaluation; null before the first. */
-  readonly evaluation: Evaluation | null;
-  /** Training time so far. */
-  readonly seconds: number;
-}
-
-const START: Position = { epoch: 0, stepInEpoch: 0, lossSum: 0, bestTop1: 0, evaluation: null, seconds: 0 };
-
-interface SavedState {
-  readonly position: Position;
-  readonly counters: TrainerState;
-}
 
 /**
  * One training run in this thread, as a stream of events. It keeps the run folder: what is on disk is always a whole
@@ -194,13 +172,18 @@ class Session {
     const imagesPerSecond = (this.#stepCount * trainer.recipe.batchSize) / this.#stepSeconds;
     const evaluation = trainer.evaluate();
     const { epoch, lossSum, bestTop1 } = this.#position;
-    const best = evaluation.top1 > bestTop1;
+    if (!Number.isFinite(evaluation.loss)) {
+      throw new KnackError(
+        `epoch ${epoch + 1}: the validation loss is not finite: the weights have run away; try a smaller --lr or a longer --warmup`,
+      );
+    }
+    const best = bestTop1 === null || evaluation.top1 > bestTop1;
     const step = this.#step;
     this.#position = {
       epoch: epoch + 1,
       stepInEpoch: 0,
       lossSum: 0,
-      bestTop1: Math.max(bestTop1, evaluation.top1),
+      bestTop1: best ? evaluation.top1 : bestTop1,
       evaluation,
       seconds: this.#seconds,
     };
@@ -233,7 +216,7 @@ class Session {
     const path = this.run.lastCheckpoint;
     const { tensors, counters } = this.trainer.trainingState();
     const position = { ...this.#position, seconds: this.#seconds };
-    const state: SavedState = { position, counters };
+    const state: RunState = { position, counters, trainImages: this.trainer.data.train.count };
     saveCheckpoint(path, { weights: this.trainer.weights(), config: this.#config() }, { training: tensors, state });
     yield { type: "checkpoint", path, kind: "last", epoch: this.#position.epoch, step: this.#step };
   }
@@ -246,7 +229,11 @@ class Session {
       throw new InputError(`${path} holds ${model(config)}, but the run is of ${model(this.#config())}`);
     }
     const { training, state } = loadTrainingState(path);
-    const { position, counters } = state as SavedState;
+    const { position, counters, trainImages } = parseRunState(state, path);
+    const { train } = this.trainer.data;
+    if (trainImages !== train.count) {
+      throw new InputError(`${path} was trained on ${trainImages} images, ${train.name} has ${train.count} now`);
+    }
     this.trainer.restore(weights, training, counters);
     this.#position = position;
     this.#secondsBefore = position.seconds;
@@ -285,7 +272,7 @@ class Session {
       top1: evaluation?.top1 ?? 0,
       top5: evaluation?.top5 ?? 0,
       validationLoss: evaluation?.loss ?? 0,
-      bestTop1,
+      bestTop1: bestTop1 ?? 0,
       seconds: this.#seconds,
       skippedSteps: this.trainer.scaler.skippedSteps,
     };

@@ -7,6 +7,7 @@ import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "../tricks/low-precision.js";
 import { type LoadedModel, loadModel } from "./load-model.js";
+import { mismatches } from "./same-task.js";
 
 /** The network a student learns from (section 5.3). It never learns itself. */
 export class Teacher {
@@ -37,17 +38,14 @@ export class Teacher {
   }
 }
 
-function requireSameTask({ model, config, format }: LoadedModel, set: ImageSet, path: string): void {
-  const faults: string[] = [];
-  if (config.num_classes !== set.classes.length) {
-    faults.push(`${config.num_classes} classes, the data has ${set.classes.length}`);
-  }
-  if (format.channels !== set.channels) faults.push(`${format.channels} channels, the data has ${set.channels}`);
+function requireSameTask(loaded: LoadedModel, set: ImageSet, path: string): void {
+  const faults = mismatches(loaded, set);
   const near = (a: readonly number[], b: readonly number[]) => a.every((x, i) => Math.abs(x - (b[i] ?? x)) < 1e-3);
-  if (!near(format.mean, set.mean) || !near(format.std, set.std)) {
-    faults.push(`another normalisation (mean ${format.mean}, the data's is ${set.mean})`);
-  }
+  const { mean, std } = loaded.format;
+  if (!near(mean, set.mean) || !near(std, set.std)) faults.push(`images of mean ${mean}, not ${set.mean}`);
   if (faults.length === 0) return;
-  model.dispose();
-  throw new InputError(`distillation.teacher: ${path} was trained for ${faults.join(" and ")}: give another --teacher`);
+  loaded.model.dispose();
+  throw new InputError(
+    `distillation.teacher: ${path} does not fit ${set.name}: it was trained for ${faults.join(" and ")}; give another --teacher`,
+  );
 }
