@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ResNet } from "../src/models/resnet.js";
 import { addon } from "../src/native/addon.js";
+import { Conv2d } from "../src/nn/conv2d.js";
 import { xavierUniform } from "../src/nn/initialise.js";
 import { backward, gradientOf, noGradient } from "../src/tensor/autograd.js";
 import { Generator } from "../src/tensor/generator.js";
-import { full, mul, normalInPlace, requireGradient, setData, sumAll, toDType } from "../src/tensor/ops.js";
+import { contiguous, full, mul, normalInPlace, requireGradient, setData, sumAll, toDType } from "../src/tensor/ops.js";
 import { scope } from "../src/tensor/scope.js";
 import { Tensor } from "../src/tensor/tensor.js";
 
@@ -53,4 +54,25 @@ test("the gradients through a ResNet-D block are those of central differences, i
     }
     scope(() => setData(tensor, Tensor.from(Float64Array.from(values), tensor.shape)));
   }
+});
+
+test("a strided 1x1 convolution of few channels has the right gradient in channels-last memory", () => {
+  const [batch, channels, side, stride] = [4, 8, 64, 2];
+  using layer = new Conv2d(channels, 2 * channels, 1, { stride });
+  using generator = new Generator(5);
+  scope(() => {
+    const images = contiguous(normalInPlace(full([batch, channels, side, side], 0), 0, 1, generator), "channels_last");
+    backward(sumAll(layer.forward(images)));
+    // Every output channel sums what it sees of each input channel: the pixels in every second row and column.
+    const seen = new Array<number>(channels).fill(0);
+    images.toArray().forEach((value, i) => {
+      const [x, y, channel] = [i % side, Math.floor(i / side) % side, Math.floor(i / side ** 2) % channels];
+      if (x % stride === 0 && y % stride === 0) seen[channel] = (seen[channel] ?? 0) + value;
+    });
+    const gradient = gradientOf(layer.weight)?.toArray() ?? [];
+    assert.equal(gradient.length, 2 * channels * channels);
+    for (const [i, value] of gradient.entries()) {
+      assert.ok(Math.abs(value - (seen[i % channels] ?? Number.NaN)) < 1e-2, `${i}: ${value}`);
+    }
+  });
 });

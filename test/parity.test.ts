@@ -7,14 +7,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { DataSource, ImageSet } from "../src/data/image-set.js";
-import type { Batch } from "../src/data/loader.js";
+import type { DataSource } from "../src/data/image-set.js";
 import { addon } from "../src/native/addon.js";
 import { decodeSafetensors, encodeSafetensors, type RawTensor } from "../src/nn/safetensors.js";
-import { fromRawTensor, rawTensor } from "../src/nn/state-dict.js";
+import { rawTensor } from "../src/nn/state-dict.js";
 import { Generator } from "../src/tensor/generator.js";
 import { full, randomPermutation } from "../src/tensor/ops.js";
-import { randomFor, seedFor } from "../src/tensor/random.js";
+import { seedFor } from "../src/tensor/random.js";
 import { scope } from "../src/tensor/scope.js";
 import { Tensor } from "../src/tensor/tensor.js";
 import { saveCheckpoint } from "../src/training/checkpoint.js";
@@ -22,13 +21,13 @@ import { parseRecipe, type Recipe, type RecipeInput } from "../src/training/reci
 import { type StepResult, Trainer } from "../src/training/trainer.js";
 import { drawMixup } from "../src/tricks/mixup.js";
 import { runPython } from "./oracle.js";
+import { batchOf, CLASSES, randomData } from "./random-data.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
 
 const STEPS = 20;
 const STEPS_PER_EPOCH = 4;
-const CLASSES = 10;
 
 /** Relative, of every loss. */
 const LOSS_TOLERANCE = 1e-4;
@@ -49,7 +48,7 @@ interface Network {
 /** The decay is far above the paper's, so that 20 steps show what it is applied to. */
 const BASELINE: RecipeInput = {
   epochs: STEPS / STEPS_PER_EPOCH,
-  lr: 5e-4,
+  lr: 2.5e-4,
   weightDecay: 0.5,
   schedule: { type: "step", milestones: [2, 4], factor: 0.1 },
   seed: 1,
@@ -81,73 +80,78 @@ const TOGETHER: RecipeInput = {
   ...ALONE["low precision"],
   ...ALONE.cosine,
   ...ALONE["label smoothing over the others"],
-  ...ALONE["distillation by cross-entropy"],
+  // Of a power of two a multiple of the inverse is the quotient to the last bit, which low precision would make much of.
+  distillation: { temperature: 16, loss: "cross-entropy" },
   ...ALONE["mixup, permuted"],
   ...ALONE["averaged weights"],
   ...ALONE["gradient accumulation"],
 };
 
-const EACH_AND_ALL: Readonly<Record<string, RecipeInput>> = { ...ALONE, "all together": TOGETHER };
-const ONLY_ALL: Readonly<Record<string, RecipeInput>> = { "all together": TOGETHER };
+type Cases = Readonly<Record<string, RecipeInput>>;
 
-const TEACHER = { model: "resnet18_small", reference: { depth: 18, variant: "b", small: true, width: 8 } } as const;
+const EACH_AND_ALL: Cases = { baseline: {}, ...ALONE, "all together": TOGETHER };
+const ONLY_ALL: Cases = { "all together": TOGETHER };
 
-const narrow = { small: true, width: 8 } as const;
-const full64 = { small: false, width: 64 } as const;
+const TEACHER = { model: "resnet18d_small", reference: { depth: 18, variant: "d", small: true, width: 8 } } as const;
 
 compare("ResNet-18-B, small form, narrow", EACH_AND_ALL, {
   model: "resnet18_small",
-  reference: { depth: 18, variant: "b", ...narrow },
+  reference: { depth: 18, variant: "b", small: true, width: 16 },
   batchSize: 16,
   side: 16,
 });
 
 compare("ResNet-50-D, small form, narrow", EACH_AND_ALL, {
   model: "resnet50d_small",
-  reference: { depth: 50, variant: "d", ...narrow },
+  reference: { depth: 50, variant: "d", small: true, width: 8 },
   batchSize: 16,
   side: 16,
 });
 
 compare("ResNet-18-B, full size", ONLY_ALL, {
   model: "resnet18",
-  reference: { depth: 18, variant: "b", ...full64 },
+  reference: { depth: 18, variant: "b", small: false, width: 64 },
   batchSize: 4,
   side: 64,
 });
 
 compare("ResNet-50-D, full size", ONLY_ALL, {
   model: "resnet50d",
-  reference: { depth: 50, variant: "d", ...full64 },
+  reference: { depth: 50, variant: "d", small: false, width: 64 },
   batchSize: 4,
   side: 64,
 });
 
-/** The baseline and every case trained on both sides; then each case is compared in a subtest of its own. */
-function compare(title: string, cases: Readonly<Record<string, RecipeInput>>, network: Network): void {
+/** Every case trained on both sides, then compared in a subtest of its own. */
+function compare(title: string, cases: Cases, network: Network): void {
   test(title, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "knack-parity-"));
     try {
-      const data = randomData(network);
+      const data = randomData(network.batchSize * STEPS_PER_EPOCH, network.side);
       const teacher = saveTeacher(folder, network, data);
       const initial = calmWeights(recipeOf(network, {}), data);
       writeFileSync(join(folder, "initial.safetensors"), encodeSafetensors(initial));
-      const train = (name: string, tricks: RecipeInput) => {
+      const trajectories = new Map<string, Trajectory>();
+      for (const [name, tricks] of Object.entries(cases)) {
         const recipe = recipeOf(network, tricks, teacher.path);
         writeCase(join(folder, name), network, recipe, data, teacher.weights);
-        return trajectory(recipe, data, initial);
-      };
-      const baseline = train("baseline", {});
-      const withTricks = Object.entries(cases).map(([name, tricks]) => [name, train(name, tricks)] as const);
+        trajectories.set(name, trajectory(recipe, data, initial));
+      }
       runPython("trajectory.py", folder);
-      for (const [name, ours] of [["baseline", baseline] as const, ...withTricks]) {
-        await t.test(name, () => {
+      const baseline = trajectories.get("baseline");
+      for (const [name, ours] of trajectories) {
+        await t.test(name, (t) => {
           const file = join(folder, `${name}.out.safetensors`);
-          assertSame(ours, decodeSafetensors(readFileSync(file), file).tensors, initial);
-          if (ours === baseline) return;
+          const { tensors } = decodeSafetensors(readFileSync(file), file);
+          const losses = largestLossDifference(ours.steps, tensors);
+          const weights = apart(ours.weights, tensors, initial);
+          t.diagnostic(
+            `losses differ by ${losses.toExponential(1)}, weights by ${weights.toExponential(1)} of the way`,
+          );
+          assert.ok(losses < LOSS_TOLERANCE && weights < WEIGHTS_TOLERANCE);
+          if (baseline === undefined || ours === baseline) return;
           const effect = apart(ours.weights, baseline.weights, initial);
-          console.log("effect", effect);
-          assert.ok(effect > 10 * WEIGHTS_TOLERANCE, "the trick changes too little for this test to see it");
+          assert.ok(effect > 3 * WEIGHTS_TOLERANCE, `this test could not see the trick: it changes only ${effect}`);
         });
       }
     } finally {
@@ -166,28 +170,19 @@ function trajectory(recipe: Recipe, data: DataSource, initial: Weights): Traject
   try {
     // The zero-gamma trick has made its own start, from the same seed.
     if (!recipe.zeroGamma) startFrom(trainer, initial);
-    const steps = Array.from({ length: STEPS }, (_, step) => trainer.step(batchOf(data.train, recipe, step), step));
+    const steps = Array.from({ length: STEPS }, (_, step) => trainer.step(batchOf(data, recipe.batchSize, step), step));
     return { steps, weights: trainer.weights() };
   } finally {
     trainer.dispose();
   }
 }
 
-function assertSame({ steps, weights }: Trajectory, theirs: Weights, initial: Weights): void {
-  const losses = numbers(theirs.get("losses"));
-  let worst = 0;
-  for (const [step, { loss, labelLoss }] of steps.entries()) {
-    for (const [kind, ours] of [loss, labelLoss].entries()) {
-      const expected = losses[2 * step + kind] ?? Number.NaN;
-      const difference = Math.abs(ours / expected - 1);
-      worst = Math.max(worst, difference);
-      const what = kind === 0 ? "loss" : "loss against the labels";
-      assert.ok(difference < LOSS_TOLERANCE, `step ${step}: the ${what} is ${ours}, PyTorch's ${expected}`);
-    }
-  }
-  const distance = apart(weights, theirs, initial);
-  console.log(worst.toExponential(1), distance.toExponential(1), steps[0]?.loss, steps.at(-1)?.loss);
-  assert.ok(distance < WEIGHTS_TOLERANCE, `the final weights are ${distance} of the way apart`);
+/** Relative, over all steps, of the whole loss and of the part of it that compares with the labels. */
+function largestLossDifference(steps: readonly StepResult[], theirs: Weights): number {
+  const expected = numbers(theirs.get("losses"));
+  const ours = steps.flatMap(({ loss, labelLoss }) => [loss, labelLoss]);
+  assert.equal(ours.length, expected.length);
+  return Math.max(...ours.map((loss, i) => Math.abs(loss / (expected[i] ?? Number.NaN) - 1)));
 }
 
 /**
@@ -206,14 +201,16 @@ function apart(a: Weights, b: Weights, initial: Weights): number {
 function distance(names: readonly string[], a: Weights, b: Weights): number {
   const squares = names.map((name) => {
     const other = numbers(b.get(name));
-    return numbers(a.get(name)).reduce((sum, value, i) => sum + (value - (other[i] ?? Number.NaN)) ** 2, 0);
+    let sum = 0;
+    for (const [i, value] of numbers(a.get(name)).entries()) sum += (value - (other[i] ?? Number.NaN)) ** 2;
+    return sum;
   });
   return Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
 }
 
 /**
  * Xavier's weights with small gammas at the end of each block. With gamma 1 a difference in the last bit grows over 50 layers
- * and 20 steps to 10 % of the loss, whatever the lr: PyTorch then disagrees that much with itself in NCHW and NHWC memory.
+ * and 20 steps to some 10 % of the loss, whatever the lr: so far apart is PyTorch in NCHW from itself in NHWC memory.
  */
 function calmWeights(recipe: Recipe, data: DataSource): Weights {
   const trainer = new Trainer({ ...recipe, zeroGamma: true }, data, "cpu");
@@ -223,7 +220,7 @@ function calmWeights(recipe: Recipe, data: DataSource): Weights {
       const shape = weights.get(name)?.shape ?? [];
       weights.set(
         name,
-        scope(() => rawTensor(full(shape, 0.05))),
+        scope(() => rawTensor(full(shape, 0.02))),
       );
     }
     return weights;
@@ -255,35 +252,6 @@ function recipeOf({ model, batchSize, reference }: Network, tricks: RecipeInput,
     },
     "the test's recipe",
   );
-}
-
-function randomData({ batchSize, side }: Network): DataSource {
-  const random = randomFor(0, "parity");
-  const count = batchSize * STEPS_PER_EPOCH;
-  const set: ImageSet = {
-    name: "random",
-    pixels: Uint8Array.from({ length: count * side * side * 3 }, () => random.integer(256)),
-    labels: Int32Array.from({ length: count }, () => random.integer(CLASSES)),
-    count,
-    height: side,
-    width: side,
-    channels: 3,
-    classes: Array.from({ length: CLASSES }, (_, label) => String(label)),
-    mean: [0.5, 0.45, 0.55],
-    std: [0.3, 0.25, 0.28],
-  };
-  return { train: set, validation: set, description: "random" };
-}
-
-function batchOf({ pixels, labels, count }: ImageSet, { batchSize }: Recipe, step: number): Batch {
-  const index = step % STEPS_PER_EPOCH;
-  const bytes = (pixels.length / count) * batchSize;
-  return {
-    pixels: pixels.subarray(index * bytes, (index + 1) * bytes),
-    labels: labels.subarray(index * batchSize, (index + 1) * batchSize),
-    size: batchSize,
-    index,
-  };
 }
 
 /** A checkpoint of a smaller network that has been trained a little, from another seed. */
@@ -355,7 +323,8 @@ function raw(data: Uint8Array | BigInt64Array | Float64Array, shape: readonly nu
   return scope(() => rawTensor(Tensor.from(data, shape)));
 }
 
-function numbers(tensor: RawTensor | undefined): number[] {
+function numbers(tensor: RawTensor | undefined): Float32Array | Float64Array {
   assert.ok(tensor, "PyTorch did not return this tensor");
-  return scope(() => fromRawTensor(tensor).toArray());
+  const { buffer } = Uint8Array.from(tensor.data); // aligned
+  return tensor.dtype === "float64" ? new Float64Array(buffer) : new Float32Array(buffer);
 }

@@ -46,9 +46,9 @@ export function lowerPrecision(model: Module, precision: Precision, device: stri
 function requireConvolutions(precision: Precision, device: string): void {
   const dtype = COMPUTE_DTYPE[precision];
   try {
-    scope(() =>
-      noGradient(() => conv2d(full([1, 1, 4, 4], 1, dtype, device), full([1, 1, 3, 3], 1, dtype, device), null)),
-    );
+    scope(() => {
+      noGradient(() => conv2d(full([1, 1, 4, 4], 1, dtype, device), full([1, 1, 3, 3], 1, dtype, device), null));
+    });
   } catch (error) {
     const instead = precision === "fp16" ? "bf16 (--precision bf16)" : "fp32 (--precision fp32)";
     throw new InputError(

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import safetensors_io
-from resnet_reference import BLOCKS, ResNet
+from resnet_reference import ResNet
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -37,24 +37,30 @@ def learning_rate(step, recipe, steps_per_epoch):
 
 
 def hard_loss(logits, labels, smoothing):
-    """Cross-entropy; equation 4 where `spread` is "others", PyTorch's own smoothing where it is "all"."""
+    """Cross-entropy with labels; PyTorch's own smoothing is over all classes."""
+    if smoothing and smoothing["spread"] == "others":
+        return F.cross_entropy(logits, distribution(labels, logits.shape[1], smoothing))
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing["epsilon"] if smoothing else 0)
+
+
+def distribution(labels, classes, smoothing):
+    """Section 5.2, equation 4, where `spread` is "others"; what PyTorch does where it is "all"."""
+    hard = F.one_hot(labels, classes).float()
     if not smoothing:
-        return F.cross_entropy(logits, labels)
+        return hard
     eps = smoothing["epsilon"]
-    if smoothing["spread"] == "all":
-        return F.cross_entropy(logits, labels, label_smoothing=eps)
-    surprise = -F.log_softmax(logits, 1)
-    true = surprise.gather(1, labels[:, None]).squeeze(1)
-    return ((1 - eps) * true + eps / (logits.shape[1] - 1) * (surprise.sum(1) - true)).mean()
+    if smoothing["spread"] == "others":
+        return torch.where(hard == 1, 1 - eps, eps / (classes - 1))
+    return (1 - eps) * hard + eps / classes
 
 
 def soft_loss(logits, teacher_logits, settings):
-    """Equation 6's second term; "kl" is what timm and most others take."""
+    """Section 5.3, equation 6, its second term; "kl" is what timm and most others take."""
     T = settings["temperature"]
     target = F.softmax(teacher_logits / T, 1)
     if settings["loss"] == "kl":
         return T**2 * F.kl_div(F.log_softmax(logits / T, 1), target, reduction="batchmean")
-    return T**2 * -(target * F.log_softmax(logits / T, 1)).sum(1).mean()
+    return T**2 * F.cross_entropy(logits / T, target)
 
 
 def in_precision(model, dtype):
@@ -117,10 +123,10 @@ def train(case, initial, tensors):
             else:
                 partner = lambda t: t[tensors["order"][step, part]]
             images = torch.add(lam * images, partner(images), alpha=1 - lam)
+            target = distribution(labels, case["network"]["classes"], smoothing)
+            target = torch.add(lam * target, partner(target), alpha=1 - lam)
         logits = model(images.to(dtype)).float()
-        label_loss = hard_loss(logits, labels, smoothing)
-        if mixup:
-            label_loss = lam * label_loss + (1 - lam) * hard_loss(logits, partner(labels), smoothing)
+        label_loss = F.cross_entropy(logits, target) if mixup else hard_loss(logits, labels, smoothing)
         if not teacher:
             return label_loss, label_loss
         with torch.no_grad():

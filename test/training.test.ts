@@ -1,0 +1,385 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import type { ImageSet } from "../src/data/image-set.js";
+import { InputError } from "../src/errors.js";
+import { addon } from "../src/native/addon.js";
+import { Module, Parameter } from "../src/nn/module.js";
+import type { RawTensor } from "../src/nn/safetensors.js";
+import { backward, gradientOf } from "../src/tensor/autograd.js";
+import { mul, reshape, sumAll } from "../src/tensor/ops.js";
+import { liveTensors, scope } from "../src/tensor/scope.js";
+import { Tensor } from "../src/tensor/tensor.js";
+import { audit } from "../src/training/audit.js";
+import { saveCheckpoint } from "../src/training/checkpoint.js";
+import { evaluate } from "../src/training/evaluate.js";
+import { parseRecipe, type Recipe, type RecipeInput } from "../src/training/recipe.js";
+import { Sgd } from "../src/training/sgd.js";
+import { Trainer } from "../src/training/trainer.js";
+import { LossScaler } from "../src/tricks/low-precision.js";
+import { batchOf, CLASSES, randomData } from "./random-data.js";
+
+// Two threads that wait for each other on a busy machine's two cores are far slower than one.
+addon.setThreads(1);
+
+const BATCH = 8;
+const STEPS_PER_EPOCH = 4;
+const data = randomData(BATCH * STEPS_PER_EPOCH, 16);
+
+const TINY: RecipeInput = {
+  name: "tiny",
+  model: "resnet18d_small",
+  modelOptions: { width: 4 },
+  epochs: 10,
+  batchSize: BATCH,
+  lr: 0.001,
+};
+
+function tinyRecipe(changes: RecipeInput = {}): Recipe {
+  return parseRecipe({ ...TINY, ...changes }, "the test's recipe");
+}
+
+/** Runs `body` with a trainer of a tiny network. */
+function withTrainer<T>(changes: RecipeInput, body: (trainer: Trainer) => T): T {
+  const trainer = new Trainer(tinyRecipe(changes), data, "cpu");
+  try {
+    return body(trainer);
+  } finally {
+    trainer.dispose();
+  }
+}
+
+/** Steps from `from` up to, but not including, `to`. */
+function take(trainer: Trainer, from: number, to: number): void {
+  for (let step = from; step < to; step++) trainer.step(batchOf(data, BATCH, step), step);
+}
+
+/** Runs `body` with the path of a checkpoint of a tiny network. */
+function withTeacher<T>(body: (teacher: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), "knack-training-"));
+  try {
+    const { model: architecture, modelOptions } = tinyRecipe();
+    const { mean, std, classes, height, width, channels } = data.train;
+    const config = {
+      architecture,
+      num_classes: CLASSES,
+      in_chans: channels,
+      input_size: [channels, height, width] as [number, number, number],
+      mean: [...mean],
+      std: [...std],
+      label_names: [...classes],
+      model_options: modelOptions,
+    };
+    saveCheckpoint(folder, { weights: withTrainer({}, (trainer) => trainer.weights()), config });
+    return body(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const everyTrick = (teacher: string): RecipeInput => ({
+  accumulation: 2,
+  linearScaling: {},
+  warmup: { epochs: 1 },
+  zeroGamma: true,
+  noBiasDecay: true,
+  precision: "bf16",
+  lossScale: "dynamic",
+  schedule: { type: "cosine" },
+  labelSmoothing: {},
+  distillation: { teacher },
+  mixup: {},
+  ema: {},
+});
+
+test("50 steps and an evaluation with every trick leave as many tensors alive as before, a disposed trainer none", () => {
+  withTeacher((teacher) => {
+    const atFirst = liveTensors();
+    withTrainer({ ...everyTrick(teacher), epochs: 20 }, (trainer) => {
+      const before = liveTensors();
+      take(trainer, 0, 50);
+      trainer.evaluate();
+      trainer.weights();
+      trainer.trainingState();
+      assert.equal(liveTensors(), before);
+    });
+    assert.equal(liveTensors(), atFirst);
+  });
+});
+
+test("memory does not grow over 500 steps", async () => {
+  const trainer = new Trainer(tinyRecipe({ epochs: 125, mixup: {}, ema: {}, precision: "bf16" }), data, "cpu");
+  try {
+    const train = async (from: number, to: number) => {
+      for (let step = from; step < to; step++) {
+        take(trainer, step, step + 1);
+        await setImmediate(); // as between the loader's batches; only then Node.js frees what it has collected
+      }
+    };
+    await train(0, 100);
+    const before = process.memoryUsage().rss;
+    await train(100, 500);
+    const growth = (process.memoryUsage().rss - before) / 2 ** 20;
+    assert.ok(growth < 40, `grew by ${growth.toFixed(1)} MiB in 400 steps`);
+  } finally {
+    trainer.dispose();
+  }
+});
+
+/** A network whose logits are the pixels. */
+class Pixels extends Module {
+  readonly seen: boolean[] = [];
+
+  override forward(images: Tensor): Tensor {
+    this.seen.push(this.training);
+    return reshape(images, [images.shape[0] ?? 0, -1]);
+  }
+}
+
+function logitsAsImages(rows: readonly { logits: readonly number[]; label: number }[]): ImageSet {
+  const classes = rows[0]?.logits.length ?? 0;
+  return {
+    name: "logits",
+    pixels: Uint8Array.from(rows.flatMap(({ logits }) => logits)),
+    labels: Int32Array.from(rows, ({ label }) => label),
+    count: rows.length,
+    height: 1,
+    width: classes,
+    channels: 1,
+    classes: Array.from({ length: classes }, (_, label) => String(label)),
+    mean: [0],
+    std: [1 / 255],
+  };
+}
+
+test("evaluation counts top-1 and top-5 and averages the loss over all images, also over more than one batch", () => {
+  // The label's logit is the first, second, fifth and last of six.
+  const logits = [5, 4, 3, 2, 1, 0];
+  const four = [0, 1, 4, 5].map((label) => ({ logits, label }));
+  const rows = Array.from({ length: 151 }, () => four).flat();
+  const set = logitsAsImages(rows);
+  const model = new Pixels();
+  const { top1, top5, loss, images } = evaluate(model, set, { format: set, device: "cpu" });
+  assert.deepEqual({ top1, top5, images }, { top1: 1 / 4, top5: 3 / 4, images: 604 });
+  const logSum = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
+  assert.ok(Math.abs(loss - (logSum - (5 + 4 + 1 + 0) / 4)) < 1e-6);
+  assert.deepEqual(model.seen, [false, false]);
+  assert.equal(model.training, true);
+});
+
+test("among three classes every label is in the top five", () => {
+  const set = logitsAsImages([0, 1, 2].map((label) => ({ logits: [9, 0, 0], label })));
+  const { top1, top5 } = evaluate(new Pixels(), set, { format: set, device: "cpu" });
+  assert.deepEqual({ top1, top5 }, { top1: 1 / 3, top5: 1 });
+});
+
+test("the dynamic loss scale halves at an overflow, counts it, and doubles after 2000 good steps in a row", () => {
+  const scaler = new LossScaler("dynamic");
+  assert.deepEqual([scaler.active, scaler.scale], [true, 65536]);
+  for (let step = 0; step < 1999; step++) scaler.update(true);
+  scaler.update(false);
+  assert.deepEqual([scaler.scale, scaler.skippedSteps], [32768, 1]);
+  for (let step = 0; step < 1999; step++) scaler.update(true);
+  assert.equal(scaler.scale, 32768);
+  scaler.update(true);
+  assert.deepEqual([scaler.scale, scaler.skippedSteps], [65536, 1]);
+});
+
+test("a static loss scale stays and still skips; without one nothing is looked for", () => {
+  const scaler = new LossScaler(128);
+  scaler.update(false);
+  assert.deepEqual([scaler.active, scaler.scale, scaler.skippedSteps], [true, 128, 1]);
+  const none = new LossScaler("none");
+  assert.deepEqual([none.active, none.scale], [false, 1]);
+});
+
+for (const nesterov of [true, false]) {
+  test(`SGD ${nesterov ? "with" : "without"} Nesterov steps as written by hand, and an overflow changes nothing`, () => {
+    const before = liveTensors();
+    const [lr, decay, momentum, scale] = [0.5, 0.25, 0.5, 8];
+    const parameter = Parameter.of(Tensor.from([1, -2]));
+    const other = Parameter.of(Tensor.from([4]));
+    const groups = [
+      { parameters: new Map([["a", parameter]]), weightDecay: decay },
+      { parameters: new Map([["b", other]]), weightDecay: 0 },
+    ];
+    const sgd = new Sgd(groups, { momentum, nesterov, masters: new Map() });
+    /** A step whose gradients, before the scale is taken out, are these. */
+    const step = (a: number[], b: number[]) => {
+      scope(() => {
+        backward(sumAll(mul(parameter, Tensor.from(a))));
+        backward(sumAll(mul(other, Tensor.from(b))));
+      });
+      return sgd.step(lr, 1 / scale, true);
+    };
+    const state = () => [
+      ...parameter.toArray(),
+      ...other.toArray(),
+      ...[...sgd.momenta()].flatMap(([, v]) => v.toArray()),
+    ];
+    const byHand = (w: number, v: number, gradient: number, weightDecay: number) => {
+      const g = gradient / scale + weightDecay * w;
+      const next = momentum * v + g;
+      return { w: w - lr * (nesterov ? g + momentum * next : next), v: next };
+    };
+
+    assert.equal(step([8, 16], [24]), true);
+    const [a0, a1, b] = [byHand(1, 0, 8, decay), byHand(-2, 0, 16, decay), byHand(4, 0, 24, 0)];
+    assert.deepEqual(state(), [a0.w, a1.w, b.w, a0.v, a1.v, b.v]);
+
+    for (const overflow of [Number.POSITIVE_INFINITY, Number.NaN]) {
+      const untouched = state();
+      assert.equal(step([8, 8], [overflow]), false);
+      assert.deepEqual(state(), untouched);
+      assert.equal(gradientOf(parameter), null);
+    }
+
+    assert.equal(step([0, 8], [0]), true);
+    const [c0, c1, d] = [byHand(a0.w, a0.v, 0, decay), byHand(a1.w, a1.v, 8, decay), byHand(b.w, b.v, 0, 0)];
+    assert.deepEqual(state(), [c0.w, c1.w, d.w, c0.v, c1.v, d.v]);
+
+    sgd.dispose();
+    parameter.dispose();
+    other.dispose();
+    assert.equal(liveTensors(), before);
+  });
+}
+
+test("a step that overflows is skipped, counted and halves the scale, until one fits", () => {
+  withTrainer({ lossScale: "dynamic", ema: {} }, (trainer) => {
+    trainer.scaler.scale = 2 ** 127;
+    const before = trainedState(trainer);
+    take(trainer, 0, 1);
+    assert.deepEqual(trainedState(trainer), before);
+    assert.deepEqual([trainer.scaler.scale, trainer.scaler.skippedSteps], [2 ** 126, 1]);
+    let step = 1;
+    while (trainer.scaler.goodSteps === 0 && step < 40) take(trainer, step, ++step);
+    assert.equal(trainer.scaler.scale, 2 ** (127 - trainer.scaler.skippedSteps));
+    assert.notDeepEqual(trainedState(trainer), before);
+  });
+});
+
+/** Parameters, momentum and averages, without BN's own statistics, which every pass forward moves, as in PyTorch. */
+function trainedState(trainer: Trainer): Map<string, RawTensor> {
+  const { tensors } = trainer.trainingState();
+  for (const [name, average] of trainer.weights()) tensors.set(`average.${name}`, average);
+  return new Map([...tensors].filter(([name]) => !/^weights.*running_|num_batches_tracked$/.test(name)));
+}
+
+test("a static loss scale that is a power of two changes no bit", () => {
+  const after = (lossScale: Recipe["lossScale"]) =>
+    withTrainer({ lossScale }, (trainer) => {
+      take(trainer, 0, 3);
+      return trainer.weights();
+    });
+  assert.deepEqual(after(1024), after("none"));
+});
+
+test("a loss that is not finite ends the training where no loss scale looks for it", () => {
+  withTrainer({ lr: 1e30 }, (trainer) => assert.throws(() => take(trainer, 0, 10), /^KnackError: step \d+: .*--lr/));
+});
+
+test("fp16 trains, or the error names bf16 where the engine has no fp16 convolution", () => {
+  try {
+    withTrainer({ precision: "fp16" }, (trainer) => take(trainer, 0, 2));
+  } catch (error) {
+    inputError(/^precision: .*no fp16 convolution on cpu: use bf16/)(error);
+  }
+});
+
+function inputError(message: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof InputError, String(error));
+    assert.match(error.message, message);
+    assert.ok(!error.message.includes("\n"), error.message);
+    return true;
+  };
+}
+
+const IDLE: Record<string, { recipe: RecipeInput; message: RegExp }> = {
+  "linear scaling at the reference batch": {
+    recipe: { linearScaling: { referenceBatch: BATCH } },
+    message: /^linear-scaling was asked for and changed nothing: .*reference batch, 8/,
+  },
+  "a warmup of one step": { recipe: { warmup: { epochs: 0.25 } }, message: /^warmup was asked for .*one step/ },
+  "no bias decay where nothing decays": {
+    recipe: { noBiasDecay: true, weightDecay: 0 },
+    message: /^no-bias-decay was asked for .*weight decay is 0/,
+  },
+  "a cosine over a single step": {
+    recipe: { schedule: { type: "cosine" }, epochs: 1, batchSize: BATCH * STEPS_PER_EPOCH },
+    message: /^cosine was asked for/,
+  },
+  "label smoothing by 0": {
+    recipe: { labelSmoothing: { epsilon: 0 } },
+    message: /^label-smoothing was asked for .*epsilon is 0/,
+  },
+  "mixup of single images": {
+    recipe: { mixup: {}, accumulation: BATCH },
+    message: /^mixup was asked for .*no partner/,
+  },
+};
+
+for (const [name, { recipe, message }] of Object.entries(IDLE)) {
+  test(`${name} is an error`, () => {
+    withTrainer(recipe, (trainer) => assert.throws(() => audit(trainer, "run"), inputError(message)));
+  });
+}
+
+test("the audit counts what each trick touched, as counted by hand for ResNet-18", () => {
+  withTeacher((teacher) =>
+    withTrainer({ ...everyTrick(teacher), model: "resnet18_small", modelOptions: { width: 16 } }, (trainer) => {
+      const { parameters, tricks, stepsPerEpoch, peakLr } = audit(trainer, "run");
+      const stages = [16, 32, 64, 128];
+      const weights = [
+        3 * 16 * 9, // the stem
+        ...stages.map((width, i) =>
+          i === 0 ? 4 * width * width * 9 : ((width * width) / 2) * 9 + 3 * width * width * 9,
+        ),
+        ...stages.slice(1).map((width) => (width * width) / 2), // the shortcuts
+        128 * CLASSES + CLASSES,
+        2 * (16 + stages.reduce((sum, width) => sum + 4 * width, 0) + 32 + 64 + 128), // BN
+      ];
+      assert.equal(
+        parameters,
+        weights.reduce((a, b) => a + b, 0),
+      );
+      assert.deepEqual([stepsPerEpoch, peakLr], [STEPS_PER_EPOCH, (0.001 * BATCH) / 256]);
+      assert.ok(tricks.every(({ trick, asked }) => asked === (trick !== "model-tweaks")));
+      assert.deepEqual(Object.fromEntries(tricks.map(({ trick, touched }) => [trick, touched])), {
+        "linear-scaling": 40, // steps
+        warmup: 4,
+        "zero-gamma": 8, // one a block
+        "no-bias-decay": 41, // 20 gammas, 20 betas, one bias
+        "low-precision": 22, // 20 convolutions, the last layer's weight and bias
+        "model-tweaks": 0,
+        cosine: 35, // of 36 steps after the warmup all but the first
+        "label-smoothing": CLASSES,
+        distillation: 1,
+        mixup: BATCH,
+        ema: 122, // 62 parameters, three statistics of each of 20 BNs
+      });
+      const detail = (name: string) => tricks.find(({ trick }) => trick === name)?.detail ?? "";
+      assert.match(detail("no-bias-decay"), /on 21 weights, none on 41 /);
+      assert.match(
+        detail("low-precision"),
+        /20 Conv2d bfloat16, 1 Linear bfloat16, 20 BatchNorm2d float32; 22 fp32 masters/,
+      );
+      assert.match(detail("model-tweaks"), /ResNet-B: stem one 3x3, shortcut 1x1 of stride 2/);
+    }),
+  );
+});
+
+test("tricks that are off touch nothing", () => {
+  withTrainer({}, (trainer) => {
+    const { tricks } = audit(trainer, "run");
+    assert.deepEqual(
+      tricks.filter(({ asked }) => asked).map(({ trick }) => trick),
+      ["model-tweaks"],
+    );
+    assert.ok(tricks.every(({ asked, touched }) => asked || touched === 0));
+  });
+});
