@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { InputError, KnackError } from "../src/errors.js";
+import { KnackError } from "../src/errors.js";
 import type { RawTensor } from "../src/nn/safetensors.js";
 import { replaceDirectoryAtomic, writeFileAtomic } from "../src/training/atomic-file.js";
 import {
@@ -16,6 +16,7 @@ import {
 import type { TrainEvent } from "../src/training/events.js";
 import { writeCurves } from "../src/training/plots.js";
 import { defaultRunPath, RunFolder } from "../src/training/run-folder.js";
+import { inputError } from "./input-error.js";
 
 /** Runs `body` with a folder of its own. */
 function inFolder(body: (folder: string) => void): () => void {
@@ -26,15 +27,6 @@ function inFolder(body: (folder: string) => void): () => void {
     } finally {
       fs.rmSync(folder, { recursive: true });
     }
-  };
-}
-
-function inputError(message: RegExp) {
-  return (error: unknown) => {
-    assert.ok(error instanceof InputError, String(error));
-    assert.match(error.message, message);
-    assert.ok(!error.message.includes("\n"), error.message);
-    return true;
   };
 }
 

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { ImageSet } from "../src/data/image-set.js";
-import { InputError } from "../src/errors.js";
 import { addon } from "../src/native/addon.js";
 import { Module, Parameter } from "../src/nn/module.js";
 import type { RawTensor } from "../src/nn/safetensors.js";
@@ -20,6 +19,7 @@ import { parseRecipe, type Recipe, type RecipeInput } from "../src/training/reci
 import { Sgd } from "../src/training/sgd.js";
 import { Trainer } from "../src/training/trainer.js";
 import { LossScaler } from "../src/tricks/low-precision.js";
+import { inputError } from "./input-error.js";
 import { batchOf, CLASSES, randomData } from "./random-data.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
@@ -289,15 +289,6 @@ test("fp16 trains, or the error names bf16 where the engine has no fp16 convolut
     inputError(/^precision: .*no fp16 convolution on cpu: use bf16/)(error);
   }
 });
-
-function inputError(message: RegExp) {
-  return (error: unknown) => {
-    assert.ok(error instanceof InputError, String(error));
-    assert.match(error.message, message);
-    assert.ok(!error.message.includes("\n"), error.message);
-    return true;
-  };
-}
 
 const IDLE: Record<string, { recipe: RecipeInput; message: RegExp }> = {
   "linear scaling at the reference batch": {

@@ -7,7 +7,6 @@ export class Sequential extends Module {
 
   constructor(...layers: Module[]) {
     super();
-    // Not a property a child could be found under: children() below names the layers "0", "1", ….
     this.layers = layers;
   }
 
