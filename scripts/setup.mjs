@@ -112,8 +112,10 @@ function npmPackages() {
   const stamp = stampOf(["package-lock.json"], []);
   if (isCurrent("node_modules/.knack-lock", stamp)) return say("npm packages: up to date");
   say("npm packages: npm ci …");
-  // TypeScript is a development dependency, and needed.
-  const { ok, output } = run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund"]);
+  // TypeScript is a development dependency, and needed. ONNX Runtime's install script would fetch CUDA libraries from elsewhere.
+  const { ok, output } = run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund"], {
+    ONNXRUNTIME_NODE_INSTALL: "skip",
+  });
   if (!ok) throw new Error(`npm ci failed:\n${trouble(output)}`);
   writeWhole("node_modules/.knack-lock", stamp);
 }

@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { loadTrainingState } from "../src/training/checkpoint.js";
 import type { TrainEvent } from "../src/training/events.js";
 import type { RecipeInput } from "../src/training/recipe.js";
 import { type ResumeOptions, type TrainOptions, train } from "../src/training/train.js";
+import { loadTrainingState } from "../src/weights/checkpoint.js";
 import { repositoryRoot } from "./oracle.js";
 import { writeTinyData } from "./tiny-data.js";
 

@@ -7,7 +7,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { decodeSafetensors, encodeSafetensors, type RawTensor } from "../src/nn/safetensors.js";
+import type { RawTensor } from "../src/tensor/raw-tensor.js";
+import { decodeSafetensors, encodeSafetensors } from "../src/weights/safetensors.js";
 
 /** The repository: tests run from dist/test, the Python sources stay in test/python. */
 export const repositoryRoot = findRoot(dirname(fileURLToPath(import.meta.url)));

@@ -9,17 +9,18 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { DataSource } from "../src/data/image-set.js";
 import { addon } from "../src/native/addon.js";
-import { decodeSafetensors, encodeSafetensors, type RawTensor } from "../src/nn/safetensors.js";
 import { rawTensor } from "../src/nn/state-dict.js";
 import { Generator } from "../src/tensor/generator.js";
 import { full, randomPermutation } from "../src/tensor/ops.js";
 import { seedFor } from "../src/tensor/random.js";
+import type { RawTensor } from "../src/tensor/raw-tensor.js";
 import { scope } from "../src/tensor/scope.js";
 import { Tensor } from "../src/tensor/tensor.js";
-import { saveCheckpoint } from "../src/training/checkpoint.js";
 import { parseRecipe, type Recipe, type RecipeInput } from "../src/training/recipe.js";
 import { type StepResult, Trainer } from "../src/training/trainer.js";
 import { drawMixup } from "../src/tricks/mixup.js";
+import { saveCheckpoint } from "../src/weights/checkpoint.js";
+import { decodeSafetensors, encodeSafetensors } from "../src/weights/safetensors.js";
 import { runPython } from "./oracle.js";
 import { batchOf, CLASSES, randomData } from "./random-data.js";
 
@@ -271,6 +272,8 @@ function saveTeacher(folder: string, network: Network, data: DataSource): { path
       mean: [...mean],
       std: [...std],
       label_names: [...classes],
+      interpolation: "bilinear",
+      crop_pct: 1,
       model_options: modelOptions,
     },
   });

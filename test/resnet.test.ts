@@ -8,11 +8,11 @@ import { Conv2d } from "../src/nn/conv2d.js";
 import { xavierUniform } from "../src/nn/initialise.js";
 import { Linear } from "../src/nn/linear.js";
 import { StateBuffer } from "../src/nn/module.js";
-import type { RawTensor } from "../src/nn/safetensors.js";
 import { fromRawTensor, loadStateDict, rawTensor, stateDict } from "../src/nn/state-dict.js";
 import { noGradient } from "../src/tensor/autograd.js";
 import { Generator } from "../src/tensor/generator.js";
 import { full, normalInPlace, uniformInPlace } from "../src/tensor/ops.js";
+import type { RawTensor } from "../src/tensor/raw-tensor.js";
 import { liveTensors, scope } from "../src/tensor/scope.js";
 import type { Tensor } from "../src/tensor/tensor.js";
 import { askPython, runPython } from "./oracle.js";
@@ -255,7 +255,7 @@ test("every registered model runs on the image size it names", { timeout: 60_000
   for (const name of MODELS.keys()) {
     if (!name.startsWith("resnet18") && !name.startsWith("resnet50d")) continue;
     const size = MODELS.get(name)?.inputSize ?? 0;
-    using model = createModel(name, { classes: 7, inChannels: 1, width: 4 }).eval();
+    using model = createModel(name, { classes: 7, inChannels: 1 }, { width: 4 }).eval();
     using images = randomImages(1, 1, size, size);
     using logits = noGradient(() => model.forward(images));
     assert.deepEqual(logits.shape, [1, 7], name);
@@ -265,7 +265,7 @@ test("every registered model runs on the image size it names", { timeout: 60_000
 test("an unknown model and impossible options are errors that name the key", () => {
   const refuses = (name: string, options: { classes?: number; width?: number }, message: RegExp) =>
     assert.throws(
-      () => createModel(name, { classes: 10, inChannels: 3, ...options }),
+      () => createModel(name, { classes: options.classes ?? 10, inChannels: 3 }, { width: options.width ?? 64 }),
       (error) => error instanceof InputError && message.test(error.message) && !error.message.includes("\n"),
     );
   refuses("resnet19", {}, /^model: there is no model "resnet19".*resnet18/);

@@ -3,19 +3,14 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { replaceDirectoryAtomic, writeFileAtomic } from "../src/atomic-file.js";
 import { KnackError } from "../src/errors.js";
-import type { RawTensor } from "../src/nn/safetensors.js";
-import { replaceDirectoryAtomic, writeFileAtomic } from "../src/training/atomic-file.js";
-import {
-  type Checkpoint,
-  type CheckpointConfig,
-  loadCheckpoint,
-  loadTrainingState,
-  saveCheckpoint,
-} from "../src/training/checkpoint.js";
+import type { RawTensor } from "../src/tensor/raw-tensor.js";
 import type { TrainEvent } from "../src/training/events.js";
 import { writeCurves } from "../src/training/plots.js";
 import { defaultRunPath, RunFolder } from "../src/training/run-folder.js";
+import { type Checkpoint, loadCheckpoint, loadTrainingState, saveCheckpoint } from "../src/weights/checkpoint.js";
+import type { CheckpointConfig } from "../src/weights/config.js";
 import { inputError } from "./input-error.js";
 
 /** Runs `body` with a folder of its own. */
@@ -38,6 +33,8 @@ const config: CheckpointConfig = {
   mean: [0.286],
   std: [0.353],
   label_names: ["shirt", "bag"],
+  interpolation: "bilinear",
+  crop_pct: 1,
   model_options: { width: 0.5 },
   knack: { version: "0.1.0", epoch: 3, step: 1200, top1: 0.91, top5: 1, recipe: "bag-of-tricks" },
 };
@@ -215,7 +212,7 @@ test(
       [{ std: [0] }, /config\.json: std\.0: /],
       [{ input_size: [3, 28, 28] }, /config\.json: input_size: expected 1 channels/],
       [{ label_names: ["one"] }, /config\.json: label_names: expected 2 names/],
-      [{ model_options: { widht: 2 } }, /config\.json: model_options: .*widht/],
+      [{ model_options: { width: [2] } }, /config\.json: model_options\.width: /],
       [{ knack: { ...config.knack, top1: 91 } }, /config\.json: knack\.top1: /],
     ];
     for (const [changes, message] of breakages) {

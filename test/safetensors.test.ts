@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InputError, KnackError } from "../src/errors.js";
-import { decodeSafetensors, encodeSafetensors, type RawTensor } from "../src/nn/safetensors.js";
+import type { RawTensor } from "../src/tensor/raw-tensor.js";
+import { decodeSafetensors, encodeSafetensors } from "../src/weights/safetensors.js";
 
 const ITEM_SIZES = {
   int64: 8,

@@ -7,18 +7,18 @@ import { setImmediate } from "node:timers/promises";
 import type { ImageSet } from "../src/data/image-set.js";
 import { addon } from "../src/native/addon.js";
 import { Module, Parameter } from "../src/nn/module.js";
-import type { RawTensor } from "../src/nn/safetensors.js";
 import { backward, gradientOf } from "../src/tensor/autograd.js";
 import { mul, reshape, sumAll } from "../src/tensor/ops.js";
+import type { RawTensor } from "../src/tensor/raw-tensor.js";
 import { liveTensors, scope } from "../src/tensor/scope.js";
 import { Tensor } from "../src/tensor/tensor.js";
 import { audit } from "../src/training/audit.js";
-import { saveCheckpoint } from "../src/training/checkpoint.js";
 import { evaluate } from "../src/training/evaluate.js";
 import { parseRecipe, type Recipe, type RecipeInput } from "../src/training/recipe.js";
 import { Sgd } from "../src/training/sgd.js";
 import { Trainer } from "../src/training/trainer.js";
 import { LossScaler } from "../src/tricks/low-precision.js";
+import { saveCheckpoint } from "../src/weights/checkpoint.js";
 import { inputError } from "./input-error.js";
 import { batchOf, CLASSES, randomData } from "./random-data.js";
 
@@ -71,6 +71,8 @@ function withTeacher<T>(body: (teacher: string) => T): T {
       mean: [...mean],
       std: [...std],
       label_names: [...classes],
+      interpolation: "bilinear" as const,
+      crop_pct: 1,
       model_options: modelOptions,
     };
     saveCheckpoint(folder, { weights: withTrainer({}, (trainer) => trainer.weights()), config });

@@ -85,7 +85,7 @@ test("distillation: T^2 l(softmax(r / T), softmax(z / T)), and the same gradient
 });
 
 test("zero gamma: the last BN of every residual block, and no other", () => {
-  using bottleneck = createModel("resnet50d_small", { classes: 10, inChannels: 3, width: 4 });
+  using bottleneck = createModel("resnet50d_small", { classes: 10, inChannels: 3 }, { width: 4 });
   const zeroed = zeroGamma(bottleneck);
   const blocks = [3, 4, 6, 3].flatMap((count, stage) =>
     Array.from({ length: count }, (_, block) => `layer${stage + 1}.${block}.bn3.weight`),
@@ -98,12 +98,12 @@ test("zero gamma: the last BN of every residual block, and no other", () => {
       name,
     );
   }
-  using basic = createModel("resnet18_small", { classes: 10, inChannels: 1, width: 4 });
+  using basic = createModel("resnet18_small", { classes: 10, inChannels: 1 }, { width: 4 });
   assert.ok(zeroGamma(basic).every((name) => /^layer\d\.\d\.bn2\.weight$/.test(name)));
 });
 
 test("no bias decay: exactly the weights of convolutions and of the fully connected layer decay", () => {
-  using model = createModel("resnet50d", { classes: 10, inChannels: 3, width: 4 });
+  using model = createModel("resnet50d", { classes: 10, inChannels: 3 }, { width: 4 });
   const { decayed, undecayed } = noBiasDecay(model);
   const names = Array.from(model.parameters(), ([name]) => name);
   const shapes = new Map(Array.from(model.parameters(), ([name, parameter]) => [name, parameter.shape.length]));

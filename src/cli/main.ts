@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
+import { systemReason } from "../atomic-file.js";
 import { KnackError } from "../errors.js";
 import { settleLibraries } from "../native/library-settings.js";
-import { systemReason } from "../training/atomic-file.js";
 import { VERSION } from "../version.js";
 import { doctorCommand } from "./doctor.js";
 import { evalCommand } from "./eval.js";

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { BatchNorm2d } from "../nn/batch-norm2d.js";
 import { Conv2d } from "../nn/conv2d.js";
 import { Identity } from "../nn/identity.js";
@@ -8,6 +9,8 @@ import { ReLU } from "../nn/relu.js";
 import { Sequential } from "../nn/sequential.js";
 import { addInPlace, reluInPlace } from "../tensor/ops.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { option, parseModelOptions } from "./model-options.js";
+import type { ModelEntry } from "./registry.js";
 
 export const RESNET_DEPTHS = [18, 34, 50, 101, 152] as const;
 export type ResNetDepth = (typeof RESNET_DEPTHS)[number];
@@ -190,3 +193,30 @@ export class ResNet extends Module {
     return chain(images, conv1, bn1, reluInPlace, maxpool, layer1, layer2, layer3, layer4, avgpool, fc);
   }
 }
+
+const OPTIONS = z.strictObject({
+  width: option<number>(
+    "an even number of channels, at least 2",
+    (value) => Number.isInteger(value) && Number(value) >= 2 && Number(value) % 2 === 0,
+  ).default(64),
+});
+
+const VARIANT_SUFFIX: Readonly<Record<ResNetVariant, string>> = { v1: "_v1", b: "", c: "c", d: "d" };
+
+/** resnet50_v1, resnet50 (B, as torchvision and timm call it), resnet50c, resnet50d, resnet50d_small, … */
+export const RESNETS: readonly ModelEntry[] = RESNET_DEPTHS.flatMap((depth) =>
+  (Object.keys(VARIANT_SUFFIX) as ResNetVariant[]).flatMap((variant) =>
+    [false, true].map((small): ModelEntry => {
+      const name = `resnet${depth}${VARIANT_SUFFIX[variant]}${small ? "_small" : ""}`;
+      return {
+        name,
+        inputSize: small ? 32 : 224,
+        smallestInput: 1,
+        build: (task, options) => {
+          const { width } = parseModelOptions(name, OPTIONS, options);
+          return new ResNet({ depth, variant, small, ...task, width });
+        },
+      };
+    }),
+  ),
+);

@@ -1,9 +1,9 @@
 import { InputError } from "../errors.js";
 import { noGradient } from "../tensor/autograd.js";
 import { copyInPlace } from "../tensor/ops.js";
+import type { RawTensor } from "../tensor/raw-tensor.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Module } from "./module.js";
-import type { RawTensor } from "./safetensors.js";
 
 /** Copies every parameter and buffer out of a module, under its state dict name. */
 export function stateDict(module: Module): Map<string, RawTensor> {

@@ -14,6 +14,32 @@ export type Argument =
   | undefined
   | readonly (Tensor | number | boolean)[];
 
+/** One call of an operator, as it happened. */
+export interface OperatorCall {
+  /** "aten::add.Tensor"; without a dot where the overload has no name. */
+  readonly operator: string;
+  readonly arguments: readonly Argument[];
+  /** One tensor, or an array of tensors and other values. An operator in place gives its first argument back. */
+  readonly result: unknown;
+}
+
+let observer: ((call: OperatorCall) => void) | undefined;
+
+/** Runs `body` while every operator call of this thread is shown to `observe`, after it happened. */
+export function observingCalls<T>(observe: (call: OperatorCall) => void, body: () => T): T {
+  const outer = observer;
+  observer = observe;
+  try {
+    return body();
+  } finally {
+    observer = outer;
+  }
+}
+
+function fullName(name: string, overload: string): string {
+  return overload === "" ? name : `${name}.${overload}`;
+}
+
 /**
  * An ATen operator by its schema name, as "aten::add" with overload "Tensor". It is looked up at the first call, so a
  * libtorch that lacks it is an error only for those who use it.
@@ -22,7 +48,9 @@ export function operator(name: string, overload = ""): (...args: Argument[]) => 
   let index: number | undefined;
   return (...args) => {
     index ??= addon.findOperator(name, overload);
-    return wrap(addon.call(index, args.map(unwrap)));
+    const result = wrap(addon.call(index, args.map(unwrap)));
+    observer?.({ operator: fullName(name, overload), arguments: args, result });
+    return result;
   };
 }
 
@@ -39,6 +67,7 @@ export function inPlaceOperator(name: string, overload = ""): (self: Tensor, ...
     index ??= addon.findOperator(name, overload);
     const alias = addon.call(index, [unwrap(self), ...args.map(unwrap)]);
     if (types.isExternal(alias)) addon.dispose(alias as unknown as Handle);
+    observer?.({ operator: fullName(name, overload), arguments: [self, ...args], result: self });
     return self;
   };
 }

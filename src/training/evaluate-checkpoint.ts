@@ -1,7 +1,7 @@
 import type { ImageSet } from "../data/image-set.js";
 import { InputError } from "../errors.js";
+import { loadModel } from "../weights/load-model.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
-import { loadModel } from "./load-model.js";
 import { requireDevice } from "./require-device.js";
 import { mismatches } from "./same-task.js";
 

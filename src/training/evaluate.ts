@@ -1,9 +1,9 @@
 import type { ImageSet } from "../data/image-set.js";
+import { type InputFormat, prepareImages, prepareLabels } from "../data/prepare-images.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { crossEntropy, equal, narrow, sumAll, topkIndices, unsqueeze } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
-import { type InputFormat, prepareImages, prepareLabels } from "./prepare-images.js";
 
 export interface Evaluation {
   /** Fractions of 1. Where there are fewer than five classes, top5 is 1. */

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { createJiti } from "jiti";
+import { didYouMean } from "../did-you-mean.js";
 import { InputError } from "../errors.js";
-import { didYouMean } from "./did-you-mean.js";
 import { isPresetName, presets } from "./presets.js";
 import { parseRecipe, type Recipe } from "./recipe.js";
 

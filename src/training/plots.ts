@@ -3,7 +3,7 @@ import { LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import { type EChartsCoreOption, init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import { writeFileAtomic } from "./atomic-file.js";
+import { writeFileAtomic } from "../atomic-file.js";
 import type { EpochEvent, StepEvent, TrainEvent } from "./events.js";
 
 use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
+import { didYouMean } from "../did-you-mean.js";
 import { InputError } from "../errors.js";
-import { didYouMean } from "./did-you-mean.js";
 import { isPresetName, type PresetName, paperSettings, paperStepDecay, presets } from "./presets.js";
 
 /** A single value, described by the words that complete "must be ...". */
@@ -59,10 +59,19 @@ const schedule = z.discriminatedUnion(
   },
 );
 
+/** Which options there are, and their values, is the model's to say. */
+const modelOptions = z.record(
+  z.string(),
+  value<number | string | boolean>("a number, a text, true or false", (value) =>
+    ["number", "string", "boolean"].includes(typeof value),
+  ),
+  { error: (issue) => `must be an object of the model's options, not ${show(issue.input)}` },
+);
+
 const recipeSchema = section({
   name: text,
   model: text,
-  modelOptions: section({ width: z.optional(aboveZero) }),
+  modelOptions,
   epochs: count,
   batchSize: count,
   accumulation: count,

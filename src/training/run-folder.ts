@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
+import { systemReason, writeFileAtomic } from "../atomic-file.js";
 import { InputError, KnackError } from "../errors.js";
-import { systemReason, writeFileAtomic } from "./atomic-file.js";
 import type { TrainEvent } from "./events.js";
 
 const METRICS = "metrics.jsonl";

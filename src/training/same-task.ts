@@ -1,5 +1,5 @@
 import type { ImageSet } from "../data/image-set.js";
-import type { LoadedModel } from "./load-model.js";
+import type { LoadedModel } from "../weights/load-model.js";
 
 /** What keeps a checkpoint from being used on a data set, for a message; empty where nothing does. */
 export function mismatches({ config, format }: LoadedModel, set: ImageSet): string[] {

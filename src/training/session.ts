@@ -4,8 +4,9 @@ import { anywhere, openData } from "../data/open.js";
 import { InputError, KnackError } from "../errors.js";
 import { formForImages } from "../models/registry.js";
 import { VERSION } from "../version.js";
+import { loadCheckpoint, loadTrainingState, saveCheckpoint } from "../weights/checkpoint.js";
+import type { CheckpointConfig } from "../weights/config.js";
 import { audit } from "./audit.js";
-import { type CheckpointConfig, loadCheckpoint, loadTrainingState, saveCheckpoint } from "./checkpoint.js";
 import { describeEnvironment } from "./environment.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
 import { writeCurves } from "./plots.js";
@@ -251,6 +252,8 @@ class Session {
       input_size: [train.channels, train.height, train.width],
       mean: [...train.mean],
       std: [...train.std],
+      interpolation: "bilinear",
+      crop_pct: 1,
       label_names: [...train.classes],
       model_options: recipe.modelOptions,
       knack: {

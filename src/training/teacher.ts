@@ -6,7 +6,7 @@ import { toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "../tricks/low-precision.js";
-import { type LoadedModel, loadModel } from "./load-model.js";
+import { type LoadedModel, loadModel } from "../weights/load-model.js";
 import { mismatches } from "./same-task.js";
 
 /** The network a student learns from (section 5.3). It never learns itself. */

@@ -1,15 +1,16 @@
 import type { DataSource } from "../data/image-set.js";
 import type { Batch } from "../data/loader.js";
+import { prepareImages, prepareLabels } from "../data/prepare-images.js";
 import { InputError, KnackError } from "../errors.js";
 import { createModel } from "../models/registry.js";
 import { xavierUniform } from "../nn/initialise.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
-import type { RawTensor } from "../nn/safetensors.js";
 import { fromRawTensor, loadStateDict, rawTensor } from "../nn/state-dict.js";
 import { backward, noGradient } from "../tensor/autograd.js";
 import { add, copyInPlace, crossEntropy, detach, mulScalar, setData, toDType } from "../tensor/ops.js";
 import { seedFor } from "../tensor/random.js";
+import type { RawTensor } from "../tensor/raw-tensor.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { distillationLoss } from "../tricks/distillation.js";
@@ -20,7 +21,6 @@ import { type DecayGroups, noBiasDecay } from "../tricks/no-bias-decay.js";
 import { zeroGamma } from "../tricks/zero-gamma.js";
 import { Ema } from "./ema.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
-import { prepareImages, prepareLabels } from "./prepare-images.js";
 import { checkAgainstData, checkTeacher, type Recipe } from "./recipe.js";
 import { type LearningRateSchedule, learningRateSchedule } from "./schedule.js";
 import { Sgd } from "./sgd.js";
@@ -79,11 +79,8 @@ export class Trainer {
     this.schedule = learningRateSchedule(recipe, this.stepsPerEpoch);
     this.scaler = new LossScaler(recipe.lossScale);
     this.#classes = train.classes.length;
-    this.model = createModel(recipe.model, {
-      classes: this.#classes,
-      inChannels: train.channels,
-      ...recipe.modelOptions,
-    });
+    const task = { classes: this.#classes, inChannels: train.channels };
+    this.model = createModel(recipe.model, task, recipe.modelOptions);
     xavierUniform(this.model, recipe.seed);
     this.zeroedGammas = recipe.zeroGamma ? zeroGamma(this.model) : [];
     moveTo(this.model, device);

@@ -1,8 +1,8 @@
-import type { ImageShape } from "../data/image-set.js";
 import type { DType } from "../tensor/dtype.js";
 import { contiguous, div, permute, reshape, sub, toDevice, toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
+import type { ImageShape } from "./image-set.js";
 
 /** What turns pixels into a network's input. */
 export interface InputFormat extends ImageShape {

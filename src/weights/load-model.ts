@@ -1,9 +1,10 @@
+import type { InputFormat } from "../data/prepare-images.js";
 import { createModel } from "../models/registry.js";
 import type { Module } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
 import { loadStateDict } from "../nn/state-dict.js";
-import { type CheckpointConfig, loadCheckpoint } from "./checkpoint.js";
-import type { InputFormat } from "./prepare-images.js";
+import { loadCheckpoint } from "./checkpoint.js";
+import type { CheckpointConfig } from "./config.js";
 
 export interface LoadedModel {
   /** In evaluation mode; the caller disposes it. */
@@ -22,11 +23,7 @@ export function loadModel(path: string, device: string): LoadedModel {
   const { config, weights } = loadCheckpoint(path);
   const [channels, height, width] = config.input_size;
   const inChannels = channels === 1 ? 1 : 3;
-  const model = createModel(config.architecture, {
-    classes: config.num_classes,
-    inChannels,
-    ...config.model_options,
-  });
+  const model = createModel(config.architecture, { classes: config.num_classes, inChannels }, config.model_options);
   try {
     loadStateDict(model, weights, path);
     moveTo(model, device);

@@ -6,6 +6,7 @@
  *     the rest  the tensors' bytes, little-endian, row-major, end to end; offsets count from here
  */
 import { InputError, KnackError } from "../errors.js";
+import type { RawTensor } from "../tensor/raw-tensor.js";
 
 // From the widest to the narrowest element, in the order of the reference implementation: written in this order, after a
 // header padded to 8 bytes, every tensor starts at a multiple of its own element size.
@@ -27,13 +28,6 @@ type Format = (typeof FORMATS)[number];
 const METADATA = "__metadata__";
 const LENGTH_BYTES = 8;
 const MAX_HEADER_BYTES = 100_000_000;
-
-/** A tensor outside libtorch: its bytes in row-major order, little-endian. */
-export interface RawTensor {
-  readonly dtype: Format["dtype"];
-  readonly shape: readonly number[];
-  readonly data: Uint8Array;
-}
 
 /**
  * The bytes of a safetensors file with these tensors and, where given, free text metadata.

@@ -5,58 +5,15 @@
  */
 import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { z } from "zod";
+import { replaceDirectoryAtomic, systemReason, writeFileAtomic } from "../atomic-file.js";
 import { InputError } from "../errors.js";
-import { decodeSafetensors, encodeSafetensors, type RawTensor } from "../nn/safetensors.js";
-import { replaceDirectoryAtomic, systemReason, writeFileAtomic } from "./atomic-file.js";
+import type { RawTensor } from "../tensor/raw-tensor.js";
+import { type CheckpointConfig, configSchema } from "./config.js";
+import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
 
 const WEIGHTS = "model.safetensors";
 const CONFIG = "config.json";
 const TRAINING = "training.safetensors";
-
-const count = z.int().positive();
-const fraction = z.number().min(0).max(1).nullable();
-
-const configSchema = z
-  .object({
-    /** The model's name in the registry: "resnet50d". */
-    architecture: z.string().min(1),
-    num_classes: count,
-    in_chans: count,
-    /** [channels, height, width] of the images it was trained on. */
-    input_size: z.tuple([count, count, count]),
-    /** Per channel, on the 0..1 scale. */
-    mean: z.array(z.number()),
-    std: z.array(z.number().positive()),
-    /** Names of the classes, index = label. */
-    label_names: z.array(z.string()),
-    // Strict: an option passed over would build another model than the weights are for.
-    model_options: z.strictObject({ width: z.number().positive().optional() }).default({}),
-    /** Where knack was when it wrote the checkpoint; missing from checkpoints of other programs. */
-    knack: z
-      .object({
-        version: z.string(),
-        epoch: z.number(),
-        step: z.number(),
-        /** On the validation images, fractions of 1; null before the first evaluation. */
-        top1: fraction,
-        top5: fraction,
-        /** The recipe's name. */
-        recipe: z.string(),
-      })
-      .optional(),
-  })
-  .superRefine((config, context) => {
-    const complain = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
-    const { in_chans: channels, num_classes: classes } = config;
-    if (config.input_size[0] !== channels) complain("input_size", `expected ${channels} channels as in_chans says`);
-    if (config.mean.length !== channels) complain("mean", `expected ${channels} numbers, one per channel`);
-    if (config.std.length !== channels) complain("std", `expected ${channels} numbers, one per channel`);
-    if (config.label_names.length !== classes) complain("label_names", `expected ${classes} names as num_classes says`);
-  });
-
-/** The content of `config.json`. */
-export type CheckpointConfig = z.infer<typeof configSchema>;
 
 export interface Checkpoint {
   readonly weights: ReadonlyMap<string, RawTensor>;

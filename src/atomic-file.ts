@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { KnackError } from "../errors.js";
+import { KnackError } from "./errors.js";
 
 /**
  * Writes a file so that a reader, or a restart after a crash, finds the whole old or the whole new content: written beside

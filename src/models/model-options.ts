@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { didYouMean } from "../did-you-mean.js";
+import { InputError } from "../errors.js";
+
+/**
+ * Checks a model's options against its family's schema and completes them.
+ *
+ * @throws InputError that names the model, the option and what is allowed.
+ */
+export function parseModelOptions<Shape extends z.ZodRawShape>(
+  model: string,
+  schema: z.ZodObject<Shape>,
+  options: Readonly<Record<string, unknown>>,
+): z.infer<z.ZodObject<Shape>> {
+  const result = schema.safeParse(options);
+  if (result.success) return result.data;
+  const known = Object.keys(schema.shape);
+  const problems = result.error.issues.map((issue) => {
+    if (issue.code !== "unrecognized_keys") return `modelOptions.${issue.path.join(".")}: ${issue.message}`;
+    const [unknown = ""] = issue.keys;
+    const hint = didYouMean(unknown, known) || `; it has ${known.join(", ")}`;
+    return `modelOptions.${unknown}: ${model} has no such option${hint}`;
+  });
+  throw new InputError(problems.join("; "));
+}
+
+/** One value of an option, described by the words that complete "must be ...". */
+export function option<T>(words: string, test: (value: unknown) => boolean) {
+  return z.custom<T>(test, { error: (issue) => `must be ${words}, got ${JSON.stringify(issue.input)}` });
+}
