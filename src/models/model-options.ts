@@ -28,3 +28,9 @@ export function parseModelOptions<Shape extends z.ZodRawShape>(
 export function option<T>(words: string, test: (value: unknown) => boolean) {
   return z.custom<T>(test, { error: (issue) => `must be ${words}, got ${JSON.stringify(issue.input)}` });
 }
+
+/** `width`: the channels of a network's first stage. */
+export function widthOption(usual: number) {
+  const even = (value: unknown) => Number.isInteger(value) && Number(value) >= 2 && Number(value) % 2 === 0;
+  return option<number>("an even number of channels, at least 2", even).default(usual);
+}

@@ -1,6 +1,9 @@
 import { didYouMean } from "../did-you-mean.js";
 import { InputError } from "../errors.js";
 import type { Module } from "../nn/module.js";
+import { CIFAR_RESNETS } from "./cifar-resnet.js";
+import { INCEPTION_V3 } from "./inception-v3.js";
+import { MOBILENETS } from "./mobilenet.js";
 import { RESNETS } from "./resnet.js";
 
 /** What the data decides about a model. */
@@ -18,12 +21,16 @@ export interface ModelEntry {
   readonly inputSize: number;
   /** Height and width in pixels below which it cannot compute. */
   readonly smallestInput: number;
+  /** The same for training with these options, where that takes more. */
+  readonly smallestTrainingInput?: (options: ModelOptions) => number;
   /** A new model. @throws InputError where an option is unknown or impossible. */
   readonly build: (task: Task, options: ModelOptions) => Module;
 }
 
 /** Every model by name. */
-export const MODELS: ReadonlyMap<string, ModelEntry> = new Map([...RESNETS].map((entry) => [entry.name, entry]));
+export const MODELS: ReadonlyMap<string, ModelEntry> = new Map(
+  [...RESNETS, INCEPTION_V3, ...MOBILENETS, ...CIFAR_RESNETS].map((entry) => [entry.name, entry]),
+);
 
 /** Images up to this many pixels high or wide take the small-image form of a model. */
 const SMALL_IMAGE = 64;
@@ -32,6 +39,22 @@ const SMALL_IMAGE = 64;
 export function formForImages(name: string, height: number, width: number): string {
   const small = `${name}_small`;
   return Math.max(height, width) <= SMALL_IMAGE && MODELS.has(small) ? small : name;
+}
+
+/**
+ * Checks that a model can be trained on images of this size.
+ *
+ * @throws InputError where they are too small for it.
+ */
+export function checkTrainingSize(name: string, options: ModelOptions, height: number, width: number): void {
+  const { smallestInput, smallestTrainingInput } = modelEntry(name);
+  const smallest = smallestTrainingInput?.(options) ?? smallestInput;
+  if (Math.min(height, width) >= smallest) return;
+  const given = Object.entries(options).map(([key, value]) => `${key}=${value}`);
+  const model = given.length > 0 ? `${name} (${given.join(", ")})` : name;
+  throw new InputError(
+    `model: ${model} needs images of at least ${smallest} pixels to train; these are ${height}x${width}: take another model or larger images`,
+  );
 }
 
 /** @throws InputError where no model has this name. */

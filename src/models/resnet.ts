@@ -9,7 +9,7 @@ import { ReLU } from "../nn/relu.js";
 import { Sequential } from "../nn/sequential.js";
 import { addInPlace, reluInPlace } from "../tensor/ops.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { option, parseModelOptions } from "./model-options.js";
+import { parseModelOptions, widthOption } from "./model-options.js";
 import type { ModelEntry } from "./registry.js";
 
 export const RESNET_DEPTHS = [18, 34, 50, 101, 152] as const;
@@ -49,7 +49,8 @@ const BLOCKS: Readonly<Record<ResNetDepth, readonly [number, number, number, num
 export abstract class ResidualBlock extends Module {
   /** The BN at the end of the path, whose gamma the zero-gamma trick sets to 0. */
   abstract readonly lastNorm: BatchNorm2d;
-  abstract readonly downsample: Sequential | undefined;
+  /** The shortcut where the shape changes. */
+  abstract readonly downsample: Module | undefined;
 
   /** relu(shortcut(input) + path); `path` is overwritten. */
   protected join(path: Tensor, input: Tensor): Tensor {
@@ -60,22 +61,22 @@ export abstract class ResidualBlock extends Module {
   }
 }
 
-/** Two 3x3 convolutions: ResNet-18 and 34. */
-class BasicBlock extends ResidualBlock {
+/** Two 3x3 convolutions: ResNet-18 and 34, and the CIFAR form. */
+export class BasicBlock extends ResidualBlock {
   static readonly expansion = 1;
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
   readonly conv2: Conv2d;
   readonly bn2: BatchNorm2d;
-  readonly downsample: Sequential | undefined;
+  readonly downsample: Module | undefined;
 
-  constructor(inChannels: number, width: number, stride: number, variant: ResNetVariant) {
+  constructor(inChannels: number, width: number, stride: number, downsample: Module | undefined) {
     super();
     this.conv1 = new Conv2d(inChannels, width, 3, { stride, padding: 1 });
     this.bn1 = new BatchNorm2d(width);
     this.conv2 = new Conv2d(width, width, 3, { padding: 1 });
     this.bn2 = new BatchNorm2d(width);
-    this.downsample = projection(inChannels, width, stride, variant);
+    this.downsample = downsample;
   }
 
   get lastNorm(): BatchNorm2d {
@@ -96,9 +97,15 @@ class Bottleneck extends ResidualBlock {
   readonly bn2: BatchNorm2d;
   readonly conv3: Conv2d;
   readonly bn3: BatchNorm2d;
-  readonly downsample: Sequential | undefined;
+  readonly downsample: Module | undefined;
 
-  constructor(inChannels: number, width: number, stride: number, variant: ResNetVariant) {
+  constructor(
+    inChannels: number,
+    width: number,
+    stride: number,
+    downsample: Module | undefined,
+    variant: ResNetVariant,
+  ) {
     super();
     const outChannels = width * Bottleneck.expansion;
     this.conv1 = new Conv2d(inChannels, width, 1, { stride: variant === "v1" ? stride : 1 });
@@ -107,7 +114,7 @@ class Bottleneck extends ResidualBlock {
     this.bn2 = new BatchNorm2d(width);
     this.conv3 = new Conv2d(width, outChannels, 1);
     this.bn3 = new BatchNorm2d(outChannels);
-    this.downsample = projection(inChannels, outChannels, stride, variant);
+    this.downsample = downsample;
   }
 
   get lastNorm(): BatchNorm2d {
@@ -118,6 +125,18 @@ class Bottleneck extends ResidualBlock {
     const { conv1, bn1, conv2, bn2, conv3, bn3 } = this;
     return this.join(chain(input, conv1, bn1, reluInPlace, conv2, bn2, reluInPlace, conv3, bn3), input);
   }
+}
+
+interface BlockClass {
+  /** Channels out, as a multiple of the width. */
+  readonly expansion: number;
+  new (
+    inChannels: number,
+    width: number,
+    stride: number,
+    downsample: Module | undefined,
+    variant: ResNetVariant,
+  ): ResidualBlock;
 }
 
 /** The shortcut where the shape changes; numbered as torchvision (conv 0, BN 1) and timm's D (pool 0, conv 1, BN 2) do. */
@@ -170,13 +189,15 @@ export class ResNet extends Module {
     this.bn1 = new BatchNorm2d(width);
     this.maxpool = small ? new Identity() : new MaxPool2d(3, 2, 1);
 
-    const Block = depth >= 50 ? Bottleneck : BasicBlock;
+    const Block: BlockClass = depth >= 50 ? Bottleneck : BasicBlock;
     const [blocks1, blocks2, blocks3, blocks4] = BLOCKS[depth];
     let channels = width;
     const stage = (count: number, stageWidth: number, firstStride: number): Sequential => {
       const blocks: ResidualBlock[] = [];
       for (let i = 0; i < count; i++) {
-        blocks.push(new Block(channels, stageWidth, i === 0 ? firstStride : 1, variant));
+        const stride = i === 0 ? firstStride : 1;
+        const shortcut = projection(channels, stageWidth * Block.expansion, stride, variant);
+        blocks.push(new Block(channels, stageWidth, stride, shortcut, variant));
         channels = stageWidth * Block.expansion;
       }
       return new Sequential(...blocks);
@@ -194,12 +215,7 @@ export class ResNet extends Module {
   }
 }
 
-const OPTIONS = z.strictObject({
-  width: option<number>(
-    "an even number of channels, at least 2",
-    (value) => Number.isInteger(value) && Number(value) >= 2 && Number(value) % 2 === 0,
-  ).default(64),
-});
+const OPTIONS = z.strictObject({ width: widthOption(64) });
 
 const VARIANT_SUFFIX: Readonly<Record<ResNetVariant, string>> = { v1: "_v1", b: "", c: "c", d: "d" };
 

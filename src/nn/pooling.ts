@@ -6,7 +6,7 @@ export class MaxPool2d extends Module {
   constructor(
     readonly kernel: number,
     readonly stride: number,
-    readonly padding: number,
+    readonly padding = 0,
   ) {
     super();
   }

@@ -24,7 +24,7 @@ export function fromRawTensor(raw: RawTensor): Tensor {
  * Copies weights into a module, converting dtype and device.
  *
  * @param where the file the weights came from, for the message.
- * @throws InputError that lists every missing, unexpected and wrongly shaped entry at once; then nothing was copied. A
+ * @throws InputError that lists the missing, unexpected and wrongly shaped entries all at once (10 names of each kind); then nothing was copied. A
  *   missing `num_batches_tracked` is no fault: old PyTorch files lack it.
  */
 export function loadStateDict(module: Module, weights: ReadonlyMap<string, RawTensor>, where: string): void {
@@ -54,9 +54,12 @@ export function loadStateDict(module: Module, weights: ReadonlyMap<string, RawTe
   });
 }
 
+/** A line that a person still reads: a model of another kind has hundreds of names. */
+const MOST_LISTED = 10;
+
 function list(kind: string, names: readonly string[]): string {
   if (names.length === 0) return "";
-  const shown = names.slice(0, 5).join(", ");
-  const more = names.length > 5 ? `, and ${names.length - 5} more` : "";
+  const shown = names.slice(0, MOST_LISTED).join(", ").replace(/\s+/g, " ");
+  const more = names.length > MOST_LISTED ? `, and ${names.length - MOST_LISTED} more` : "";
   return `${names.length} ${kind} (${shown}${more})`;
 }

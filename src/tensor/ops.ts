@@ -44,6 +44,8 @@ export function linear(input: Tensor, weight: Tensor, bias: Tensor | null): Tens
 
 export const relu: (input: Tensor) => Tensor = tensorOperator("aten::relu");
 export const reluInPlace: (input: Tensor) => Tensor = inPlaceOperator("aten::relu_");
+/** Every element brought into [lowest, highest]. */
+export const clamp: (input: Tensor, lowest: number, highest: number) => Tensor = tensorOperator("aten::clamp");
 
 const aten_max_pool2d = tensorOperator("aten::max_pool2d");
 export function maxPool2d(input: Tensor, kernel: number, stride: number, padding: number): Tensor {
@@ -55,9 +57,19 @@ export function avgPool2d(
   input: Tensor,
   kernel: number,
   stride: number,
-  options: { ceilMode: boolean; countIncludePad: boolean },
+  options: { padding?: number; ceilMode?: boolean; countIncludePad?: boolean } = {},
 ): Tensor {
-  return aten_avg_pool2d(input, kernel, stride, 0, options.ceilMode, options.countIncludePad);
+  return aten_avg_pool2d(input, kernel, stride, options.padding, options.ceilMode, options.countIncludePad);
+}
+
+const aten_constant_pad_nd = tensorOperator("aten::constant_pad_nd");
+/** Zeros around images, and before and after their channels. */
+export function padZeros(
+  input: Tensor,
+  margins: { top?: number; bottom?: number; left?: number; right?: number; before?: number; after?: number },
+): Tensor {
+  const { top = 0, bottom = 0, left = 0, right = 0, before = 0, after = 0 } = margins;
+  return aten_constant_pad_nd(input, [left, right, top, bottom, before, after], 0);
 }
 
 // Arithmetic
@@ -132,6 +144,12 @@ export const all: (input: Tensor) => Tensor = tensorOperator("aten::all");
 
 // Shape and order
 
+const aten_cat = tensorOperator("aten::cat");
+/** Tensors one after another along a dimension; they agree in all others. */
+export function concatenate(tensors: readonly Tensor[], dim: number): Tensor {
+  return aten_cat(tensors, dim);
+}
+
 export const flatten: (input: Tensor, startDim: number) => Tensor = tensorOperator("aten::flatten", "using_ints");
 export const reshape: (input: Tensor, shape: readonly number[]) => Tensor = tensorOperator("aten::reshape");
 export const permute: (input: Tensor, dims: readonly number[]) => Tensor = tensorOperator("aten::permute");
@@ -203,6 +221,12 @@ export function uniformInPlace(self: Tensor, from: number, to: number, generator
 const aten_normal = inPlaceOperator("aten::normal_");
 export function normalInPlace(self: Tensor, mean: number, deviation: number, generator: Generator): Tensor {
   return aten_normal(self, mean, deviation, generator);
+}
+
+const aten_bernoulli = inPlaceOperator("aten::bernoulli_", "float");
+/** self <- 1 with this probability, else 0, each element on its own. */
+export function bernoulliInPlace(self: Tensor, probability: number, generator: Generator): Tensor {
+  return aten_bernoulli(self, probability, generator);
 }
 
 const aten_randperm = tensorOperator("aten::randperm", "generator");

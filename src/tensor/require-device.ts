@@ -1,5 +1,5 @@
 import { InputError } from "../errors.js";
-import { describeEngine } from "../tensor/engine.js";
+import { describeEngine } from "./engine.js";
 
 /**
  * Asks for a device before any work is done for it.
