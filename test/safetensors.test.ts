@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InputError, KnackError } from "../src/errors.js";
 import type { RawTensor } from "../src/tensor/raw-tensor.js";
+import { readWeights } from "../src/weights/read-weights.js";
 import { decodeSafetensors, encodeSafetensors } from "../src/weights/safetensors.js";
+import { inputError } from "./input-error.js";
 
 const ITEM_SIZES = {
   int64: 8,
@@ -168,6 +173,9 @@ test("each rule of the format, broken alone", () => {
   refuses(fileOf(entry(good.replace("[0,8]", "[8,0]")), 8), /"a" has data_offsets \[8,0\]/);
   refuses(fileOf(entry(good.replace("[0,8]", "[0,8,8]")), 8), /"a" has data_offsets/);
   refuses(fileOf(entry(good.replace("[0,8]", "[0.5,8.5]")), 9), /"a" has data_offsets/);
+  const deep = "[".repeat(100_000) + "]".repeat(100_000);
+  refuses(fileOf(entry(good.replace("[2]", `[${deep}]`)), 8), /no F32 of shape something deeply nested/);
+  refuses(fileOf(entry(good.replace('"F32"', deep)), 8), /has dtype something deeply nested/);
   refuses(fileOf(entry('"dtype":"F32"'), 8), /"a" has data_offsets nothing/);
   refuses(fileOf('{"a":[1,2]}', 0), /entry of tensor "a" is no object/);
   refuses(fileOf(entry(good.replace("[0,8]", "[4,12]")), 12), /"a" starts at byte 4 of the data, expected 0/);
@@ -184,4 +192,21 @@ test("a tensor whose bytes do not fit its shape is not written", () => {
   );
   assert.throws(write("fc.bias", [0.5, 4]), KnackError);
   assert.throws(write("__metadata__", [2]), KnackError);
+});
+
+test("a file is read piece by piece, and says what is wrong with it by name", (t) => {
+  const folder = fs.mkdtempSync(join(tmpdir(), "knack-safetensors-"));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const path = join(folder, "weights");
+  const header =
+    '{"n":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"x":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}';
+  const whole = fileOf(header, 5);
+  fs.writeFileSync(path, whole);
+  assert.deepEqual(readWeights(path), { notes: [], ...decodeSafetensors(whole, path) });
+  for (let length = 0; length < whole.length; length++) {
+    const cut = join(folder, "cut.safetensors");
+    fs.rmSync(cut, { force: true });
+    fs.writeFileSync(cut, whole.subarray(0, length));
+    assert.throws(() => readWeights(cut), inputError(/cut\.safetensors cannot be read as safetensors: /));
+  }
 });

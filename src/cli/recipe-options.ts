@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { InputError } from "../errors.js";
 import { parseRecipe, type Recipe } from "../training/recipe.js";
+import { type ModelOptionValues, modelOption } from "./model-option.js";
 
 /** A number, or the text that was given in its place, for the recipe's own check to complain about. */
 type Numeric = number | string;
@@ -8,7 +9,7 @@ type Numeric = number | string;
 /** The options that `addRecipeOptions` adds, as commander returns them; those not given are undefined. */
 export interface RecipeOptions {
   model?: string;
-  option?: Record<string, Numeric>;
+  option?: ModelOptionValues;
   epochs?: Numeric;
   batchSize?: Numeric;
   accumulation?: Numeric;
@@ -34,8 +35,21 @@ export interface RecipeOptions {
   mixup?: Numeric | false;
   mixupPairing?: string;
   ema?: Numeric | false;
+  imageSize?: Numeric;
   crop?: Numeric;
   flip?: boolean;
+  scale?: Numeric[];
+  ratio?: Numeric[];
+  jitter?: Numeric;
+  lighting?: Numeric;
+  mean?: Numeric[];
+  std?: Numeric[];
+  onBadImage?: string;
+  init?: string;
+  freezeEpochs?: Numeric;
+  backboneLr?: Numeric;
+  classBalance?: string;
+  earlyStop?: Numeric | false;
 }
 
 /**
@@ -46,7 +60,7 @@ export function addRecipeOptions(command: Command): Command {
   return command
     .optionsGroup("Model and training:")
     .option("--model <name>", "the network, such as resnet50d")
-    .option("--option <key=value>", "an option of the model, such as width=32; may be repeated", keyValue)
+    .option("--option <key=value>", "an option of the model, such as width=32; may be repeated", modelOption)
     .option("--epochs <count>", "passes over the training images", numeric)
     .option("--batch-size <images>", "images per optimizer step, over everything", numeric)
     .option("--accumulation <parts>", "compute each step in so many parts", numeric)
@@ -81,8 +95,23 @@ export function addRecipeOptions(command: Command): Command {
     .option("--mixup-pairing <pairing>", "permute, reverse or roll the batch to find the other images")
     .option("--ema <decay>", "average the weights over the steps, and evaluate the average", numeric)
     .option("--no-ema", "evaluate the weights as they are")
-    .optionsGroup("Augmentation:")
-    .option("--crop <pixels>", "padding before a random crop, 0 for none", numeric)
+    .optionsGroup("Transfer learning:")
+    .option("--init <weights>", "start from a checkpoint or a file of weights; another head where the classes differ")
+    .option("--freeze-epochs <count>", "epochs in which only the head learns", numeric)
+    .option("--backbone-lr <factor>", "what the learning rate of all but the head is multiplied by", numeric)
+    .option("--class-balance <how>", "for unequal classes: none, weights (of the loss) or sampling")
+    .option("--early-stop <epochs>", "end after so many epochs without a better top-1, with the best weights", numeric)
+    .option("--no-early-stop", "train all epochs")
+    .optionsGroup("Pictures and augmentation:")
+    .option("--image-size <pixels>", "height and width photographs are brought to (default: the model's)", numeric)
+    .option("--mean <values>", "mean of each channel on the scale 0..1, such as 0.485,0.456,0.406", list)
+    .option("--std <values>", "standard deviation of each channel on the scale 0..1", list)
+    .option("--on-bad-image <policy>", "skip photographs that cannot be read, or fail")
+    .option("--scale <min,max>", "photographs: share of the picture that a random crop takes", list)
+    .option("--ratio <min,max>", "photographs: width / height of a random crop", list)
+    .option("--jitter <amount>", "photographs: hue, saturation and brightness by 1 - amount to 1 + amount", numeric)
+    .option("--lighting <sigma>", "photographs: PCA noise", numeric)
+    .option("--crop <pixels>", "small images: padding before a random crop, 0 for none", numeric)
     .option("--flip", "flip images at random")
     .option("--no-flip", "never flip images");
 }
@@ -124,7 +153,22 @@ export function recipeFromOptions(recipe: Recipe, options: RecipeOptions): Recip
     distillation: trick(distillation, { teacher, temperature, loss: distillationLoss }),
     mixup: trick(mixup, { alpha: mixup, pairing: mixupPairing }),
     ema: trick(options.ema, { decay: options.ema }),
-    augmentation: given({ crop: options.crop, flip: options.flip }),
+    earlyStop: trick(options.earlyStop, { patience: options.earlyStop }),
+    imageSize: options.imageSize,
+    normalize: trick(undefined, { mean: options.mean, std: options.std }),
+    onBadImage: options.onBadImage,
+    init: options.init,
+    freezeEpochs: options.freezeEpochs,
+    backboneLr: options.backboneLr,
+    classBalance: options.classBalance,
+    augmentation: given({
+      crop: options.crop,
+      flip: options.flip,
+      scale: options.scale,
+      ratio: options.ratio,
+      jitter: options.jitter,
+      lighting: options.lighting,
+    }),
   });
   return parseRecipe(changes, "command line", recipe, optionOf);
 }
@@ -158,6 +202,12 @@ const optionsOfKeys: Readonly<Record<string, string>> = {
   "distillation.loss": "--distillation-loss",
   "mixup.pairing": "--mixup-pairing",
   "augmentation.crop": "--crop",
+  "augmentation.scale": "--scale",
+  "augmentation.ratio": "--ratio",
+  "augmentation.jitter": "--jitter",
+  "augmentation.lighting": "--lighting",
+  "normalize.mean": "--mean",
+  "normalize.std": "--std",
 };
 
 /** The option that sets a key of the recipe, such as `mixup.alpha`. */
@@ -183,10 +233,4 @@ function numeric(text: string): Numeric {
 
 function list(text: string): Numeric[] {
   return text.split(",").map(numeric);
-}
-
-function keyValue(text: string, earlier: Record<string, Numeric> = {}): Record<string, Numeric> {
-  const equals = text.indexOf("=");
-  if (equals < 1) throw new InputError(`--option: must be KEY=VALUE, such as width=32, not ${JSON.stringify(text)}`);
-  return { ...earlier, [text.slice(0, equals)]: numeric(text.slice(equals + 1)) };
 }

@@ -6,10 +6,11 @@
 import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { replaceDirectoryAtomic, systemReason, writeFileAtomic } from "../atomic-file.js";
-import { InputError } from "../errors.js";
+import { InputError, KnackError } from "../errors.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
-import { type CheckpointConfig, configSchema } from "./config.js";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
+import { type CheckpointConfig, configJson, parseConfig } from "./config.js";
+import { OpenFile } from "./open-file.js";
+import { encodeSafetensors, readSafetensors } from "./safetensors.js";
 
 const WEIGHTS = "model.safetensors";
 const CONFIG = "config.json";
@@ -35,14 +36,65 @@ export interface TrainingState {
  */
 export function saveCheckpoint(directory: string, checkpoint: Checkpoint, extra?: TrainingState): void {
   replaceDirectoryAtomic(directory, (folder) => {
-    // Without this metadata entry transformers refuses a file.
-    writeFileAtomic(join(folder, WEIGHTS), encodeSafetensors(checkpoint.weights, { format: "pt" }));
-    writeFileAtomic(join(folder, CONFIG), `${JSON.stringify(checkpoint.config, null, 2)}\n`);
+    writeCheckpoint(folder, checkpoint);
     if (extra !== undefined) {
       const metadata = { state: JSON.stringify(extra.state) };
       writeFileAtomic(join(folder, TRAINING), encodeSafetensors(extra.training, metadata));
     }
   });
+}
+
+/**
+ * Writes a checkpoint to a new folder that nothing else is in, whole or not at all.
+ *
+ * @throws InputError where the folder exists and is not empty; KnackError where it cannot be written.
+ */
+export function createCheckpoint(directory: string, checkpoint: Checkpoint): void {
+  requireFree(directory);
+  const folder = join(dirname(resolve(directory)), `.${basename(resolve(directory))}.tmp`);
+  naming(directory, () => {
+    try {
+      fs.rmSync(folder, { recursive: true, force: true });
+      makeFolders(folder);
+      writeCheckpoint(folder, checkpoint);
+      fs.renameSync(folder, directory);
+    } catch (error) {
+      fs.rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  });
+}
+
+/** @throws InputError where `directory` cannot become a new checkpoint's folder because something is there. */
+export function requireFree(directory: string): void {
+  naming(directory, () => {
+    const entry = fs.lstatSync(directory, { throwIfNoEntry: false });
+    if (entry === undefined) return;
+    if (!entry.isDirectory()) throw new InputError(`${directory} is there and no folder: choose another --out`);
+    if (fs.readdirSync(directory).length > 0) throw new InputError(`${directory} is not empty: choose another --out`);
+  });
+}
+
+/** Like `mkdir -p`. Node's own recursive mode hangs where a parent refuses, as /proc does. */
+function makeFolders(folder: string): void {
+  if (!fs.existsSync(dirname(folder))) makeFolders(dirname(folder));
+  fs.mkdirSync(folder);
+}
+
+/** Runs `action`; an error of the file system becomes one for people that names `directory`. */
+function naming(directory: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof KnackError || (error as NodeJS.ErrnoException).code === undefined) throw error;
+    throw new KnackError(`cannot write ${directory}: ${systemReason(error)}`, { cause: error });
+  }
+}
+
+function writeCheckpoint(folder: string, { weights, config }: Checkpoint): void {
+  // Without this metadata entry transformers refuses a file.
+  writeFileAtomic(join(folder, WEIGHTS), encodeSafetensors(weights, { format: "pt" }));
+  writeFileAtomic(join(folder, CONFIG), `${JSON.stringify(configJson(config), null, 2)}\n`);
 }
 
 /**
@@ -120,14 +172,13 @@ function follow(path: string): string {
 }
 
 function readTensors(file: string) {
-  return decodeSafetensors(readFile(file), file);
+  using open = new OpenFile(file);
+  return readSafetensors(open);
 }
 
-function readConfig(file: string): CheckpointConfig {
-  const result = configSchema.safeParse(parseJson(readFile(file).toString(), file));
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new InputError(`${file}: ${issue?.path.join(".") || "the whole"}: ${issue?.message}`);
+/** @throws InputError that names the file, and the key where there is one. */
+export function readConfig(file: string): CheckpointConfig {
+  return parseConfig(parseJson(readFile(file).toString(), file), file);
 }
 
 function readFile(file: string): Buffer {
@@ -142,6 +193,6 @@ function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new InputError(`${where} is not JSON: ${(error as Error).message}`, error);
+    throw new InputError(`${where} is not JSON: ${(error as Error).message.replace(/\s+/g, " ")}`, error);
   }
 }

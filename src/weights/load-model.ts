@@ -3,8 +3,10 @@ import { createModel } from "../models/registry.js";
 import type { Module } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
 import { loadStateDict } from "../nn/state-dict.js";
+import { requireDevice } from "../tensor/require-device.js";
 import { loadCheckpoint } from "./checkpoint.js";
 import type { CheckpointConfig } from "./config.js";
+import { checkSizes, fitWeights } from "./fit-weights.js";
 
 export interface LoadedModel {
   /** In evaluation mode; the caller disposes it. */
@@ -20,12 +22,14 @@ export interface LoadedModel {
  * @throws InputError where the checkpoint is missing, broken or holds another model than its config says.
  */
 export function loadModel(path: string, device: string): LoadedModel {
+  requireDevice(device);
   const { config, weights } = loadCheckpoint(path);
-  const [channels, height, width] = config.input_size;
-  const inChannels = channels === 1 ? 1 : 3;
+  const [, height, width] = config.input_size;
+  const inChannels = config.in_chans;
+  checkSizes(weights, { num_classes: config.num_classes, width: config.model_options.width }, path);
   const model = createModel(config.architecture, { classes: config.num_classes, inChannels }, config.model_options);
   try {
-    loadStateDict(model, weights, path);
+    loadStateDict(model, fitWeights(model, weights, { replaceHead: false }).weights, path);
     moveTo(model, device);
   } catch (error) {
     model.dispose();

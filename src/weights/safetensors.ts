@@ -7,6 +7,8 @@
  */
 import { InputError, KnackError } from "../errors.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
+import type { OpenFile } from "./open-file.js";
+import { quoted } from "./quoted.js";
 
 // From the widest to the narrowest element, in the order of the reference implementation: written in this order, after a
 // header padded to 8 bytes, every tensor starts at a multiple of its own element size.
@@ -77,6 +79,16 @@ export function encodeSafetensors(
   return file;
 }
 
+interface Decoded {
+  readonly tensors: Map<string, RawTensor>;
+  readonly metadata: Record<string, string>;
+}
+
+/** Whether a file that begins like this can be a safetensors file: a header of a possible length, which is an object. */
+export function looksLikeSafetensors(begin: Buffer): boolean {
+  return begin.length > LENGTH_BYTES && begin[LENGTH_BYTES] === 0x7b && begin.readBigUInt64LE() <= MAX_HEADER_BYTES;
+}
+
 /**
  * The tensors and metadata of a safetensors file, in the file's order. Checked like the reference implementation does, and
  * repeated names are refused too: JSON readers would silently keep one of them.
@@ -87,23 +99,33 @@ export function encodeSafetensors(
  * @param where the file's name, for messages
  * @throws InputError that names the file, and the tensor where there is one.
  */
-export function decodeSafetensors(
-  bytes: Uint8Array,
+export function decodeSafetensors(bytes: Uint8Array, where: string): Decoded {
+  return decode(where, bytes.byteLength, (position, length, itemSize) => {
+    // No subarray: of a Buffer that would be another Buffer.
+    const view = new Uint8Array(bytes.buffer, bytes.byteOffset + position, length);
+    return view.byteOffset % itemSize === 0 ? view : Uint8Array.from(view);
+  });
+}
+
+/** As `decodeSafetensors`, of a file of any size; each tensor gets a buffer of its own. */
+export function readSafetensors(file: OpenFile): Decoded {
+  return decode(file.path, file.size, (position, length) => new Uint8Array(file.read(position, length).buffer));
+}
+
+function decode(
   where: string,
-): { tensors: Map<string, RawTensor>; metadata: Record<string, string> } {
+  size: number,
+  read: (position: number, length: number, itemSize: number) => Uint8Array,
+): Decoded {
   const broken = (what: string) => new InputError(`${where} cannot be read as safetensors: ${what}`);
-  if (bytes.byteLength < LENGTH_BYTES) {
-    throw broken(`${bytes.byteLength} bytes are fewer than the header length takes`);
-  }
-  const headerLength = new DataView(bytes.buffer, bytes.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
+  if (size < LENGTH_BYTES) throw broken(`${size} bytes are fewer than the header length takes`);
+  const headerLength = Buffer.from(read(0, LENGTH_BYTES, 1)).readBigUInt64LE();
   if (headerLength > MAX_HEADER_BYTES) {
     throw broken(`its first 8 bytes announce a header of ${headerLength} bytes, the format allows ${MAX_HEADER_BYTES}`);
   }
   const dataStart = LENGTH_BYTES + Number(headerLength);
-  if (dataStart > bytes.byteLength) {
-    throw broken(`its header ends at byte ${dataStart}, the file at byte ${bytes.byteLength}`);
-  }
-  const header = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), broken);
+  if (dataStart > size) throw broken(`its header ends at byte ${dataStart}, the file at byte ${size}`);
+  const header = parseHeader(read(LENGTH_BYTES, Number(headerLength), 1), broken);
   const metadata = parseMetadata(header[METADATA], broken);
   const infos = Object.entries(header)
     .filter(([name]) => name !== METADATA)
@@ -118,19 +140,14 @@ export function decodeSafetensors(
         `tensor ${quoted(name)} starts at byte ${begin} of the data, expected ${position} (a gap or an overlap)`,
       );
     }
-    if (end > bytes.byteLength - dataStart) {
-      throw broken(
-        `tensor ${quoted(name)} ends at byte ${end} of the data, the data at byte ${bytes.byteLength - dataStart}`,
-      );
+    if (end > size - dataStart) {
+      throw broken(`tensor ${quoted(name)} ends at byte ${end} of the data, the data at byte ${size - dataStart}`);
     }
-    // No subarray: of a Buffer that would be another Buffer.
-    const view = new Uint8Array(bytes.buffer, bytes.byteOffset + dataStart + begin, end - begin);
-    const data = view.byteOffset % format.itemSize === 0 ? view : Uint8Array.from(view);
-    tensors.set(name, { dtype: format.dtype, shape, data });
+    tensors.set(name, { dtype: format.dtype, shape, data: read(dataStart + begin, end - begin, format.itemSize) });
     position = end;
   }
-  if (dataStart + position !== bytes.byteLength) {
-    throw broken(`${bytes.byteLength - dataStart - position} bytes after the last tensor belong to none`);
+  if (dataStart + position !== size) {
+    throw broken(`${size - dataStart - position} bytes after the last tensor belong to none`);
   }
   return { tensors, metadata };
 }
@@ -152,11 +169,6 @@ function isCount(value: unknown): value is number {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** A piece of a possibly damaged file for a message: on one line and not long. */
-function quoted(value: unknown): string {
-  return (JSON.stringify(value) ?? "nothing").slice(0, 80);
 }
 
 function parseHeader(bytes: Uint8Array, broken: (what: string) => InputError): Record<string, unknown> {

@@ -1,0 +1,135 @@
+import { InputError } from "../errors.js";
+import type { ModelOptions } from "../models/registry.js";
+import { createModel, modelEntry } from "../models/registry.js";
+import { xavierUniform } from "../nn/initialise.js";
+import { loadStateDict, stateDict } from "../nn/state-dict.js";
+import type { RawTensor } from "../tensor/raw-tensor.js";
+import { createCheckpoint, requireFree } from "./checkpoint.js";
+import { type CheckpointConfig, parseConfig } from "./config.js";
+import { customsOf } from "./customs.js";
+import { checkSizes, fitWeights, taskOfWeights } from "./fit-weights.js";
+import { readWeights } from "./read-weights.js";
+
+export interface ImportOptions {
+  /** The model's name in the registry. */
+  readonly model: string;
+  readonly modelOptions?: ModelOptions;
+  /** Classes of the checkpoint; otherwise as many as the file's classifier has. Another number re-initialises the classifier. */
+  readonly numClasses?: number;
+  /** Names of the classes, index = label; otherwise "0", "1", ... */
+  readonly classNames?: readonly string[];
+  /** Per channel, on the 0..1 scale; otherwise what is customary for the model. */
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  /** Share of the resized picture that the centre crop keeps; otherwise 0.875, and 1 for models of small images. */
+  readonly cropPct?: number;
+  /** How pictures are resized; otherwise bilinear, as torchvision's weights want it. */
+  readonly interpolation?: string;
+  /** Height and width in pixels; otherwise the model's own. */
+  readonly inputSize?: number;
+  readonly license?: string;
+}
+
+export interface Imported {
+  readonly config: CheckpointConfig;
+  /** Tensors in the file. */
+  readonly tensors: number;
+  /** What the file says of itself. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What was changed or looks wrong, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** Models for inputs up to this see their pictures whole: they were trained on images of that size. */
+const SMALL_INPUT = 64;
+
+/**
+ * Turns a file of weights into a checkpoint's folder.
+ *
+ * @param file safetensors, or a PyTorch state dict (.pth, .pt, .th, .bin), under torchvision's or timm's names
+ * @param directory a new or empty folder
+ * @throws InputError where the file cannot be read or does not fit the model, an option is wrong, or the folder is in use.
+ */
+export function importWeights(file: string, directory: string, options: ImportOptions): Imported {
+  requireFree(directory);
+  modelEntry(options.model);
+  const { tensors, metadata, notes } = readWeights(file);
+  const config = configFor(file, tensors, options);
+  const written = writeFitted(tensors, file, config, directory, { replaceHead: true });
+  return { config, tensors: tensors.size, metadata, notes: [...notes, ...written] };
+}
+
+/**
+ * Writes weights that may need fitting, under the model's own names and as float32, as a checkpoint.
+ *
+ * @param where the weights' file, for messages
+ * @param replaceHead whether a classifier for another number of classes may give way to a new one
+ * @returns what was changed or looks wrong, a line each
+ */
+export function writeFitted(
+  raw: ReadonlyMap<string, RawTensor>,
+  where: string,
+  config: CheckpointConfig,
+  directory: string,
+  { replaceHead }: { replaceHead: boolean },
+): string[] {
+  const task = { classes: config.num_classes, inChannels: config.in_chans };
+  if (!replaceHead) checkSizes(raw, { num_classes: config.num_classes }, where);
+  using model = createModel(config.architecture, task, config.model_options);
+  xavierUniform(model, 0);
+  const { weights, notes } = fitWeights(model, raw, { replaceHead });
+  loadStateDict(model, weights, where);
+  const own = stateDict(model);
+  createCheckpoint(directory, { weights: own, config });
+  return [...notes, ...notFinite(own)];
+}
+
+function configFor(
+  file: string,
+  tensors: ReadonlyMap<string, RawTensor>,
+  { model, modelOptions = {}, classNames, ...options }: ImportOptions,
+): CheckpointConfig {
+  const { inputSize } = modelEntry(model);
+  const customary = customsOf(model).normalisation;
+  checkSizes(tensors, { width: modelOptions.width }, file);
+  using probe = createModel(model, { classes: 2, inChannels: 3 }, modelOptions);
+  const found = taskOfWeights(probe, tensors);
+  const channels = found.inChannels ?? options.mean?.length ?? 3;
+  const classes = options.numClasses ?? found.classes;
+  if (classes === undefined) {
+    throw new InputError(
+      `${file} holds no classifier that fits ${model}: check --model, or give --num-classes for a new one`,
+    );
+  }
+  if (classNames !== undefined && classNames.length !== classes) {
+    throw new InputError(`--classes: ${classNames.length} names for ${classes} classes`);
+  }
+  const perChannel = (values: readonly number[]) => (channels === 1 ? values.slice(0, 1) : values);
+  const size = options.inputSize ?? inputSize;
+  const config = {
+    architecture: model,
+    num_classes: classes,
+    in_chans: channels,
+    input_size: [channels, size, size],
+    mean: options.mean ?? perChannel(customary.mean),
+    std: options.std ?? perChannel(customary.std),
+    interpolation: options.interpolation ?? "bilinear",
+    crop_pct: options.cropPct ?? (inputSize <= SMALL_INPUT ? 1 : 0.875),
+    ...(options.license === undefined ? {} : { license: options.license }),
+    ...(classNames === undefined ? {} : { label_names: classNames }),
+    model_options: modelOptions,
+  };
+  return parseConfig(config, "the checkpoint to write");
+}
+
+function notFinite(weights: ReadonlyMap<string, RawTensor>): string[] {
+  const notes: string[] = [];
+  for (const [name, { dtype, data }] of weights) {
+    if (dtype !== "float32") continue;
+    const values = new Float32Array(data.buffer, data.byteOffset, data.byteLength / 4);
+    const bad = values.reduce((count, value) => count + (Number.isFinite(value) ? 0 : 1), 0);
+    if (bad > 0)
+      notes.push(`${name}: ${bad} of ${values.length} numbers are not finite: the model will not predict anything`);
+  }
+  return notes;
+}
