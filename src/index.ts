@@ -3,6 +3,13 @@ export type { Augmentation } from "./data/augment.js";
 export type { DataSource, ImageSet } from "./data/image-set.js";
 export { openData } from "./data/open.js";
 export { InputError, KnackError } from "./errors.js";
+export {
+  type Classified,
+  type Classifier,
+  type ClassifyOptions,
+  loadClassifier,
+  type Prediction,
+} from "./inference/classifier.js";
 export type {
   AuditEvent,
   CheckpointEvent,

@@ -1,0 +1,183 @@
+import { evaluationPixels } from "../data/evaluation-transform.js";
+import type { PictureSource } from "../data/picture.js";
+import { InputError, KnackError } from "../errors.js";
+import { loadCheckpoint } from "../weights/checkpoint.js";
+import type { Network } from "./network.js";
+import { describeOnnx } from "./onnx-description.js";
+
+export interface Prediction {
+  /** The class's name; its index where an ONNX file names no classes. */
+  readonly class: string;
+  readonly index: number;
+  /** Softmax of the logits. */
+  readonly probability: number;
+}
+
+export interface ClassifyOptions {
+  /** How many classes to give, the likeliest first; all where there are fewer. Default: 5. */
+  readonly top?: number;
+}
+
+/** What became of one picture: its predictions, or why it could not be read. */
+export type Classified<Source extends PictureSource = PictureSource> =
+  | { readonly image: Source; readonly predictions: Prediction[]; readonly error?: undefined }
+  | { readonly image: Source; readonly predictions?: undefined; readonly error: InputError };
+
+/**
+ * A classifier for pictures from a checkpoint's folder, a run's folder, a `.safetensors` file or an `.onnx` file. How
+ * pictures are resized, cropped and normalised is written there.
+ *
+ * An ONNX file of another program is taken for a network trained on ImageNet: ImageNet's mean and standard deviation, bicubic,
+ * a crop of 0.875 of the shorter side, and 224 pixels where its input is not of a fixed size.
+ *
+ *     const classifier = loadClassifier("runs/flowers");
+ *     const [best] = await classifier.classify("rose.jpg");
+ *
+ * @param options.device "cpu" (default) or "cuda"; ONNX files are computed on the CPU
+ * @throws InputError where there is no model or its description is wrong. Faults of its weights reject the first `classify`.
+ */
+export function loadClassifier(path: string, { device = "cpu" }: { device?: string } = {}): Classifier {
+  if (path.endsWith(".onnx")) {
+    if (device !== "cpu") throw new InputError(`device: ${path} can be computed on the cpu only, not on ${device}`);
+    const description = describeOnnx(path);
+    const open = async () => (await import("./onnx-network.js")).openOnnxNetwork(path, description);
+    return new Classifier(path, description.class_names, open);
+  }
+  const { label_names } = loadCheckpoint(path).config;
+  // Only when it is wanted, so that ONNX files, and programs that only import knack, do without libtorch.
+  const open = async () => (await import("./checkpoint-network.js")).openCheckpoint(path, device);
+  return new Classifier(path, label_names, open);
+}
+
+/** See `loadClassifier`. It holds memory until `dispose()` or the end of the `using` block that declares it. */
+export class Classifier implements Disposable {
+  /** Names of the classes by index; empty where an ONNX file names none. */
+  readonly classes: readonly string[];
+  readonly #path: string;
+  readonly #open: () => Promise<Network>;
+  #network: Promise<Network> | undefined;
+  #disposed = false;
+
+  /** @internal Programs call `loadClassifier`. */
+  constructor(path: string, classes: readonly string[], open: () => Promise<Network>) {
+    this.classes = classes;
+    this.#path = path;
+    this.#open = open;
+  }
+
+  /**
+   * The likeliest classes of a picture.
+   *
+   * @param image a file's path, or its bytes: JPEG, PNG, WebP, AVIF, GIF or TIFF
+   * @throws InputError where the picture cannot be read.
+   */
+  async classify(image: PictureSource, options: ClassifyOptions = {}): Promise<Prediction[]> {
+    for await (const { error, predictions } of this.classifyAll([image], options)) {
+      if (error) throw error;
+      return predictions;
+    }
+    throw new KnackError("the picture gave no result");
+  }
+
+  /**
+   * The likeliest classes of many pictures, in their order. They are computed in batches, while the next ones are decoded;
+   * neither pictures nor results pile up. A picture that cannot be read is a result with an `error` and stops nothing.
+   */
+  async *classifyAll<Source extends PictureSource>(
+    images: Iterable<Source> | AsyncIterable<Source>,
+    { top = 5 }: ClassifyOptions = {},
+  ): AsyncGenerator<Classified<Source>, void, undefined> {
+    if (!(Number.isInteger(top) && top >= 1)) throw new InputError(`top: must be an integer of 1 or more, not ${top}`);
+    const network = await this.#opened();
+    let decoded: Promise<Decoded<Source>[]> | undefined;
+    for await (const batch of inBatches(images, network.batchSize)) {
+      const next = Promise.all(batch.map((image) => decode(image, network)));
+      next.catch(() => {}); // it is awaited only after the batch before it
+      if (decoded) yield* await this.#predict(network, await decoded, top);
+      decoded = next;
+    }
+    if (decoded) yield* await this.#predict(network, await decoded, top);
+  }
+
+  /** Frees the network; harmless to repeat. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#network?.then((network) => network.dispose()).catch(() => {});
+    this.#network = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #opened(): Promise<Network> {
+    if (this.#disposed) throw new KnackError(`the classifier of ${this.#path} is disposed`);
+    this.#network ??= this.#open();
+    return this.#network;
+  }
+
+  async #predict<Source extends PictureSource>(
+    network: Network,
+    batch: readonly Decoded<Source>[],
+    top: number,
+  ): Promise<Classified<Source>[]> {
+    const readable = batch.flatMap(({ pixels }) => (pixels ? [pixels] : []));
+    const logits = readable.length === 0 ? new Float32Array() : await network.logits(Buffer.concat(readable));
+    const classes = logits.length / readable.length;
+    let row = 0;
+    return batch.map(({ image, pixels, error }) => {
+      if (!pixels) return { image, error };
+      const predictions = this.#best(logits.subarray(row * classes, ++row * classes), top);
+      return { image, predictions };
+    });
+  }
+
+  #best(logits: Float32Array, top: number): Prediction[] {
+    const { classes } = this;
+    if (classes.length > 0 && classes.length !== logits.length) {
+      throw new InputError(`${this.#path} names ${classes.length} classes, but gives ${logits.length} logits`);
+    }
+    const probabilities = softmax(logits);
+    if (!probabilities.every(Number.isFinite)) {
+      throw new KnackError(`${this.#path} gives logits that are no numbers: its weights are broken`);
+    }
+    return Array.from(probabilities, (probability, index) => ({
+      class: classes[index] ?? `${index}`,
+      index,
+      probability,
+    }))
+      .sort((a, b) => b.probability - a.probability)
+      .slice(0, top);
+  }
+}
+
+type Decoded<Source> =
+  | { readonly image: Source; readonly pixels: Uint8Array; readonly error?: undefined }
+  | { readonly image: Source; readonly pixels?: undefined; readonly error: InputError };
+
+async function decode<Source extends PictureSource>(image: Source, { format }: Network): Promise<Decoded<Source>> {
+  try {
+    return { image, pixels: await evaluationPixels(image, format) };
+  } catch (error) {
+    if (error instanceof InputError) return { image, error };
+    throw error;
+  }
+}
+
+async function* inBatches<T>(items: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let batch: T[] = [];
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function softmax(logits: Float32Array): Float64Array {
+  const most = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const powers = Float64Array.from(logits, (logit) => Math.exp(logit - most));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}

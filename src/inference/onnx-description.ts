@@ -1,0 +1,39 @@
+import { z } from "zod";
+import { InputError } from "../errors.js";
+import { readOnnxMetadata } from "../onnx/model-file.js";
+
+const count = z.int().positive();
+
+/** Text that is JSON. */
+const json = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        context.addIssue({ code: "custom", message: "expected JSON" });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+
+const metadataSchema = z.object({
+  class_names: json(z.array(z.string())).default([]),
+  input_size: json(z.tuple([z.literal([1, 3]), count, count])).optional(),
+  mean: json(z.array(z.number())).optional(),
+  std: json(z.array(z.number().positive())).optional(),
+  interpolation: z.enum(["bilinear", "bicubic"]).default("bicubic"),
+  crop_pct: json(z.number().positive().max(1)).default(0.875),
+});
+
+/** What an ONNX file says about itself, under the keys `knack export` writes. What files of other programs leave open is undefined. */
+export type OnnxDescription = z.infer<typeof metadataSchema>;
+
+/** @throws InputError where the file cannot be read, or an entry is not what its key says. */
+export function describeOnnx(path: string): OnnxDescription {
+  const result = metadataSchema.safeParse(readOnnxMetadata(path));
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new InputError(`${path}: metadata ${issue?.path.join(".")}: ${issue?.message}`);
+}

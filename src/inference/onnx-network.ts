@@ -1,0 +1,120 @@
+import ort, { type InferenceSession } from "onnxruntime-node";
+import { InputError, KnackError } from "../errors.js";
+import { BATCH_SIZE, type Network } from "./network.js";
+import type { OnnxDescription } from "./onnx-description.js";
+
+/** What nearly all networks trained on ImageNet expect, by channels; of grey pictures the average. */
+const IMAGENET = {
+  3: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+  1: { mean: [0.449], std: [0.226] },
+} as const;
+
+/**
+ * The network of an ONNX file, computed by ONNX Runtime on the CPU. Its first float32 input of four dimensions takes the
+ * pictures; its first output holds logits. A file of another program may have probabilities there.
+ *
+ * @throws InputError where ONNX Runtime refuses the file, or where it takes or gives something else.
+ */
+export async function openOnnxNetwork(path: string, description: OnnxDescription): Promise<Network> {
+  const session = await createSession(path);
+  const inputs = session.inputMetadata.filter((one) => one.isTensor);
+  const input = inputs.find(({ type, shape }) => type === "float32" && shape.length === 4);
+  const [output] = session.outputNames;
+  if (input === undefined || output === undefined) {
+    await session.release();
+    throw new InputError(`${path} classifies no pictures: it has no float32 input of [N, C, H, W]`);
+  }
+  const { batch, channels, height, width, mean, std } = inputOf(path, input.shape, description);
+  const imageSize = channels * height * width;
+  return {
+    format: {
+      size: [height, width],
+      cropPct: description.crop_pct,
+      interpolation: description.interpolation,
+      channels,
+    },
+    batchSize: batch ?? BATCH_SIZE,
+    async logits(pixels) {
+      const count = pixels.length / imageSize;
+      // A batch of a fixed size is filled up.
+      const size = batch ?? count;
+      const images = new Float32Array(size * imageSize);
+      normaliseInto(images, pixels, mean, std, height * width);
+      const fed = { [input.name]: new ort.Tensor("float32", images, [size, channels, height, width]) };
+      const data = (await explained(path, () => session.run(fed, [output])))[output]?.data;
+      if (!(data instanceof Float32Array) || data.length === 0 || data.length % size !== 0) {
+        throw new InputError(`${path}: its output ${output} is not float32 [N, classes]`);
+      }
+      const classes = data.length / size;
+      const rows = data.subarray(0, count * classes);
+      return description.input_size === undefined && areProbabilities(rows, classes) ? rows.map(Math.log) : rows;
+    },
+    dispose: () => session.release(),
+  };
+}
+
+/** How pictures go in: by the graph's input, then by the file's metadata, then as networks trained on ImageNet have it. */
+function inputOf(path: string, shape: readonly (number | string)[], description: OnnxDescription) {
+  const described = [undefined, ...(description.input_size ?? [])];
+  const [batch, channels = 3, height = 224, width = 224] = shape.map((dimension, i) =>
+    typeof dimension === "number" ? dimension : described[i],
+  );
+  if (channels !== 1 && channels !== 3) {
+    throw new InputError(`${path} takes [${shape.join(", ")}], knack has pictures as [N, 3, H, W] or [N, 1, H, W]`);
+  }
+  const { mean = IMAGENET[channels].mean, std = IMAGENET[channels].std } = description;
+  if (mean.length !== channels || std.length !== channels) {
+    throw new InputError(`${path}: metadata mean and std: expected one number for each of ${channels} channels`);
+  }
+  return { batch, channels, height, width, mean, std } as const;
+}
+
+/** [N, H, W, C] uint8 -> [N, C, H, W], (pixel / 255 - mean) / std */
+function normaliseInto(
+  images: Float32Array,
+  pixels: Uint8Array,
+  mean: readonly number[],
+  std: readonly number[],
+  area: number,
+): void {
+  const channels = mean.length;
+  for (let c = 0; c < channels; c++) {
+    const table = Float32Array.from({ length: 256 }, (_, value) => (value / 255 - (mean[c] ?? 0)) / (std[c] ?? 1));
+    for (let i = c; i < pixels.length; i += channels) {
+      const pixel = Math.floor(i / channels);
+      const image = Math.floor(pixel / area);
+      images[(image * channels + c) * area + (pixel - image * area)] = table[pixels[i] ?? 0] ?? 0;
+    }
+  }
+}
+
+/** Whether each row is a distribution, as after a softmax. */
+function areProbabilities(rows: Float32Array, classes: number): boolean {
+  for (let start = 0; start < rows.length; start += classes) {
+    const row = rows.subarray(start, start + classes);
+    const sum = row.reduce((total, value) => total + value, 0);
+    if (Math.abs(sum - 1) > 1e-3 || row.some((value) => value < 0)) return false;
+  }
+  return true;
+}
+
+async function createSession(path: string): Promise<InferenceSession> {
+  // What is wrong is thrown; at this level it is not printed as well.
+  try {
+    return await ort.InferenceSession.create(path, { logSeverityLevel: 4 });
+  } catch (error) {
+    throw new InputError(`${path} cannot be read as an ONNX model: ${firstLine(error)}`, error);
+  }
+}
+
+async function explained<T>(path: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw new KnackError(`${path}: ONNX Runtime failed: ${firstLine(error)}`, { cause: error });
+  }
+}
+
+function firstLine(error: unknown): string {
+  return (error as Error).message.split("\n", 1)[0] ?? "";
+}
