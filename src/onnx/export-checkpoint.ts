@@ -1,0 +1,113 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { writeFileAtomic } from "../atomic-file.js";
+import { evaluationPixels } from "../data/evaluation-transform.js";
+import { lookAt, namesIn } from "../data/files.js";
+import { PICTURE_NAME } from "../data/picture.js";
+import { InputError, KnackError } from "../errors.js";
+import { foldBatchNorm } from "../nn/fold-batch-norm.js";
+import { traceGraph } from "../nn/graph.js";
+import { scope } from "../tensor/scope.js";
+import { type LoadedModel, loadModel } from "../weights/load-model.js";
+import { exportOnnx, OPSET } from "./export.js";
+import { inventedPicture } from "./invented-picture.js";
+import { metadataOf } from "./model-file.js";
+import { TOLERANCE, type Verification, verifyOnnx } from "./verify.js";
+
+const INVENTED_PICTURES = 8;
+
+export interface ExportOptions {
+  /** Whether batch norms become part of the convolutions before them (see `foldBatchNorm`). Default: true. */
+  readonly foldBatchNorm?: boolean;
+  /**
+   * Compares the export with the model in ONNX Runtime before it is written: on these picture files, and those in these
+   * folders; on invented pictures where there are none.
+   */
+  readonly verifyOn?: readonly string[];
+}
+
+export interface ExportReport {
+  readonly file: string;
+  readonly bytes: number;
+  readonly opset: number;
+  readonly architecture: string;
+  /** Numbers among the file's weights. */
+  readonly parameters: number;
+  /** Batch norms that became part of a convolution. */
+  readonly folded: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly verification?: Verification;
+}
+
+/**
+ * Exports a checkpoint as an ONNX file: input "images", float32 [batch, C, H, W], normalised; output "logits" [batch, K];
+ * class names, preprocessing and licence as metadata. It is written whole or not at all, and only if it passes verification.
+ *
+ * @param checkpoint a checkpoint's folder, a run's folder or a .safetensors file
+ * @param file ends in .onnx
+ * @throws InputError where the checkpoint, the file's place or a picture is wrong; KnackError where ONNX Runtime's logits
+ *   differ from knack's by more than 1e-4 of the largest.
+ */
+export async function exportCheckpoint(
+  checkpoint: string,
+  file: string,
+  options: ExportOptions = {},
+): Promise<ExportReport> {
+  checkPlace(file);
+  const paths = options.verifyOn?.flatMap(picturesAt);
+  const loaded = loadModel(checkpoint, "cpu");
+  using model = loaded.model;
+  const { config, format } = loaded;
+  const metadata = metadataOf(config);
+  const { bytes, parameters, folded } = scope(() => {
+    const traced = traceGraph(model, [1, format.channels, format.height, format.width]);
+    const graph = options.foldBatchNorm === false ? traced : foldBatchNorm(traced);
+    return {
+      bytes: exportOnnx(graph, metadata),
+      parameters: [...graph.parameters.values()].reduce((sum, tensor) => sum + tensor.size, 0),
+      folded: traced.nodes.length - graph.nodes.length,
+    };
+  });
+  const verification = paths && (await verify(bytes, loaded, paths));
+  if (verification?.passed === false) {
+    throw new KnackError(
+      `${file} was not written: ONNX Runtime's logits differ from knack's by ${verification.relativeDifference.toExponential(1)} ` +
+        `of the largest logit, more than ${TOLERANCE}`,
+    );
+  }
+  writeFileAtomic(file, bytes);
+  const { architecture } = config;
+  const report = { file, bytes: bytes.length, opset: OPSET, architecture, parameters, folded, metadata };
+  return verification === undefined ? report : { ...report, verification };
+}
+
+/** @throws InputError where an ONNX file cannot be put: said before the work, not after it. */
+function checkPlace(file: string): void {
+  if (!file.endsWith(".onnx")) throw new InputError(`${file}: the name of an ONNX file ends in .onnx`);
+  if (lookAt(file)?.isDirectory()) throw new InputError(`${file} is a folder: give the name of a file`);
+  if (!existsSync(dirname(file))) throw new InputError(`there is no folder ${dirname(file)} to write ${file} to`);
+}
+
+function picturesAt(path: string): string[] {
+  if (!lookAt(path)?.isDirectory()) return [path];
+  const names = namesIn(path).filter((name) => PICTURE_NAME.test(name));
+  if (names.length === 0) throw new InputError(`${path} holds no pictures`);
+  return names.map((name) => join(path, name));
+}
+
+function verify(
+  bytes: Uint8Array,
+  { model, config, format }: LoadedModel,
+  paths: readonly string[],
+): Promise<Verification> {
+  const { height, width, channels } = format;
+  const { crop_pct: cropPct, interpolation } = config;
+  const given = paths.map(
+    (path) => () => evaluationPixels(path, { size: [height, width], cropPct, interpolation, channels }),
+  );
+  const invented = Array.from(
+    { length: INVENTED_PICTURES },
+    (_, seed) => async () => inventedPicture(seed, height, width, channels),
+  );
+  return verifyOnnx(model, bytes, given.length > 0 ? given : invented, format);
+}

@@ -1,0 +1,34 @@
+import { InputError } from "../errors.js";
+import type { CheckpointConfig } from "../weights/config.js";
+import { OpenFile } from "../weights/open-file.js";
+import { decodeMetadata } from "./schema.js";
+
+/** What an exported model says about itself: `config.json` of its checkpoint as texts, JSON but for names. */
+export function metadataOf(config: CheckpointConfig): Record<string, string> {
+  return {
+    architecture: config.architecture,
+    model_options: JSON.stringify(config.model_options),
+    class_names: JSON.stringify(config.label_names),
+    input_size: JSON.stringify(config.input_size),
+    mean: JSON.stringify(config.mean),
+    std: JSON.stringify(config.std),
+    interpolation: config.interpolation,
+    crop_pct: JSON.stringify(config.crop_pct),
+    ...(config.license === undefined ? {} : { license: config.license }),
+  };
+}
+
+/**
+ * The texts that an ONNX file, of whatever program, carries under keys.
+ *
+ * @throws InputError where the file cannot be read or is no protobuf.
+ */
+export function readOnnxMetadata(path: string): Record<string, string> {
+  using file = new OpenFile(path);
+  try {
+    return decodeMetadata(file.read(0, file.size));
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`${path} is cut off or no ONNX file: ${(error as Error).message}`, error);
+  }
+}
