@@ -173,7 +173,7 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
 
   ["train nosuch", /nosuch": understood are "fashion-mnist"/],
   ["train empty", /empty" holds no data set/],
-  ["train photographs", /photographs.*not supported yet/],
+  ["train photographs", /photographs holds 1 class: two are needed/],
   ["train full/notes.txt", /full\/notes\.txt" is a file/],
   ["train truncated", /truncated\/train-images-idx3-ubyte is cut short/],
   ["train not-gzip", /not-gzip\/train-images-idx3-ubyte\.gz is not an IDX file/],
@@ -201,7 +201,10 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
 
   ["train data --batch-size 32 --model resnet19", /there is no model "resnet19"/],
   ["train data --batch-size 32 --option width=7", /width: must be an even number/],
-  ["train data --batch-size 32 --option widht=8", /unknown key "widht"; did you mean "width"\?/],
+  [
+    "train data --batch-size 32 --option widht=8",
+    /modelOptions\.widht: \w+ has no such option; did you mean "width"\?/,
+  ],
   ["train data --batch-size 32 --teacher nosuch", /there is no checkpoint at nosuch; give --teacher/],
   ["train data --batch-size 32 --recipe bag-of-tricks", /names no teacher; give --teacher CKPT or --no-distillation/],
   ["train data --batch-size 32 --mixup 0.2 --distillation", /names no teacher/],

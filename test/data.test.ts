@@ -7,11 +7,19 @@ import type { Worker } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { type Augmentation, augmentInto } from "../src/data/augment.js";
-import { type ImageSet, limitSet } from "../src/data/image-set.js";
+import { type DataSource, type ImageSet, limitSet } from "../src/data/image-set.js";
 import { type Batch, Loader, type LoaderOptions } from "../src/data/loader.js";
 import { openData } from "../src/data/open.js";
 import { InputError, KnackError } from "../src/errors.js";
 import { permutation, type Random, randomFor, seedFor } from "../src/tensor/random.js";
+import { presets } from "../src/training/presets.js";
+
+/** A data set of small images; photographs have tests of their own. */
+function openImages(spec: string): DataSource {
+  const source = openData(spec);
+  assert.ok(!("kind" in source));
+  return source;
+}
 
 let scratch = "";
 before(() => {
@@ -32,7 +40,7 @@ function folder(files: Record<string, Uint8Array | string>): string {
 /** Opening the data is refused: an InputError of one line that matches every pattern. */
 function refuses(spec: string, ...patterns: RegExp[]): void {
   assert.throws(
-    () => openData(spec),
+    () => openImages(spec),
     (error) => {
       assert(error instanceof InputError, `not an InputError: ${error}`);
       assert.equal(error.exitCode, 2);
@@ -112,7 +120,7 @@ describe("MNIST-style IDX folders", () => {
       (name, bytes) => [`${name.replace("-idx", ".idx")}.gz`, bytes], // unpacked by the browser, name kept
     ];
     for (const spell of spellings) {
-      const { train, validation } = openData(
+      const { train, validation } = openImages(
         folder(Object.fromEntries(Object.entries(IDX).map(([n, b]) => spell(n, b)))),
       );
       assert.deepEqual([train.count, train.height, train.width, train.channels], [2, 2, 3, 1]);
@@ -127,7 +135,7 @@ describe("MNIST-style IDX folders", () => {
 
   test("both splits carry the mean and std of the training pixels on 0..1", () => {
     // Python: statistics.fmean and statistics.pstdev of the bytes / 255
-    const { train, validation } = openData(folder(IDX));
+    const { train, validation } = openImages(folder(IDX));
     for (const set of [train, validation]) {
       assert(Math.abs((set.mean[0] ?? 0) - 0.25686274509803925) < 1e-12);
       assert(Math.abs((set.std[0] ?? 0) - 0.3427411345697458) < 1e-12);
@@ -136,7 +144,7 @@ describe("MNIST-style IDX folders", () => {
 
   test("a constant channel does not make a division by zero", () => {
     const flat = TRAIN_IMAGES.slice().fill(7, 16);
-    assert.deepEqual(openData(folder({ ...IDX, "train-images-idx3-ubyte": flat })).train.std, [1]);
+    assert.deepEqual(openImages(folder({ ...IDX, "train-images-idx3-ubyte": flat })).train.std, [1]);
   });
 
   test("damaged and mismatched files are refused", () => {
@@ -181,7 +189,7 @@ describe("MNIST-style IDX folders", () => {
 describe("Fashion-MNIST", () => {
   test("is the published data set", () => {
     const started = performance.now();
-    const { train, validation, description } = openData("fashion-mnist");
+    const { train, validation, description } = openImages("fashion-mnist");
     assert(performance.now() - started < 5000, "opening takes seconds");
     assert.deepEqual([train.count, validation.count], [60000, 10000]);
     assert.deepEqual([train.height, train.width, train.channels], [28, 28, 1]);
@@ -211,13 +219,13 @@ describe("Fashion-MNIST", () => {
     process.env.KNACK_FASHION_MNIST = folder({ ...IDX, "train-labels-idx1-ubyte": changed(TRAIN_LABELS, 9, 10) });
     refuses("fashion-mnist", /train-labels.*label 10 of image 1 is out of range, fashion-mnist has the classes 0 to 9/);
     process.env.KNACK_FASHION_MNIST = folder(IDX);
-    assert.equal(openData("fashion-mnist").train.name, "fashion-mnist train");
+    assert.equal(openImages("fashion-mnist").train.name, "fashion-mnist train");
   });
 });
 
 describe("CIFAR binary folders", () => {
   test("CIFAR-10: planes become RGB pixels, files follow each other in natural order", () => {
-    const { train, validation } = openData(
+    const { train, validation } = openImages(
       folder({
         "data_batch_10.bin": cifarRecord([3], 30),
         "data_batch_2.bin": joined(cifarRecord([9], 10), cifarRecord([0], 20)),
@@ -244,12 +252,12 @@ describe("CIFAR binary folders", () => {
 
   test("a test file under another name is taken where there is no test_batch.bin", () => {
     const path = folder({ "data_batch_1.bin": cifarRecord([1], 0), "test_batch_part.bin": cifarRecord([2], 0) });
-    assert.deepEqual([...openData(path).validation.labels], [2]);
+    assert.deepEqual([...openImages(path).validation.labels], [2]);
   });
 
   test("class names come from batches.meta.txt", () => {
     const files = { "data_batch_1.bin": cifarRecord([1], 0), "test_batch.bin": cifarRecord([2], 0) };
-    assert.deepEqual(openData(folder({ ...files, "batches.meta.txt": "a\nb\r\nc\n\n" })).train.classes, [
+    assert.deepEqual(openImages(folder({ ...files, "batches.meta.txt": "a\nb\r\nc\n\n" })).train.classes, [
       "a",
       "b",
       "c",
@@ -260,12 +268,12 @@ describe("CIFAR binary folders", () => {
 
   test("CIFAR-100: the fine label is the class", () => {
     const files = { "train.bin": cifarRecord([19, 99], 1), "test.bin": cifarRecord([4, 0], 2) };
-    const { train, validation } = openData(folder(files));
+    const { train, validation } = openImages(folder(files));
     assert.deepEqual([[...train.labels], [...validation.labels]], [[99], [0]]);
     assert.deepEqual([train.classes.length, train.classes[99]], [100, "99"]);
     assert.deepEqual([...train.pixels.subarray(0, 6)], [0, 0, 1, 0, 1, 1]);
     const names = Array.from({ length: 100 }, (_, i) => `name ${i}`).join("\n");
-    assert.equal(openData(folder({ ...files, "fine_label_names.txt": names })).train.classes[99], "name 99");
+    assert.equal(openImages(folder({ ...files, "fine_label_names.txt": names })).train.classes[99], "name 99");
   });
 
   test("missing and damaged files are refused", () => {
@@ -301,13 +309,8 @@ describe("openData", () => {
     refuses("bad\0name", /cannot read the data/);
   });
 
-  test("photographs are not supported yet", () => {
-    refuses(folder({ "daisy/1.jpg": "" }), /holds photographs, which are not supported yet/);
-    refuses(folder({ "train/daisy/1.JPEG": "" }), /holds photographs/);
-  });
-
   test("limitSet takes the first images", () => {
-    const { train } = openData(folder(IDX));
+    const { train } = openImages(folder(IDX));
     const one = limitSet(train, 1);
     assert.deepEqual([one.count, [...one.labels], [...one.pixels]], [1, [2], [0, 51, 102, 153, 204, 255]]);
     assert.equal(one.pixels.buffer, train.pixels.buffer);
@@ -408,7 +411,8 @@ describe("loader", () => {
     count: 50,
     ...{ height: 3, width: 3, channels: 1, classes: [], mean: [0], std: [1] },
   };
-  const options: LoaderOptions = { batchSize: 8, augmentation: { crop: 1, flip: true }, seed: 5, workers: 0 };
+  const augmentation = { ...presets.baseline.augmentation, crop: 1 };
+  const options: LoaderOptions = { batchSize: 8, augmentation, seed: 5, workers: 0 };
 
   async function collect(loader: Loader, epoch: number, firstBatch?: number): Promise<Batch[]> {
     const batches: Batch[] = [];
@@ -452,7 +456,7 @@ describe("loader", () => {
     const index = batch?.labels[3] as number;
     const expected = new Uint8Array(9);
     const random = randomFor(5, "augment", 2, index);
-    augmentInto(expected, new Uint8Array(9).fill(index + 1), set, options.augmentation, random);
+    augmentInto(expected, new Uint8Array(9).fill(index + 1), set, augmentation, random);
     assert.deepEqual(batch?.pixels.subarray(27, 36), expected);
   });
 
@@ -518,7 +522,7 @@ describe("loader", () => {
     refused({ batchSize: 0 }, /batch size must be an integer from 1 to 50, not 0/);
     refused({ workers: -1 }, /number of loader workers/);
     refused(
-      { augmentation: { crop: 3, flip: false } },
+      { augmentation: { ...augmentation, crop: 3 } },
       /padding of the random crop, must be an integer from 0 to 2, not 3/,
     );
     await withLoader({}, (loader) => assert.rejects(collect(loader, 0, 7), InputError));

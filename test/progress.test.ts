@@ -60,6 +60,7 @@ const epoch: TrainEvent = {
   imagesPerSecond: 800,
   lr: 0.05,
   best: true,
+  badPictures: 0,
   seconds: 75,
 };
 
@@ -69,6 +70,7 @@ const done: TrainEvent = {
   top1: 0.9,
   top5: 0.99,
   validationLoss: 0.3,
+  epoch: 10,
   bestTop1: 0.915,
   seconds: 3725,
   skippedSteps: 2,

@@ -11,6 +11,7 @@ import { presets } from "../src/training/presets.js";
 import { checkAgainstData, checkTeacher, parseRecipe, type Recipe } from "../src/training/recipe.js";
 
 const { baseline, efficient, "bag-of-tricks": bagOfTricks } = presets;
+const { augmentation } = baseline;
 
 /** The error is for a person: an InputError with exactly this line. */
 const says = (message: string) => (error: unknown) => {
@@ -60,7 +61,7 @@ describe("parseRecipe", () => {
       epsilon: 0.3,
       spread: "all",
     });
-    assert.deepEqual(parse({ augmentation: { crop: 2 } }).augmentation, { crop: 2, flip: true });
+    assert.deepEqual(parse({ augmentation: { crop: 2 } }).augmentation, { ...augmentation, crop: 2 });
     assert.deepEqual(parse({ mixup: {} }).mixup, { alpha: 0.2, pairing: "permute" });
     assert.equal(parse({ extends: "bag-of-tricks", mixup: false }).mixup, false);
   });
@@ -143,7 +144,10 @@ describe("parseRecipe", () => {
     [{ mixup: { pairing: "flip" } }, 'mixup.pairing: must be permute, reverse or roll, not "flip"'],
     [{ mixup: 0.2 }, "mixup: must be false or an object with alpha, pairing, not 0.2"],
     [{ ema: { decay: 1 } }, "ema.decay: must be a number between 0 and 1, not 1"],
-    [{ augmentation: false }, "augmentation: must be an object with crop, flip, not false"],
+    [
+      { augmentation: false },
+      "augmentation: must be an object with crop, flip, scale, ratio, jitter, lighting, not false",
+    ],
     [{ augmentation: { crop: -1 } }, "augmentation.crop: must be 0 or a whole number above it, not -1"],
     [{ seed: 0.5 }, "seed: must be 0 or a whole number above it, not 0.5"],
     [{ epochs: 0, lr: 0 }, "epochs: must be a whole number above 0, not 0; lr: must be a number above 0, not 0"],
@@ -317,8 +321,22 @@ describe("recipe options", () => {
     [bagOfTricks, "--no-mixup", { mixup: false }],
     [baseline, "--ema 0.99", { ema: { decay: 0.99 } }],
     [{ ...baseline, ema: { decay: 0.9 } }, "--no-ema", { ema: false }],
-    [baseline, "--crop 0 --no-flip", { augmentation: { crop: 0, flip: false } }],
-    [{ ...baseline, augmentation: { crop: 0, flip: false } }, "--flip", { augmentation: { crop: 0, flip: true } }],
+    [baseline, "--crop 0 --no-flip", { augmentation: { ...augmentation, crop: 0, flip: false } }],
+    [
+      { ...baseline, augmentation: { ...augmentation, flip: false } },
+      "--flip --scale 0.5,1 --jitter 0 --lighting 0",
+      { augmentation: { ...augmentation, scale: [0.5, 1], jitter: 0, lighting: 0 } },
+    ],
+    [
+      baseline,
+      "--init w.pth --freeze-epochs 1 --backbone-lr 0.1 --early-stop 5 --class-balance weights",
+      { init: "w.pth", freezeEpochs: 1, backboneLr: 0.1, earlyStop: { patience: 5 }, classBalance: "weights" },
+    ],
+    [
+      baseline,
+      "--image-size 160 --mean 0.5,0.5,0.5 --std 1,1,1 --on-bad-image fail",
+      { imageSize: 160, normalize: { mean: [0.5, 0.5, 0.5], std: [1, 1, 1] }, onBadImage: "fail" },
+    ],
   ];
   for (const [recipe, line, changes] of cases) {
     test(`${recipe.name} ${line}`, () => assert.deepEqual(options(recipe, line), { ...recipe, ...changes }));
@@ -341,8 +359,16 @@ describe("recipe options", () => {
     ["--step-decay 30,20", "command line: --step-decay: must increase, and 30, 20 do not"],
     ["--accumulation 3", "command line: --accumulation: must divide the batch size, and 256 / 3 is not whole"],
     ["--option width", '--option: must be KEY=VALUE, such as width=32, not "width"'],
-    ["--option widht=3", 'command line: --option: unknown key "widht"; did you mean "width"?'],
-    ["--option width=wide", 'command line: --option width: must be a number above 0, not "wide"'],
+    [
+      "--scale 1,0.5",
+      "command line: --scale: must be the smallest and the largest share of the picture, 0 < min <= max <= 1, not [1,0.5]",
+    ],
+    ["--image-size 3", "command line: --image-size: must be null or a whole number of pixels, at least 8, not 3"],
+    ["--mean 1,2,3", "command line: --std: must be a list of numbers, one per channel, not undefined"],
+    [
+      "--init w --zero-gamma",
+      "command line: --zero-gamma: would erase what the gammas of the weights in init have learned; give --no-zero-gamma",
+    ],
     ["--crop 1.5", "command line: --crop: must be 0 or a whole number above it, not 1.5"],
     ["--cosine --step-decay", "--cosine and --step-decay: a run has one of the two; drop the other"],
     ["--temperature 4", "--temperature: has no effect with --distillation off; switch it on or drop --temperature"],

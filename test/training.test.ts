@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { ImageSet } from "../src/data/image-set.js";
+import type { Batch } from "../src/data/loader.js";
 import { addon } from "../src/native/addon.js";
 import { Module, Parameter } from "../src/nn/module.js";
 import { backward, gradientOf } from "../src/tensor/autograd.js";
@@ -13,7 +14,7 @@ import type { RawTensor } from "../src/tensor/raw-tensor.js";
 import { liveTensors, scope } from "../src/tensor/scope.js";
 import { Tensor } from "../src/tensor/tensor.js";
 import { audit } from "../src/training/audit.js";
-import { evaluate } from "../src/training/evaluate.js";
+import { evaluate, evaluationLoader } from "../src/training/evaluate.js";
 import { parseRecipe, type Recipe, type RecipeInput } from "../src/training/recipe.js";
 import { Sgd } from "../src/training/sgd.js";
 import { Trainer } from "../src/training/trainer.js";
@@ -97,19 +98,19 @@ const everyTrick = (teacher: string): RecipeInput => ({
   ema: {},
 });
 
-test("50 steps and an evaluation with every trick leave as many tensors alive as before, a disposed trainer none", () => {
-  withTeacher((teacher) => {
-    const atFirst = liveTensors();
-    withTrainer({ ...everyTrick(teacher), epochs: 20 }, (trainer) => {
-      const before = liveTensors();
-      take(trainer, 0, 50);
-      trainer.evaluate();
-      trainer.weights();
-      trainer.trainingState();
-      assert.equal(liveTensors(), before);
-    });
-    assert.equal(liveTensors(), atFirst);
-  });
+test("50 steps and an evaluation with every trick leave as many tensors alive as before, a disposed trainer none", async () => {
+  const atFirst = liveTensors();
+  const trainer = withTeacher(
+    (teacher) => new Trainer(tinyRecipe({ ...everyTrick(teacher), epochs: 20 }), data, "cpu"),
+  );
+  const before = liveTensors();
+  take(trainer, 0, 50);
+  await trainer.evaluate(imagesOf(data.validation));
+  trainer.weights();
+  trainer.trainingState();
+  assert.equal(liveTensors(), before);
+  trainer.dispose();
+  assert.equal(liveTensors(), atFirst);
 });
 
 test("memory does not grow over 500 steps", async () => {
@@ -130,6 +131,11 @@ test("memory does not grow over 500 steps", async () => {
     trainer.dispose();
   }
 });
+
+/** All images of a set, as an evaluation takes them. */
+function imagesOf(set: ImageSet): AsyncIterable<Batch> {
+  return evaluationLoader(set, { workers: 0 }).all();
+}
 
 /** A network whose logits are the pixels. */
 class Pixels extends Module {
@@ -157,14 +163,14 @@ function logitsAsImages(rows: readonly { logits: readonly number[]; label: numbe
   };
 }
 
-test("evaluation counts top-1 and top-5 and averages the loss over all images, also over more than one batch", () => {
+test("evaluation counts top-1 and top-5 and averages the loss over all images, also over more than one batch", async () => {
   // The label's logit is the first, second, fifth and last of six.
   const logits = [5, 4, 3, 2, 1, 0];
   const four = [0, 1, 4, 5].map((label) => ({ logits, label }));
   const rows = Array.from({ length: 151 }, () => four).flat();
   const set = logitsAsImages(rows);
   const model = new Pixels();
-  const { top1, top5, loss, images } = evaluate(model, set, { format: set, device: "cpu" });
+  const { top1, top5, loss, images } = await evaluate(model, imagesOf(set), { format: set, device: "cpu" });
   assert.deepEqual({ top1, top5, images }, { top1: 1 / 4, top5: 3 / 4, images: 604 });
   const logSum = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
   assert.ok(Math.abs(loss - (logSum - (5 + 4 + 1 + 0) / 4)) < 1e-6);
@@ -172,9 +178,9 @@ test("evaluation counts top-1 and top-5 and averages the loss over all images, a
   assert.equal(model.training, true);
 });
 
-test("among three classes every label is in the top five", () => {
+test("among three classes every label is in the top five", async () => {
   const set = logitsAsImages([0, 1, 2].map((label) => ({ logits: [9, 0, 0], label })));
-  const { top1, top5 } = evaluate(new Pixels(), set, { format: set, device: "cpu" });
+  const { top1, top5 } = await evaluate(new Pixels(), imagesOf(set), { format: set, device: "cpu" });
   assert.deepEqual({ top1, top5 }, { top1: 1 / 3, top5: 1 });
 });
 
@@ -205,8 +211,8 @@ for (const nesterov of [true, false]) {
     const parameter = Parameter.of(Tensor.from([1, -2]));
     const other = Parameter.of(Tensor.from([4]));
     const groups = [
-      { parameters: new Map([["a", parameter]]), weightDecay: decay },
-      { parameters: new Map([["b", other]]), weightDecay: 0 },
+      { parameters: new Map([["a", parameter]]), weightDecay: decay, lrFactor: 1 },
+      { parameters: new Map([["b", other]]), weightDecay: 0, lrFactor: 1 },
     ];
     const sgd = new Sgd(groups, { momentum, nesterov, masters: new Map() });
     /** A step whose gradients, before the scale is taken out, are these. */

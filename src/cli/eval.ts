@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import { openData } from "../data/open.js";
 import { type Device, deviceOption } from "./device-option.js";
@@ -7,13 +8,23 @@ export function evalCommand(): Command {
   return new Command("eval")
     .description("measure a checkpoint on the validation images of a data set")
     .argument("<checkpoint>", "a checkpoint's folder, or a run's (its best checkpoint)")
-    .argument("<data>", "fashion-mnist, a folder of IDX files (MNIST) or of CIFAR binary files")
+    .argument(
+      "<data>",
+      "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files",
+    )
     .addOption(deviceOption())
     .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1')
     .action(async (checkpoint: string, data: string, { json, device }: { json?: boolean; device: Device }) => {
       // Only here, so that the other commands, `knack doctor` above all, start without the engine.
       const { evaluateCheckpoint } = await import("../training/evaluate-checkpoint.js");
-      const result = evaluateCheckpoint(checkpoint, openData(data).validation, device);
+      const { validation } = openData(data);
+      const { badPictures, ...result } = await evaluateCheckpoint(
+        checkpoint,
+        validation,
+        device,
+        availableParallelism(),
+      );
+      for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
       const percent = (fraction: number) => `${(fraction * 100).toFixed(2)} %`;
       console.log(
         json

@@ -3,8 +3,14 @@ import { systemReason } from "../atomic-file.js";
 import { KnackError } from "../errors.js";
 import { settleLibraries } from "../native/library-settings.js";
 import { VERSION } from "../version.js";
+import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
 import { evalCommand } from "./eval.js";
+import { exportCommand } from "./export.js";
+import { importCommand } from "./import.js";
+import { modelsCommand } from "./models.js";
+import { predictCommand } from "./predict.js";
+import { pullCommand } from "./pull.js";
 import { scheduleCommand } from "./schedule.js";
 import { trainCommand } from "./train.js";
 
@@ -20,10 +26,20 @@ export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command("knack")
     .description("Train image classifiers from TypeScript, with the whole bag of tricks")
     .version(VERSION);
-  for (const command of [trainCommand(), evalCommand(), scheduleCommand(), doctorCommand()]) {
-    program.addCommand(command);
-  }
-  for (const command of [program, ...program.commands]) {
+  const commands = [
+    trainCommand(),
+    evalCommand(),
+    predictCommand(),
+    dataCommand(),
+    modelsCommand(),
+    importCommand(),
+    pullCommand(),
+    exportCommand(),
+    scheduleCommand(),
+    doctorCommand(),
+  ];
+  for (const command of commands) program.addCommand(command);
+  for (const command of [program, ...commands, ...commands.flatMap((command) => command.commands)]) {
     command.exitOverride().configureOutput({ outputError: () => {} });
   }
   try {

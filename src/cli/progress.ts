@@ -192,6 +192,7 @@ function epochLine(event: EpochEvent, epochs: number): string {
     `top-5 ${percent(event.top5)}`,
     `${Math.round(event.imagesPerSecond)} images/s`,
     formatDuration(event.seconds),
+    ...(event.badPictures > 0 ? [`pictures that cannot be read: ${event.badPictures}`] : []),
   ].join(" | ");
 }
 

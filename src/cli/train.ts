@@ -1,7 +1,9 @@
+import { statSync } from "node:fs";
 import { Command } from "commander";
 import { InputError } from "../errors.js";
 import { loadRecipe } from "../training/load-recipe.js";
 import { type ResumeOptions, type TrainOptions, train } from "../training/train.js";
+import { loadCheckpoint } from "../weights/checkpoint.js";
 import { type Device, deviceOption } from "./device-option.js";
 import { createProgress, type Progress } from "./progress.js";
 import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from "./recipe-options.js";
@@ -10,7 +12,7 @@ interface TrainCommandOptions extends RecipeOptions {
   recipe?: string;
   out?: string;
   resume?: string;
-  workers: string;
+  workers?: string;
   device: Device;
   json?: boolean;
 }
@@ -19,11 +21,20 @@ interface TrainCommandOptions extends RecipeOptions {
 export function trainCommand(): Command {
   const command = new Command("train")
     .description("train a model by a recipe; Ctrl-C stops at a checkpoint, --resume goes on from it")
-    .argument("[data]", "fashion-mnist, a folder of IDX files (MNIST) or of CIFAR binary files")
-    .option("--recipe <recipe>", "baseline, efficient, bag-of-tricks, or a .json, .ts or .js file (default: baseline)")
+    .argument(
+      "[data]",
+      "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files",
+    )
+    .option(
+      "--recipe <recipe>",
+      "baseline, efficient, bag-of-tricks, fine-tune, or a .json, .ts or .js file (default: baseline)",
+    )
     .option("--out <folder>", "the run's folder (default: runs/<data>-<recipe>-<date>)")
     .option("--resume <run>", "go on with the run in this folder, with its own data and recipe")
-    .option("--workers <count>", "threads that load images; any number gives the same bits", "0")
+    .option(
+      "--workers <count>",
+      "threads that load images; any number gives the same bits (default: 0; photographs: one a core, up to 4)",
+    )
     .addOption(deviceOption())
     .option("--json", "print one JSON object a line");
   return addRecipeOptions(command).action(async (data: string | undefined, options: TrainCommandOptions) => {
@@ -45,8 +56,8 @@ async function trainOptions(
   options: TrainCommandOptions,
 ): Promise<TrainOptions | ResumeOptions> {
   const { resume, recipe: spec, out, device } = options;
-  const workers = Number(options.workers);
-  if (!Number.isSafeInteger(workers) || workers < 0) {
+  const workers = options.workers === undefined ? undefined : Number(options.workers);
+  if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0)) {
     throw new InputError(`--workers: must be 0 or a whole number above it, not "${options.workers}"`);
   }
   if (resume !== undefined) {
@@ -61,8 +72,18 @@ async function trainOptions(
     return { resume, workers, device };
   }
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
-  const recipe = recipeFromOptions(await loadRecipe(spec ?? "baseline"), options);
+  const recipe = recipeFromOptions(await loadRecipe(spec ?? "baseline"), withModelOfInit(options));
   return { data, recipe, out, workers, device };
+}
+
+/** A checkpoint knows its model: unless another is asked for, `--init CKPT` brings it. */
+function withModelOfInit(options: TrainCommandOptions): TrainCommandOptions {
+  const { init, model } = options;
+  if (init === undefined || model !== undefined || !statSync(init, { throwIfNoEntry: false })?.isDirectory()) {
+    return options;
+  }
+  const { config } = loadCheckpoint(init);
+  return { ...options, model: config.architecture, option: { ...config.model_options, ...options.option } };
 }
 
 async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {

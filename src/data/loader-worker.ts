@@ -16,8 +16,8 @@ export interface BatchReply extends BatchContent {
 
 const source: BatchSource = workerData;
 
-parentPort?.on("message", ({ id, epoch, indices }: BatchRequest) => {
-  const { pixels, labels } = makeBatch(source, epoch, indices);
-  const reply: BatchReply = { id, pixels, labels };
-  parentPort?.postMessage(reply, [pixels.buffer, labels.buffer]);
+parentPort?.on("message", async ({ id, epoch, indices }: BatchRequest) => {
+  const content = await makeBatch(source, epoch, indices);
+  const reply: BatchReply = { id, ...content };
+  parentPort?.postMessage(reply, [content.pixels.buffer, content.labels.buffer]);
 });

@@ -3,14 +3,19 @@ import { Worker } from "node:worker_threads";
 import { InputError, KnackError } from "../errors.js";
 import { permutation, randomFor } from "../tensor/random.js";
 import type { Augmentation } from "./augment.js";
+import { balancedOrder } from "./balanced-order.js";
 import { type BatchContent, type BatchSource, makeBatch } from "./batch.js";
-import type { ImageSet } from "./image-set.js";
 import type { BatchReply, BatchRequest } from "./loader-worker.js";
+import type { PhotoAugmentation } from "./photo-transform.js";
+import { isFormattedPhotos, type Split } from "./split.js";
 
 /** Batches that each worker may have under way or ready ahead of the one that is asked for. */
 const AHEAD_PER_WORKER = 2;
 
-/** One training batch. */
+/** Bad pictures beyond this share of a set are no accident. */
+const MOST_BAD = 0.05;
+
+/** Some images. */
 export interface Batch {
   /** [size, height, width, channels] uint8. */
   readonly pixels: Uint8Array;
@@ -24,8 +29,13 @@ export interface Batch {
 export interface LoaderOptions {
   /** Images in a batch, at most as many as the set holds. */
   readonly batchSize: number;
-  readonly augmentation: Augmentation;
+  /** How training images are changed: `crop` and `flip` those in memory, all but `crop` photographs; "none" for evaluation. */
+  readonly augmentation: (Augmentation & PhotoAugmentation) | "none";
   readonly seed: number;
+  /** Each image once an epoch, or each class equally often. Default: "shuffle". */
+  readonly sampling?: "shuffle" | "balanced";
+  /** What happens where a photograph cannot be read; default "skip". More than 5 % of them are an error in any case. */
+  readonly onBadImage?: "skip" | "fail";
   /** Threads that make batches ahead; 0 makes each batch in this thread when it is asked for. */
   readonly workers: number;
 }
@@ -39,26 +49,29 @@ export interface LoaderOptions {
 export class Loader {
   /** Whole batches in the set. */
   readonly batchesPerEpoch: number;
+  /** Photographs that could not be read so far: names and reasons. */
+  readonly badPictures = new Map<string, string>();
   readonly #source: BatchSource;
   readonly #batchSize: number;
+  readonly #options: LoaderOptions;
   readonly #workers: LoaderWorker[];
   #closed = false;
 
   /** @throws InputError where the batch is larger than the set, or an option is out of range */
-  constructor(set: ImageSet, { batchSize, augmentation, seed, workers }: LoaderOptions) {
+  constructor(set: Split, options: LoaderOptions) {
+    const { batchSize, augmentation, seed, workers } = options;
     if (batchSize > set.count) {
       throw new InputError(`the batch size ${batchSize} is larger than ${set.name}, which holds ${set.count} images`);
     }
     requireInteger("the batch size", batchSize, 1, set.count);
-    requireInteger(
-      "augmentation.crop (--crop), the padding of the random crop,",
-      augmentation.crop,
-      0,
-      Math.min(set.height, set.width) - 1,
-    );
+    if (augmentation !== "none" && !isFormattedPhotos(set)) {
+      const most = Math.min(set.height, set.width) - 1;
+      requireInteger("augmentation.crop (--crop), the padding of the random crop,", augmentation.crop, 0, most);
+    }
     requireInteger("the number of loader workers", workers, 0, 1024);
     this.batchesPerEpoch = Math.floor(set.count / batchSize);
-    this.#source = { set, augmentation, seed };
+    this.#options = options;
+    this.#source = { set, augmentation: augmentation === "none" ? undefined : augmentation, seed };
     this.#batchSize = batchSize;
     this.#workers = Array.from({ length: workers }, (_, i) => new LoaderWorker(i + 1, this.#source));
   }
@@ -71,22 +84,58 @@ export class Loader {
    */
   async *epoch(epoch: number, firstBatch = 0): AsyncGenerator<Batch, void, undefined> {
     requireInteger("the first batch of the epoch", firstBatch, 0, this.batchesPerEpoch);
-    const order = permutation(this.#source.set.count, randomFor(this.#source.seed, "order", epoch));
+    const { set, seed } = this.#source;
+    const random = randomFor(seed, "order", epoch);
+    const balanced = this.#options.sampling === "balanced";
+    const order = balanced ? balancedOrder(set.labels, set.classes.length, random) : permutation(set.count, random);
+    const batches = Array.from({ length: this.batchesPerEpoch - firstBatch }, (_, i) =>
+      order.slice((firstBatch + i) * this.#batchSize, (firstBatch + i + 1) * this.#batchSize),
+    );
+    yield* this.#inTurn(epoch, batches, firstBatch);
+  }
+
+  /** All images once, in order; the last batch may be smaller, and photographs that cannot be read are left out. */
+  async *all(): AsyncGenerator<Batch, void, undefined> {
+    const { count } = this.#source.set;
+    const batches = Array.from({ length: Math.ceil(count / this.#batchSize) }, (_, i) => {
+      const start = i * this.#batchSize;
+      return Uint32Array.from({ length: Math.min(this.#batchSize, count - start) }, (_, k) => start + k);
+    });
+    yield* this.#inTurn(0, batches, 0);
+  }
+
+  async *#inTurn(epoch: number, batches: Uint32Array[], firstIndex: number): AsyncGenerator<Batch, void, undefined> {
     const ahead: Promise<BatchContent>[] = [];
     const lookAhead = Math.max(1, AHEAD_PER_WORKER * this.#workers.length);
-    for (let index = firstBatch; index < this.batchesPerEpoch; index++) {
-      while (ahead.length < lookAhead && index + ahead.length < this.batchesPerEpoch) {
-        const start = (index + ahead.length) * this.#batchSize;
-        const content = this.#make(epoch, index + ahead.length, order.slice(start, start + this.#batchSize));
+    for (const position of batches.keys()) {
+      while (ahead.length < lookAhead && position + ahead.length < batches.length) {
+        const number = position + ahead.length;
+        const content = this.#make(epoch, number, batches[number] as Uint32Array);
         // A failure is thrown when its turn comes; until then, and if its turn never comes, it must not end the process.
         content.catch(() => {});
         ahead.push(content);
       }
-      const { pixels, labels } = (await ahead.shift()) as BatchContent;
+      const { pixels, labels, bad } = (await ahead.shift()) as BatchContent;
+      this.#noteBad(bad);
       // Even with batches at hand, one turn of the event loop lets messages in between steps (stop, progress).
       await setImmediate();
-      yield { pixels, labels, size: this.#batchSize, index };
+      if (labels.length > 0) yield { pixels, labels, size: labels.length, index: firstIndex + position };
     }
+  }
+
+  #noteBad(bad: BatchContent["bad"]): void {
+    const { set } = this.#source;
+    const [first] = bad;
+    if (first && this.#options.onBadImage === "fail") {
+      throw new InputError(`${set.name}: ${first[1]}; mend it, or use --on-bad-image skip`);
+    }
+    for (const [name, reason] of bad) this.badPictures.set(name, reason);
+    // One bad picture of few is no sign yet.
+    if (this.badPictures.size <= Math.max(1, MOST_BAD * set.count)) return;
+    const [[, reason] = ["", ""]] = this.badPictures;
+    throw new InputError(
+      `${set.name}: ${this.badPictures.size} of ${set.count} pictures cannot be read, more than 5 %, as: ${reason}; see knack data check`,
+    );
   }
 
   /** Ends the workers. An epoch still under way ends with a KnackError. */
@@ -114,8 +163,8 @@ class LoaderWorker {
     // Without the process's own flags: `node --input-type=module -e ...` would hand down one that a worker refuses.
     this.#worker = new Worker(new URL("./loader-worker.js", import.meta.url), { workerData: source, execArgv: [] });
     this.#worker.unref();
-    this.#worker.on("message", ({ id, pixels, labels }: BatchReply) => {
-      this.#waiting.get(id)?.resolve({ pixels, labels });
+    this.#worker.on("message", ({ id, ...content }: BatchReply) => {
+      this.#waiting.get(id)?.resolve(content);
       this.#waiting.delete(id);
       if (this.#waiting.size === 0) this.#worker.unref();
     });

@@ -27,6 +27,11 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     distillation(trainer),
     mixup(trainer),
     ...(recipe.ema ? [ema(trainer)] : []),
+    ...(trainer.initialNotes ? [init(trainer, trainer.initialNotes)] : []),
+    ...(recipe.freezeEpochs > 0 ? [freezing(trainer)] : []),
+    ...(recipe.backboneLr !== 1 ? [backboneLr(trainer)] : []),
+    ...(recipe.classBalance !== "none" ? [classBalance(trainer)] : []),
+    ...(recipe.earlyStop ? [earlyStop(recipe.earlyStop.patience, recipe.epochs)] : []),
   ];
   const idle = tricks.find(({ asked, touched }) => asked && touched === 0);
   if (idle) throw new InputError(`${idle.trick} was asked for and changed nothing: ${idle.detail}`);
@@ -101,7 +106,8 @@ function lowPrecision({ recipe, model, masters, scaler }: Trainer): TrickAudit {
 
 /** The stem and shortcut forms (section 4), seen in the model. */
 function modelTweaks(model: Module): TrickAudit {
-  if (!(model instanceof ResNet)) return off("model-tweaks", "not a ResNet");
+  if (!(model instanceof ResNet))
+    return off("model-tweaks", "the tweaks are of the ImageNet ResNets, which this model is not");
   const { variant, depth, small } = model.options;
   const stem = variant === "c" || variant === "d" ? "three 3x3 convolutions" : small ? "one 3x3" : "one 7x7";
   const shortcut = variant === "d" ? "2x2 average pool, then 1x1" : "1x1 of stride 2";
@@ -154,4 +160,37 @@ function mixup({ recipe }: Trainer): TrickAudit {
 function ema({ recipe, model }: Trainer): TrickAudit {
   const decayText = recipe.ema ? recipe.ema.decay : 0;
   return on("ema", [...model.state()].length, `evaluated and saved weights are averages, decay ${decayText}`);
+}
+
+function init({ recipe, model }: Trainer, notes: readonly string[]): TrickAudit {
+  return on("init", [...model.state()].length, [`weights from ${recipe.init}`, ...notes].join("; "));
+}
+
+function freezing({ recipe, parts }: Trainer): TrickAudit {
+  const detail = `${parts.backbone.size} parameters and all BN statistics stay as they are for ${recipe.freezeEpochs} epochs; the head's ${parts.head.size} learn`;
+  return on("freeze-epochs", parts.backbone.size, detail);
+}
+
+function backboneLr({ recipe, parts }: Trainer): TrickAudit {
+  const detail = `lr x ${recipe.backboneLr} for ${parts.backbone.size} parameters, all but the head's ${parts.head.size}`;
+  return on("backbone-lr", parts.backbone.size, detail);
+}
+
+function classBalance({ recipe, data }: Trainer): TrickAudit {
+  const { labels, classes } = data.train;
+  const counts = classes.map((_, label) => labels.reduce((sum, each) => sum + (each === label ? 1 : 0), 0));
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  if (least === most) {
+    return on("class-balance", 0, `every class has ${least} images: drop --class-balance`);
+  }
+  const how = recipe.classBalance === "weights" ? "weighted in the loss" : "drawn equally often";
+  return on("class-balance", classes.length, `classes of ${least} to ${most} images ${how}`);
+}
+
+function earlyStop(patience: number, epochs: number): TrickAudit {
+  const reachable = patience < epochs;
+  const detail = reachable
+    ? `after ${patience} epochs without a better top-1; the best weights are kept`
+    : `${patience} epochs without a better top-1 cannot happen in ${epochs} epochs: give a smaller --early-stop`;
+  return on("early-stop", reachable ? epochs - patience : 0, detail);
 }

@@ -1,7 +1,6 @@
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { addInPlace, clone, copyInPlace, mulScalarInPlace } from "../tensor/ops.js";
-import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 /**
@@ -41,17 +40,16 @@ export class Ema {
   }
 
   /** Runs `body` while the model holds the averages instead of its own values. */
-  applied<T>(model: Module, body: () => T): T {
-    return scope(() => {
-      const own = new Map([...model.state()].filter(([name]) => this.#averages.has(name)));
-      const saved = noGradient(() => new Map(Array.from(own, ([name, tensor]) => [name, clone(tensor)])));
-      copyAll(own, this.#averages);
-      try {
-        return body();
-      } finally {
-        copyAll(own, saved);
-      }
-    });
+  async applied<T>(model: Module, body: () => Promise<T>): Promise<T> {
+    const own = new Map([...model.state()].filter(([name]) => this.#averages.has(name)));
+    const saved = noGradient(() => new Map(Array.from(own, ([name, tensor]) => [name, clone(tensor).keep()])));
+    copyAll(own, this.#averages);
+    try {
+      return await body();
+    } finally {
+      copyAll(own, saved);
+      for (const tensor of saved.values()) tensor.dispose();
+    }
   }
 
   dispose(): void {

@@ -1,5 +1,7 @@
-import type { ImageSet } from "../data/image-set.js";
+import { type Batch, Loader, type LoaderOptions } from "../data/loader.js";
 import { type InputFormat, prepareImages, prepareLabels } from "../data/prepare-images.js";
+import { isFormattedPhotos, type Split } from "../data/split.js";
+import { KnackError } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { crossEntropy, equal, narrow, sumAll, topkIndices, unsqueeze } from "../tensor/ops.js";
@@ -14,46 +16,66 @@ export interface Evaluation {
   readonly images: number;
 }
 
-const BATCH = 500;
+/** Bounds the memory of an evaluation: so many pixels a batch, and so many images. */
+const BATCH_PIXELS = 1_600_000;
+const BATCH_IMAGES = 500;
+
+/** Gives the images of a split for an evaluation: `all()`. */
+export function evaluationLoader(
+  set: Split,
+  { onBadImage, workers }: Pick<LoaderOptions, "onBadImage" | "workers">,
+): Loader {
+  const most = Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_PIXELS / (set.height * set.width))));
+  const photos = isFormattedPhotos(set);
+  return new Loader(set, {
+    batchSize: Math.min(most, set.count),
+    augmentation: "none",
+    seed: 0,
+    onBadImage,
+    workers: photos ? workers : 0,
+  });
+}
 
 /**
  * Top-1, top-5 and loss on clean hard labels, whatever smoothing or mixup trains against. The model is put into evaluation
  * mode for it and back.
  *
  * @param model with float32 weights
+ * @param batches the images, each once
  * @param format the normalisation the model was trained with
+ * @throws KnackError where there are no images.
  */
-export function evaluate(
+export async function evaluate(
   model: Module,
-  set: ImageSet,
+  batches: AsyncIterable<Batch> | Iterable<Batch>,
   { format, device }: { format: InputFormat; device: string },
-): Evaluation {
-  const imageBytes = set.height * set.width * set.channels;
+): Promise<Evaluation> {
   const wasTraining = model.training;
   model.eval();
-  let [right1, right5, loss] = [0, 0, 0];
+  let [right1, right5, loss, images] = [0, 0, 0, 0];
   try {
-    for (let start = 0; start < set.count; start += BATCH) {
-      const end = Math.min(start + BATCH, set.count);
-      const batch = scope(() =>
-        noGradient(() => {
-          const images = prepareImages(set.pixels.subarray(start * imageBytes, end * imageBytes), format, device);
-          const labels = prepareLabels(set.labels.subarray(start, end), device);
-          const logits = model.forward(images);
-          const hits = equal(topkIndices(logits, Math.min(5, set.classes.length)), unsqueeze(labels, 1));
-          return {
-            right1: sumAll(narrow(hits, 1, 0, 1)).item(),
-            right5: sumAll(hits).item(),
-            loss: crossEntropy(logits, labels).item(),
-          };
-        }),
-      );
-      right1 += batch.right1;
-      right5 += batch.right5;
-      loss += batch.loss * (end - start);
+    for await (const batch of batches) {
+      const found = scope(() => noGradient(() => evaluateBatch(model, batch, format, device)));
+      right1 += found.right1;
+      right5 += found.right5;
+      loss += found.loss * batch.size;
+      images += batch.size;
     }
   } finally {
     model.train(wasTraining);
   }
-  return { top1: right1 / set.count, top5: right5 / set.count, loss: loss / set.count, images: set.count };
+  if (images === 0) throw new KnackError("there is no image to evaluate on");
+  return { top1: right1 / images, top5: right5 / images, loss: loss / images, images };
+}
+
+function evaluateBatch(model: Module, batch: Batch, format: InputFormat, device: string) {
+  const labels = prepareLabels(batch.labels, device);
+  const logits = model.forward(prepareImages(batch.pixels, format, device));
+  const [, classes = 1] = logits.shape;
+  const hits = equal(topkIndices(logits, Math.min(5, classes)), unsqueeze(labels, 1));
+  return {
+    right1: sumAll(narrow(hits, 1, 0, 1)).item(),
+    right5: sumAll(hits).item(),
+    loss: crossEntropy(logits, labels).item(),
+  };
 }

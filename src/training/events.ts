@@ -77,6 +77,8 @@ export interface EpochEvent {
   readonly lr: number;
   /** Whether top1 is the highest of the run so far. */
   readonly best: boolean;
+  /** Photographs so far that could not be read: `bad-pictures.json` in the run's folder names them. */
+  readonly badPictures: number;
   /** Of the whole epoch, evaluation included. */
   readonly seconds: number;
 }
@@ -98,6 +100,8 @@ export interface DoneEvent {
   readonly top1: number;
   readonly top5: number;
   readonly validationLoss: number;
+  /** The epoch these are of: the last one, or with early stop the best. */
+  readonly epoch: number;
   readonly bestTop1: number;
   readonly seconds: number;
   readonly skippedSteps: number;

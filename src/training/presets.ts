@@ -7,6 +7,8 @@ export const paperSettings = {
   labelSmoothing: { epsilon: 0.1, spread: "others" },
   distillation: { teacher: null, temperature: 20, loss: "cross-entropy", hardWeight: 1, softWeight: 1 },
   mixup: { alpha: 0.2, pairing: "permute" },
+  /** Not in the paper: ends a run that no longer gets better. */
+  earlyStop: { patience: 10 },
   /** Not in the paper: the averaging that libraries offer beside it, with their usual decay. */
   ema: { decay: 0.9999 },
 } as const satisfies Partial<Recipe>;
@@ -21,7 +23,7 @@ export const paperStepDecay = {
 /**
  * Section 2, Algorithm 1: Nesterov SGD, batch 256, 120 epochs, lr 0.1 divided by 10 at the epochs 30, 60, 90, no tricks.
  *
- * The augmentation is the small images' standard, crop after padding by 4 pixels and flip.
+ * Small images are cropped after padding by 4 pixels, their standard; photographs are cropped, coloured and lit as the paper's.
  */
 const baseline: Recipe = {
   name: "baseline",
@@ -45,7 +47,15 @@ const baseline: Recipe = {
   distillation: false,
   mixup: false,
   ema: false,
-  augmentation: { crop: 4, flip: true },
+  imageSize: null,
+  normalize: null,
+  augmentation: { crop: 4, flip: true, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], jitter: 0.4, lighting: 0.1 },
+  onBadImage: "skip",
+  classBalance: "none",
+  init: null,
+  freezeEpochs: 0,
+  backboneLr: 1,
+  earlyStop: false,
   seed: 0,
 };
 

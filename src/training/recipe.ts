@@ -59,6 +59,25 @@ const schedule = z.discriminatedUnion(
   },
 );
 
+function isPixels(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 8 && value <= 4096;
+}
+
+function range(words: string, most: number) {
+  return value<[number, number]>(words, (value) => {
+    const [least, greatest, ...rest] = Array.isArray(value) ? value.map(Number) : [];
+    const ordered = least !== undefined && greatest !== undefined && 0 < least && least <= greatest;
+    return ordered && greatest <= most && rest.length === 0;
+  });
+}
+
+function perChannel(test: (value: number) => boolean) {
+  return value<number[]>(
+    "a list of numbers, one per channel",
+    (value) => Array.isArray(value) && value.length > 0 && value.every((each) => Number.isFinite(each) && test(each)),
+  );
+}
+
 /** Which options there are, and their values, is the model's to say. */
 const modelOptions = z.record(
   z.string(),
@@ -99,7 +118,22 @@ const recipeSchema = section({
   }),
   mixup: trick({ alpha: aboveZero, pairing: choice("permute", "reverse", "roll") }),
   ema: trick({ decay: number("a number between 0 and 1", (value) => value > 0 && value < 1) }),
-  augmentation: section({ crop: countOrZero, flip: flag }),
+  imageSize: z.union([z.null(), number("null or a whole number of pixels, at least 8", isPixels)]),
+  normalize: z.union([z.null(), section({ mean: perChannel(() => true), std: perChannel((value) => value > 0) })]),
+  augmentation: section({
+    crop: countOrZero,
+    flip: flag,
+    scale: range("the smallest and the largest share of the picture, 0 < min <= max <= 1", 1),
+    ratio: range("the smallest and the largest width / height, 0 < min <= max", Number.POSITIVE_INFINITY),
+    jitter: fraction,
+    lighting: atLeastZero,
+  }),
+  onBadImage: choice("skip", "fail"),
+  classBalance: choice("none", "weights", "sampling"),
+  init: z.union([z.null(), text]),
+  freezeEpochs: countOrZero,
+  backboneLr: aboveZero,
+  earlyStop: trick({ patience: count }),
   seed: countOrZero,
 });
 
@@ -113,7 +147,14 @@ const recipeSchema = section({
  * - `labelSmoothing.spread`: epsilon over the "others" (the paper, `eps / (K-1)`) or over "all" classes (libraries, `eps / K`)
  * - `distillation`: `hardWeight * l(p, z) + softWeight * T^2 * l(r / T, z / T)`; `teacher` is a checkpoint's path
  * - `mixup.pairing`: a random permutation, the batch reversed (gluon-cv, timm), or rolled by one (torchvision)
- * - `augmentation.crop`: pixels of padding before the random crop, 0 for none
+ * - `imageSize`: height and width that photographs are brought to; null is the model's own. Small images in memory keep theirs
+ * - `normalize`: null is that of the weights in `init`, or of the data: ImageNet's for photographs, measured for images in memory
+ * - `augmentation.crop`: small images: pixels of padding before the random crop, 0 for none; `scale`, `ratio`, `jitter`, `lighting`: photographs
+ * - `onBadImage`: what happens when a photograph cannot be read
+ * - `classBalance`: for unequal classes: their losses weighted, or their images drawn equally often
+ * - `init`: weights to start from, a checkpoint or a file of weights; their head is replaced where the classes differ
+ * - `freezeEpochs`: epochs in which only the head learns; `backboneLr`: what the lr of all but the head is multiplied by
+ * - `earlyStop.patience`: epochs without a better top-1 after which the run ends
  */
 export type Recipe = z.infer<typeof recipeSchema>;
 
@@ -170,6 +211,15 @@ export function checkTeacher(recipe: Recipe): void {
   throw new InputError(`distillation.teacher: ${problem}; give --teacher CKPT or --no-distillation`);
 }
 
+/** @throws InputError if the recipe treats the backbone as trained and names no weights to start from */
+export function checkInit({ init, freezeEpochs, backboneLr }: Recipe): void {
+  if (init !== null || (freezeEpochs === 0 && backboneLr === 1)) return;
+  const key = freezeEpochs > 0 ? "freezeEpochs" : "backboneLr";
+  throw new InputError(
+    `init: ${key} spares weights that are trained already, and the recipe names none; give --init WEIGHTS`,
+  );
+}
+
 /** Fills what the changes leave out. The result is as unchecked as the changes are. */
 function complete(base: Recipe, changes: Record<string, unknown>): unknown {
   const completed = Object.entries(changes).map(([key, change]) => {
@@ -210,7 +260,8 @@ function flatten(issue: z.core.$ZodIssue, path: PropertyKey[] = []): Problem[] {
 }
 
 /** Keys that are right alone and wrong together. */
-function contradictions({ batchSize, accumulation, schedule, warmup, epochs }: Recipe): Problem[] {
+function contradictions(recipe: Recipe): Problem[] {
+  const { batchSize, accumulation, schedule, warmup, epochs, init, zeroGamma, freezeEpochs } = recipe;
   const problems: Problem[] = [];
   if (batchSize % accumulation !== 0) {
     problems.push({
@@ -223,6 +274,14 @@ function contradictions({ batchSize, accumulation, schedule, warmup, epochs }: R
       key: "warmup.epochs",
       message: `must be shorter than the run, ${epochs} epochs, not ${warmup.epochs}; give a shorter --warmup or --no-warmup`,
     });
+  }
+  if (init !== null && zeroGamma) {
+    const message = "would erase what the gammas of the weights in init have learned; give --no-zero-gamma";
+    problems.push({ key: "zeroGamma", message });
+  }
+  if (freezeEpochs >= epochs) {
+    const message = `must be fewer than the run's epochs, ${epochs}, not ${freezeEpochs}`;
+    problems.push({ key: "freezeEpochs", message });
   }
   if (schedule.type === "step") {
     const { milestones } = schedule;

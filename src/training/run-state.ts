@@ -4,6 +4,8 @@ import { InputError } from "../errors.js";
 const count = z.int().min(0);
 const fraction = z.number().min(0).max(1);
 
+const evaluation = z.strictObject({ top1: fraction, top5: fraction, loss: z.number(), images: count });
+
 const positionSchema = z.strictObject({
   /** Finished epochs. */
   epoch: count,
@@ -11,10 +13,10 @@ const positionSchema = z.strictObject({
   stepInEpoch: count,
   /** Sum of the label losses of the epoch under way, in order. */
   lossSum: z.number(),
-  /** null before the first evaluation. */
-  bestTop1: fraction.nullable(),
+  /** The evaluation with the highest top-1 and the number of finished epochs it came after; null before the first. */
+  best: z.strictObject({ epoch: count, evaluation }).nullable(),
   /** The last one; null before the first. */
-  evaluation: z.strictObject({ top1: fraction, top5: fraction, loss: z.number(), images: count }).nullable(),
+  evaluation: evaluation.nullable(),
   /** Training time so far. */
   seconds: z.number().min(0),
 });
@@ -36,7 +38,7 @@ export const START: Position = {
   epoch: 0,
   stepInEpoch: 0,
   lossSum: 0,
-  bestTop1: null,
+  best: null,
   evaluation: null,
   seconds: 0,
 };

@@ -1,10 +1,12 @@
 import type { ImageSet } from "../data/image-set.js";
+import type { PhotoSet } from "../data/photo-set.js";
 import type { LoadedModel } from "../weights/load-model.js";
 
 /** What keeps a checkpoint from being used on a data set, for a message; empty where nothing does. */
-export function mismatches({ config, format }: LoadedModel, set: ImageSet): string[] {
+export function mismatches({ config, format }: LoadedModel, set: ImageSet | PhotoSet): string[] {
   const faults: string[] = [];
-  if (format.channels !== set.channels) faults.push(`${format.channels}-channel images, not ${set.channels}-channel`);
+  if ("channels" in set && format.channels !== set.channels)
+    faults.push(`${format.channels}-channel images, not ${set.channels}-channel`);
   if (config.num_classes !== set.classes.length) {
     faults.push(`${config.num_classes} classes, not ${set.classes.length}`);
   } else if (hasNames(config.label_names) && hasNames(set.classes)) {

@@ -1,29 +1,35 @@
+import { availableParallelism } from "node:os";
 import type { DataSource } from "../data/image-set.js";
 import { Loader } from "../data/loader.js";
 import { anywhere, openData } from "../data/open.js";
+import type { PhotoSource } from "../data/photo-set.js";
+import { isFormattedPhotos } from "../data/split.js";
 import { InputError, KnackError } from "../errors.js";
 import { formForImages } from "../models/registry.js";
+import { requireDevice } from "../tensor/require-device.js";
 import { VERSION } from "../version.js";
 import { loadCheckpoint, loadTrainingState, saveCheckpoint } from "../weights/checkpoint.js";
 import type { CheckpointConfig } from "../weights/config.js";
 import { audit } from "./audit.js";
 import { describeEnvironment } from "./environment.js";
+import { evaluationLoader } from "./evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
+import { readInitialWeights } from "./initial-weights.js";
 import { writeCurves } from "./plots.js";
 import { parseRecipe, type Recipe } from "./recipe.js";
-import { requireDevice } from "./require-device.js";
 import { RunFolder } from "./run-folder.js";
 import { parseRunState, type RunState, START } from "./run-state.js";
 import { Trainer } from "./trainer.js";
+import { trainingData } from "./training-data.js";
 
 interface EngineOptions {
-  /** Loader threads; any number gives the same bits. */
-  readonly workers: number;
+  /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
+  readonly workers: number | undefined;
   readonly device: string;
 }
 
 export interface NewRun extends EngineOptions {
-  readonly data: string | DataSource;
+  readonly data: string | DataSource | PhotoSource;
   readonly recipe: Recipe;
   /** The run's folder, which must not be there yet or be empty. */
   readonly out: string;
@@ -34,7 +40,7 @@ export interface ResumedRun extends EngineOptions {
   /** The run's folder. */
   readonly resume: string;
   /** Needed only where the run was given its images in memory. */
-  readonly data?: DataSource;
+  readonly data?: DataSource | PhotoSource;
 }
 
 export type SessionOptions = NewRun | ResumedRun;
@@ -49,13 +55,21 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
   requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
   const { recipe: asked, source, out } = "resume" in options ? earlierRun(options) : newRun(options);
-  const data = typeof source === "string" ? openData(source) : source;
+  const opened = typeof source === "string" ? openData(source) : source;
+  // A resumed run's weights are in its checkpoint.
+  const initial = asked.init === null || resumed ? undefined : readInitialWeights(asked.init);
+  const data = trainingData(opened, asked, initial);
   const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
-  const trainer = new Trainer(recipe, data, options.device);
-  let loader: Loader | undefined;
+  const trainer = new Trainer(recipe, data, options.device, initial);
+  const loaders: Loader[] = [];
   try {
-    const { batchSize, augmentation, seed } = recipe;
-    loader = new Loader(data.train, { batchSize, augmentation, seed, workers: options.workers });
+    const { batchSize, augmentation, seed, onBadImage, classBalance } = recipe;
+    const sampling = classBalance === "sampling" ? "balanced" : "shuffle";
+    const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
+    const training = new Loader(data.train, { batchSize, augmentation, seed, onBadImage, sampling, workers });
+    loaders.push(training);
+    const validation = evaluationLoader(data.validation, { onBadImage, workers });
+    loaders.push(validation);
     const tricks = audit(trainer, out);
     const run = resumed ?? RunFolder.create(out);
     if (!resumed) {
@@ -63,16 +77,16 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
       run.writeJson("data.json", { source: typeof source === "string" ? source : null, description: data.description });
     }
     run.writeJson("environment.json", describeEnvironment());
-    yield* new Session(trainer, loader, run).events(tricks, resumed !== undefined, shouldStop);
+    yield* new Session(trainer, { training, validation }, run).events(tricks, resumed !== undefined, shouldStop);
   } finally {
-    await loader?.close();
+    await Promise.all(loaders.map((loader) => loader.close()));
     trainer.dispose();
   }
 }
 
 interface Task {
   readonly recipe: Recipe;
-  readonly source: string | DataSource;
+  readonly source: string | DataSource | PhotoSource;
   readonly out: string;
 }
 
@@ -103,7 +117,7 @@ class Session {
 
   constructor(
     private readonly trainer: Trainer,
-    private readonly loader: Loader,
+    private readonly loaders: { readonly training: Loader; readonly validation: Loader },
     private readonly run: RunFolder,
   ) {}
 
@@ -111,7 +125,7 @@ class Session {
     if (resumed) this.#restore();
     else this.run.appendMetric(audit);
     yield audit;
-    while (this.#position.epoch < this.trainer.recipe.epochs) {
+    while (this.#position.epoch < this.trainer.recipe.epochs && !this.#isStale()) {
       yield* this.#steps(shouldStop);
       if (this.#position.stepInEpoch < this.trainer.stepsPerEpoch) {
         yield* this.#saveLast();
@@ -132,6 +146,13 @@ class Session {
     return this.#secondsBefore + (performance.now() - this.#started) / 1000;
   }
 
+  /** Whether early stop ends the run: the best top-1 was too many epochs ago. */
+  #isStale(): boolean {
+    const { earlyStop } = this.trainer.recipe;
+    const { epoch, best } = this.#position;
+    return earlyStop !== false && best !== null && epoch - best.epoch >= earlyStop.patience;
+  }
+
   /** The rest of the epoch under way. */
   async *#steps(shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
     const { trainer } = this;
@@ -140,7 +161,8 @@ class Session {
     this.#stepSeconds = 0;
     this.#stepCount = 0;
     let before = performance.now();
-    for await (const batch of this.loader.epoch(this.#position.epoch, this.#position.stepInEpoch)) {
+    trainer.beginEpoch(this.#position.epoch);
+    for await (const batch of this.loaders.training.epoch(this.#position.epoch, this.#position.stepInEpoch)) {
       if (shouldStop()) return;
       const { loss, labelLoss, lr } = trainer.step(batch, this.#step);
       const now = performance.now();
@@ -168,23 +190,23 @@ class Session {
     }
   }
 
-  *#endEpoch(): Generator<TrainEvent> {
+  async *#endEpoch(): AsyncGenerator<TrainEvent> {
     const { trainer } = this;
     const imagesPerSecond = (this.#stepCount * trainer.recipe.batchSize) / this.#stepSeconds;
-    const evaluation = trainer.evaluate();
-    const { epoch, lossSum, bestTop1 } = this.#position;
+    const evaluation = await trainer.evaluate(this.loaders.validation.all());
+    const { epoch, lossSum, best: earlier } = this.#position;
     if (!Number.isFinite(evaluation.loss)) {
       throw new KnackError(
         `epoch ${epoch + 1}: the validation loss is not finite: the weights have run away; try a smaller --lr or a longer --warmup`,
       );
     }
-    const best = bestTop1 === null || evaluation.top1 > bestTop1;
+    const best = earlier === null || evaluation.top1 > earlier.evaluation.top1;
     const step = this.#step;
     this.#position = {
       epoch: epoch + 1,
       stepInEpoch: 0,
       lossSum: 0,
-      bestTop1: best ? evaluation.top1 : bestTop1,
+      best: best ? { epoch: epoch + 1, evaluation } : earlier,
       evaluation,
       seconds: this.#seconds,
     };
@@ -199,12 +221,26 @@ class Session {
       imagesPerSecond: this.#stepCount > 0 ? imagesPerSecond : 0,
       lr: trainer.schedule.at(step - 1),
       best,
+      badPictures: this.#writeBadPictures(),
       seconds: (performance.now() - this.#epochStarted) / 1000,
     };
     yield this.#record(event);
     if (best) yield* this.#saveBest();
     yield* this.#saveLast();
     writeCurves(this.run.path, this.run.readMetrics());
+  }
+
+  /** Keeps a list of the photographs that could not be read. @returns how many there are */
+  #writeBadPictures(): number {
+    const { training, validation } = this.loaders;
+    const count = training.badPictures.size + validation.badPictures.size;
+    if (count > 0) {
+      this.run.writeJson("bad-pictures.json", {
+        training: Object.fromEntries(training.badPictures),
+        validation: Object.fromEntries(validation.badPictures),
+      });
+    }
+    return count;
   }
 
   *#saveBest(): Generator<TrainEvent> {
@@ -252,8 +288,8 @@ class Session {
       input_size: [train.channels, train.height, train.width],
       mean: [...train.mean],
       std: [...train.std],
-      interpolation: "bilinear",
-      crop_pct: 1,
+      interpolation: isFormattedPhotos(train) ? train.evaluation.interpolation : "bilinear",
+      crop_pct: isFormattedPhotos(train) ? train.evaluation.cropPct : 1,
       label_names: [...train.classes],
       model_options: recipe.modelOptions,
       knack: {
@@ -268,14 +304,17 @@ class Session {
   }
 
   #done(): TrainEvent {
-    const { evaluation, bestTop1 } = this.#position;
+    const { evaluation: last, epoch: epochs, best } = this.#position;
+    const restored = this.trainer.recipe.earlyStop ? best : null;
+    const evaluation = restored?.evaluation ?? last;
     return {
       type: "done",
       run: this.run.path,
       top1: evaluation?.top1 ?? 0,
       top5: evaluation?.top5 ?? 0,
       validationLoss: evaluation?.loss ?? 0,
-      bestTop1: bestTop1 ?? 0,
+      epoch: restored?.epoch ?? epochs,
+      bestTop1: best?.evaluation.top1 ?? 0,
       seconds: this.#seconds,
       skippedSteps: this.trainer.scaler.skippedSteps,
     };

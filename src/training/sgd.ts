@@ -8,6 +8,8 @@ import type { NamedParameters } from "../tricks/no-bias-decay.js";
 export interface ParameterGroup {
   readonly parameters: NamedParameters;
   readonly weightDecay: number;
+  /** What the learning rate is multiplied by for these. */
+  readonly lrFactor: number;
 }
 
 interface Slot {
@@ -18,6 +20,12 @@ interface Slot {
   readonly momentum: Tensor;
 }
 
+interface Group {
+  readonly slots: readonly Slot[];
+  readonly weightDecay: number;
+  readonly lrFactor: number;
+}
+
 /**
  * SGD with momentum as PyTorch computes it (Algorithm 1 of the paper, and its Nesterov form):
  * g <- grad + decay w; v <- m v + g; w <- w - lr (g + m v), or w - lr v without Nesterov.
@@ -25,7 +33,9 @@ interface Slot {
  * 16-bit parameters are updated through their float32 masters.
  */
 export class Sgd {
-  readonly #groups: readonly { readonly slots: readonly Slot[]; readonly weightDecay: number }[];
+  /** Parameters that steps leave as they are, with their momentum; they need no gradient. */
+  frozen: ReadonlySet<Parameter> = new Set();
+  readonly #groups: readonly Group[];
   readonly #momentum: number;
   readonly #nesterov: boolean;
 
@@ -36,8 +46,9 @@ export class Sgd {
     this.#momentum = options.momentum;
     this.#nesterov = options.nesterov;
     this.#groups = noGradient(() =>
-      groups.map(({ parameters, weightDecay }) => ({
+      groups.map(({ parameters, weightDecay, lrFactor }) => ({
         weightDecay,
+        lrFactor,
         slots: Array.from(parameters, ([name, parameter]) => {
           const target = options.masters.get(parameter) ?? parameter;
           return { name, parameter, target, momentum: zerosLike(target).keep() };
@@ -56,16 +67,21 @@ export class Sgd {
   step(learningRate: number, gradientScale: number, checkFinite: boolean): boolean {
     return noGradient(() =>
       scope(() => {
-        const gradients = this.#groups.map(({ slots }) => slots.map(takeGradient));
+        const groups = this.#groups.map((group) => ({
+          ...group,
+          slots: group.slots.filter(({ parameter }) => !this.frozen.has(parameter)),
+        }));
+        const gradients = groups.map(({ slots }) => slots.map(takeGradient));
         if (gradientScale !== 1) for (const group of gradients) scaleEachInPlace(group, gradientScale);
         if (checkFinite && !gradients.flat().every((gradient) => all(finite(gradient)).item() === 1)) return false;
-        for (const [index, group] of this.#groups.entries()) this.#update(group, gradients[index] ?? [], learningRate);
+        for (const [index, group] of groups.entries()) this.#update(group, gradients[index] ?? [], learningRate);
         return true;
       }),
     );
   }
 
-  #update({ slots, weightDecay }: { slots: readonly Slot[]; weightDecay: number }, gradients: Tensor[], lr: number) {
+  #update({ slots, weightDecay, lrFactor }: Group, gradients: Tensor[], learningRate: number) {
+    const lr = learningRate * lrFactor;
     const targets = slots.map((slot) => slot.target);
     const momenta = slots.map((slot) => slot.momentum);
     if (weightDecay !== 0) addEachInPlace(gradients, targets, weightDecay);

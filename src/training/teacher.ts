@@ -1,4 +1,4 @@
-import type { ImageSet } from "../data/image-set.js";
+import type { Split } from "../data/split.js";
 import { InputError } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
@@ -18,7 +18,7 @@ export class Teacher {
   /**
    * @throws InputError where the checkpoint is missing or broken, or was made for other images or classes than `set`.
    */
-  constructor(path: string, set: ImageSet, precision: Precision, device: string) {
+  constructor(path: string, set: Split, precision: Precision, device: string) {
     const loaded = loadModel(path, device);
     requireSameTask(loaded, set, path);
     for (const master of lowerPrecision(loaded.model, precision, device).values()) master.dispose();
@@ -38,7 +38,7 @@ export class Teacher {
   }
 }
 
-function requireSameTask(loaded: LoadedModel, set: ImageSet, path: string): void {
+function requireSameTask(loaded: LoadedModel, set: Split, path: string): void {
   const faults = mismatches(loaded, set);
   const near = (a: readonly number[], b: readonly number[]) => a.every((x, i) => Math.abs(x - (b[i] ?? x)) < 1e-3);
   const { mean, std } = loaded.format;

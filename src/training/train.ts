@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { DataSource } from "../data/image-set.js";
+import type { PhotoSource } from "../data/photo-set.js";
 import { InputError, KnackError } from "../errors.js";
 import { settleLibraries } from "../native/library-settings.js";
 import type { TrainEvent } from "./events.js";
@@ -11,13 +12,13 @@ import { defaultRunPath } from "./run-folder.js";
 import type { SessionOptions } from "./session.js";
 
 export interface TrainOptions {
-  /** "fashion-mnist", a folder of IDX or CIFAR binary files, or images in memory. */
-  readonly data: string | DataSource;
+  /** "fashion-mnist", a folder of photographs, IDX or CIFAR binary files, or an opened source. */
+  readonly data: string | DataSource | PhotoSource;
   /** A preset's name, a recipe file, or a recipe whose missing keys come from the baseline or the preset it extends. */
   readonly recipe: string | RecipeInput;
   /** The run's folder; default `runs/<data>-<recipe>-<date>`. */
   readonly out?: string | undefined;
-  /** Loader threads, default 0: images are made in the training thread. Any number gives the same bits. */
+  /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
   readonly workers?: number | undefined;
   /** "cpu" (default) or "cuda". */
   readonly device?: string | undefined;
@@ -29,7 +30,7 @@ export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" |
   /** The run's folder. */
   readonly resume: string;
   /** Needed only where the run was given its images in memory. */
-  readonly data?: DataSource | undefined;
+  readonly data?: DataSource | PhotoSource | undefined;
 }
 
 /** What the training thread sends. */
@@ -68,7 +69,7 @@ export async function* train(options: TrainOptions | ResumeOptions): AsyncGenera
 }
 
 async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<SessionOptions> {
-  const { workers = 0, device = "cpu" } = options;
+  const { workers, device = "cpu" } = options;
   if ("resume" in options) {
     const { resume, data } = options;
     return { resume, workers, device, ...(data && { data }) };

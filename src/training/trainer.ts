@@ -1,34 +1,51 @@
-import type { DataSource } from "../data/image-set.js";
 import type { Batch } from "../data/loader.js";
 import { prepareImages, prepareLabels } from "../data/prepare-images.js";
 import { InputError, KnackError } from "../errors.js";
-import { createModel } from "../models/registry.js";
+import { AuxiliaryNetwork } from "../models/auxiliary-network.js";
+import { checkTrainingSize, createModel } from "../models/registry.js";
+import { BatchNorm2d } from "../nn/batch-norm2d.js";
+import { Dropout } from "../nn/dropout.js";
 import { xavierUniform } from "../nn/initialise.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
 import { fromRawTensor, loadStateDict, rawTensor } from "../nn/state-dict.js";
 import { backward, noGradient } from "../tensor/autograd.js";
-import { add, copyInPlace, crossEntropy, detach, mulScalar, setData, toDType } from "../tensor/ops.js";
+import {
+  add,
+  copyInPlace,
+  crossEntropy,
+  detach,
+  mul,
+  mulScalar,
+  requireGradient,
+  setData,
+  toDevice,
+  toDType,
+} from "../tensor/ops.js";
 import { seedFor } from "../tensor/random.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { scope } from "../tensor/scope.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { Tensor } from "../tensor/tensor.js";
 import { distillationLoss } from "../tricks/distillation.js";
 import { targetDistribution } from "../tricks/label-smoothing.js";
 import { COMPUTE_DTYPE, LossScaler, lowerPrecision } from "../tricks/low-precision.js";
 import { drawMixup, mixup } from "../tricks/mixup.js";
-import { type DecayGroups, noBiasDecay } from "../tricks/no-bias-decay.js";
+import { type DecayGroups, type NamedParameters, noBiasDecay } from "../tricks/no-bias-decay.js";
 import { zeroGamma } from "../tricks/zero-gamma.js";
+import { type Parts, partsOf } from "./backbone.js";
+import { classWeights } from "./class-balance.js";
 import { Ema } from "./ema.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
-import { checkAgainstData, checkTeacher, type Recipe } from "./recipe.js";
+import { type InitialWeights, startFrom } from "./initial-weights.js";
+import { checkAgainstData, checkInit, checkTeacher, type Recipe } from "./recipe.js";
 import { type LearningRateSchedule, learningRateSchedule } from "./schedule.js";
 import { Sgd } from "./sgd.js";
 import { Teacher } from "./teacher.js";
+import type { TrainingData } from "./training-data.js";
 
 /** What one optimizer step came to. */
 export interface StepResult {
-  /** What is minimised, mean over the batch: the loss against the targets, and the distillation term. */
+  /** What is minimised, mean over the batch: the loss against the targets, the auxiliary head's share and the distillation term. */
   readonly loss: number;
   /** The part against the (smoothed, mixed) targets: l(p, softmax(z)). */
   readonly labelLoss: number;
@@ -41,6 +58,9 @@ export interface TrainerState {
   readonly goodSteps: number;
   readonly skippedSteps: number;
 }
+
+/** The share of an auxiliary classifier in the loss (Szegedy et al. 2015's, as torchvision trains with). */
+const AUXILIARY_WEIGHT = 0.4;
 
 const MOMENTUM = "momentum.";
 const RAW_WEIGHTS = "weights.";
@@ -63,42 +83,74 @@ export class Trainer {
   readonly #optimizer: Sgd;
   readonly #ema: Ema | undefined;
   readonly #classes: number;
+  /** What was changed to make the initial weights fit; undefined where the run starts from random ones. */
+  readonly initialNotes: readonly string[] | undefined;
+  readonly parts: Parts;
+  /** The weight of each class in the loss, [1, K]; undefined where all count the same. */
+  readonly #classWeights: Tensor | undefined;
+  readonly #dropouts: readonly { path: string; dropout: Dropout }[];
 
   /**
    * @throws InputError where the recipe does not fit the data, the model, the engine or the teacher.
    */
   constructor(
     readonly recipe: Recipe,
-    readonly data: DataSource,
+    readonly data: TrainingData,
     readonly device: string,
+    initial?: InitialWeights,
   ) {
     const { train } = data;
     checkAgainstData(recipe, train.count);
     checkTeacher(recipe);
+    checkInit(recipe);
     this.stepsPerEpoch = Math.floor(train.count / recipe.batchSize);
     this.schedule = learningRateSchedule(recipe, this.stepsPerEpoch);
     this.scaler = new LossScaler(recipe.lossScale);
     this.#classes = train.classes.length;
     const task = { classes: this.#classes, inChannels: train.channels };
+    checkTrainingSize(recipe.model, recipe.modelOptions, train.height, train.width);
     this.model = createModel(recipe.model, task, recipe.modelOptions);
+    this.#dropouts = Array.from(this.model.modules()).flatMap(([path, module]) =>
+      module instanceof Dropout ? [{ path, dropout: module }] : [],
+    );
     xavierUniform(this.model, recipe.seed);
+    this.initialNotes = initial && startFrom(this.model, initial);
     this.zeroedGammas = recipe.zeroGamma ? zeroGamma(this.model) : [];
     moveTo(this.model, device);
     this.masters = lowerPrecision(this.model, recipe.precision, device);
     this.decayGroups = recipe.noBiasDecay
       ? noBiasDecay(this.model)
       : { decayed: new Map(this.model.parameters()), undecayed: new Map() };
+    this.parts = partsOf(this.model);
+    this.#classWeights =
+      recipe.classBalance === "weights" ? classWeightTensor(train.labels, this.#classes, device) : undefined;
     this.#optimizer = new Sgd(
       [
         { parameters: this.decayGroups.decayed, weightDecay: recipe.weightDecay },
         { parameters: this.decayGroups.undecayed, weightDecay: 0 },
-      ],
+      ].flatMap(({ parameters, weightDecay }) => [
+        { parameters: among(parameters, this.parts.backbone), weightDecay, lrFactor: recipe.backboneLr },
+        { parameters: among(parameters, this.parts.head), weightDecay, lrFactor: 1 },
+      ]),
       { momentum: recipe.momentum, nesterov: recipe.nesterov, masters: this.masters },
     );
     this.#ema = recipe.ema ? new Ema(this.#float32State(), recipe.ema.decay) : undefined;
     this.teacher = recipe.distillation
       ? new Teacher(recipe.distillation.teacher ?? "", train, recipe.precision, device)
       : undefined;
+  }
+
+  /**
+   * Sets what learns in an epoch: all, or in the first `freezeEpochs` only the head, while the backbone keeps its weights and
+   * its BN statistics.
+   */
+  beginEpoch(epoch: number): void {
+    const frozen = epoch < this.recipe.freezeEpochs;
+    this.model.train();
+    for (const parameter of this.parts.backbone) requireGradient(parameter, !frozen);
+    this.#optimizer.frozen = frozen ? this.parts.backbone : new Set();
+    if (!frozen) return;
+    for (const [, module] of this.model.modules()) if (module instanceof BatchNorm2d) module.training = false;
   }
 
   /**
@@ -117,6 +169,9 @@ export class Trainer {
       const [start, end] = [part * size, (part + 1) * size];
       const pixels = batch.pixels.subarray(start * bytes, end * bytes);
       const labels = batch.labels.subarray(start, end);
+      for (const { path, dropout } of this.#dropouts) {
+        dropout.seed = seedFor(this.recipe.seed, "dropout", path, step, part);
+      }
       const losses = this.#accumulate(pixels, labels, seedFor(this.recipe.seed, "mixup", step, part));
       loss += losses.loss / accumulation;
       labelLoss += losses.labelLoss / accumulation;
@@ -140,44 +195,58 @@ export class Trainer {
         images: prepareImages(pixels, this.data.train, device),
         targets: targetDistribution(prepareLabels(labels, device), this.#classes, recipe.labelSmoothing),
       };
-      const { images, targets } = recipe.mixup
+      const { images, targets: unweighted } = recipe.mixup
         ? mixup(clean.images, clean.targets, recipe.mixup, drawMixup(recipe.mixup, mixupSeed))
         : clean;
-      const logits = toDType(this.model.forward(toDType(images, COMPUTE_DTYPE[recipe.precision])), "float32");
+      const targets = this.#classWeights ? mul(unweighted, this.#classWeights) : unweighted;
+      const { logits, auxiliary } = this.#forward(toDType(images, COMPUTE_DTYPE[recipe.precision]));
       const labelLoss = crossEntropy(logits, targets);
-      const loss = this.#withDistillation(labelLoss, logits, images);
+      const supervised = auxiliary ? add(labelLoss, crossEntropy(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
+      const loss = this.#withDistillation(supervised, logits, images);
       backward(mulScalar(loss, this.scaler.scale / recipe.accumulation));
       return { loss: loss.item(), labelLoss: labelLoss.item() };
     });
   }
 
-  #withDistillation(labelLoss: Tensor, logits: Tensor, images: Tensor): Tensor {
-    const { distillation } = this.recipe;
-    if (!distillation || !this.teacher) return labelLoss;
-    const soft = distillationLoss(logits, this.teacher.logits(images), distillation);
-    return add(mulScalar(labelLoss, distillation.hardWeight), soft, distillation.softWeight);
+  /** Float32 logits, and those of an auxiliary classifier where the model has one. */
+  #forward(images: Tensor): { logits: Tensor; auxiliary?: Tensor | undefined } {
+    if (!(this.model instanceof AuxiliaryNetwork)) return { logits: toDType(this.model.forward(images), "float32") };
+    const { logits, auxiliary } = this.model.forwardWithAuxiliary(images);
+    return { logits: toDType(logits, "float32"), auxiliary: auxiliary && toDType(auxiliary, "float32") };
   }
 
-  /** On the validation images, with the weights that `weights()` saves: float32, averaged where the recipe averages them. */
-  evaluate(): Evaluation {
+  #withDistillation(supervised: Tensor, logits: Tensor, images: Tensor): Tensor {
+    const { distillation } = this.recipe;
+    if (!distillation || !this.teacher) return supervised;
+    const soft = distillationLoss(logits, this.teacher.logits(images), distillation);
+    return add(mulScalar(supervised, distillation.hardWeight), soft, distillation.softWeight);
+  }
+
+  /**
+   * On the validation images, with the weights that `weights()` saves: float32, averaged where the recipe averages them.
+   *
+   * @param batches the validation images, each once
+   */
+  evaluate(batches: AsyncIterable<Batch>): Promise<Evaluation> {
     const { model, data, device } = this;
-    const run = () => evaluate(model, data.validation, { format: data.train, device });
+    const run = () => evaluate(model, batches, { format: data.train, device });
     return this.#withMasters(() => (this.#ema ? this.#ema.applied(model, run) : run()));
   }
 
   /** Runs `body` while the 16-bit parameters hold their float32 masters. */
-  #withMasters<T>(body: () => T): T {
-    return scope(() => {
-      const lowered = noGradient(() =>
-        Array.from(this.masters.keys(), (parameter) => ({ parameter, data: detach(parameter) })),
-      );
-      for (const [parameter, master] of this.masters) setData(parameter, master);
-      try {
-        return body();
-      } finally {
-        for (const { parameter, data } of lowered) setData(parameter, data);
+  async #withMasters<T>(body: () => Promise<T>): Promise<T> {
+    const lowered = noGradient(() =>
+      Array.from(this.masters.keys(), (parameter) => ({ parameter, data: detach(parameter).keep() })),
+    );
+    for (const [parameter, master] of this.masters) setData(parameter, master);
+    try {
+      return await body();
+    } finally {
+      for (const { parameter, data } of lowered) {
+        setData(parameter, data);
+        data.dispose();
       }
-    });
+    }
   }
 
   /** The weights to use the model with: float32, averaged where the recipe averages them. */
@@ -223,6 +292,7 @@ export class Trainer {
     this.#optimizer.dispose();
     this.#ema?.dispose();
     this.teacher?.dispose();
+    this.#classWeights?.dispose();
     for (const master of this.masters.values()) master.dispose();
   }
 
@@ -232,6 +302,14 @@ export class Trainer {
       Array.from(this.model.state(), ([name, tensor]) => [name, this.masters.get(tensor as Parameter) ?? tensor]),
     );
   }
+}
+
+function among(parameters: NamedParameters, some: ReadonlySet<Parameter>): NamedParameters {
+  return new Map([...parameters].filter(([, parameter]) => some.has(parameter)));
+}
+
+function classWeightTensor(labels: Int32Array, classes: number, device: string): Tensor {
+  return scope(() => toDevice(Tensor.from(classWeights(labels, classes), [1, classes]), device)).keep();
 }
 
 function snapshot(tensors: Iterable<[string, Tensor]>, prefix = ""): Map<string, RawTensor> {
