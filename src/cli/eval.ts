@@ -3,6 +3,12 @@ import { Command } from "commander";
 import { openData } from "../data/open.js";
 import { type Device, deviceOption } from "./device-option.js";
 
+interface EvalOptions {
+  readonly all?: boolean;
+  readonly json?: boolean;
+  readonly device: Device;
+}
+
 /** `knack eval`: top-1, top-5 and loss of a checkpoint on a data set's validation images. */
 export function evalCommand(): Command {
   return new Command("eval")
@@ -13,16 +19,16 @@ export function evalCommand(): Command {
       "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files",
     )
     .addOption(deviceOption())
+    .option("--all", "all its images, not only the validation images")
     .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1')
-    .action(async (checkpoint: string, data: string, { json, device }: { json?: boolean; device: Device }) => {
+    .action(async (checkpoint: string, data: string, { all, json, device }: EvalOptions) => {
       // Only here, so that the other commands, `knack doctor` above all, start without the engine.
       const { evaluateCheckpoint } = await import("../training/evaluate-checkpoint.js");
-      const { validation } = openData(data);
+      const source = openData(data);
       const { badPictures, ...result } = await evaluateCheckpoint(
         checkpoint,
-        validation,
-        device,
-        availableParallelism(),
+        all ? [source.train, source.validation] : [source.validation],
+        { device, workers: availableParallelism() },
       );
       for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
       const percent = (fraction: number) => `${(fraction * 100).toFixed(2)} %`;

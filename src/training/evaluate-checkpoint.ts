@@ -1,4 +1,5 @@
 import type { ImageSet } from "../data/image-set.js";
+import type { Batch, Loader } from "../data/loader.js";
 import type { PhotoSet } from "../data/photo-set.js";
 import type { Split } from "../data/split.js";
 import { InputError } from "../errors.js";
@@ -15,31 +16,36 @@ export interface CheckpointEvaluation extends Evaluation {
  * Evaluates a checkpoint in float32 on a data set's images, brought to size and normalised as the checkpoint says.
  *
  * @param path a checkpoint's folder, a run's folder or a .safetensors file.
+ * @param sets what is evaluated on, of one data source
  * @param workers threads that load photographs
  * @throws InputError where the checkpoint is broken or was made for other images or classes.
  */
 export async function evaluateCheckpoint(
   path: string,
-  set: ImageSet | PhotoSet,
-  device = "cpu",
-  workers = 0,
+  sets: readonly [ImageSet | PhotoSet, ...(ImageSet | PhotoSet)[]],
+  { device = "cpu", workers = 0 }: { device?: string; workers?: number } = {},
 ): Promise<CheckpointEvaluation> {
   const loaded = loadModel(path, device);
+  const loaders: Loader[] = [];
   try {
-    const faults = mismatches(loaded, set);
-    if (faults.length > 0)
+    for (const set of sets) {
+      const faults = mismatches(loaded, set);
+      if (faults.length === 0) continue;
       throw new InputError(`${path} does not fit ${set.name}: it was trained for ${faults.join(" and ")}`);
-    const split = asTrainedOn(loaded, set);
-    const loader = evaluationLoader(split, { onBadImage: "skip", workers });
-    try {
-      const evaluation = await evaluate(loaded.model, loader.all(), { format: split, device });
-      return { ...evaluation, badPictures: loader.badPictures };
-    } finally {
-      await loader.close();
     }
+    const splits = sets.map((set) => asTrainedOn(loaded, set));
+    for (const split of splits) loaders.push(evaluationLoader(split, { onBadImage: "skip", workers }));
+    const [first] = splits as [Split];
+    const evaluation = await evaluate(loaded.model, allOf(loaders), { format: first, device });
+    return { ...evaluation, badPictures: new Map(loaders.flatMap((loader) => [...loader.badPictures])) };
   } finally {
+    await Promise.all(loaders.map((loader) => loader.close()));
     loaded.model.dispose();
   }
+}
+
+async function* allOf(loaders: readonly Loader[]): AsyncGenerator<Batch> {
+  for (const loader of loaders) yield* loader.all();
 }
 
 /** The images as the checkpoint's network wants them. */

@@ -1,5 +1,6 @@
 import type { ImageSet } from "../data/image-set.js";
 import type { PhotoSet } from "../data/photo-set.js";
+import { modelEntry } from "../models/registry.js";
 import type { LoadedModel } from "../weights/load-model.js";
 
 /** What keeps a checkpoint from being used on a data set, for a message; empty where nothing does. */
@@ -13,6 +14,10 @@ export function mismatches({ config, format }: LoadedModel, set: ImageSet | Phot
     const other = config.label_names.findIndex((name, label) => name !== set.classes[label]);
     if (other >= 0)
       faults.push(`other classes (class ${other} is ${config.label_names[other]}, not ${set.classes[other]})`);
+  }
+  const { smallestInput } = modelEntry(config.architecture);
+  if ("height" in set && Math.min(set.height, set.width) < smallestInput) {
+    faults.push(`images of ${smallestInput} pixels or more, not ${set.height}x${set.width}`);
   }
   return faults;
 }

@@ -1,5 +1,6 @@
 import type { InputFormat } from "../data/prepare-images.js";
-import { createModel } from "../models/registry.js";
+import { InputError } from "../errors.js";
+import { createModel, modelEntry } from "../models/registry.js";
 import type { Module } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
 import { loadStateDict } from "../nn/state-dict.js";
@@ -26,6 +27,12 @@ export function loadModel(path: string, device: string): LoadedModel {
   const { config, weights } = loadCheckpoint(path);
   const [, height, width] = config.input_size;
   const inChannels = config.in_chans;
+  const { smallestInput } = modelEntry(config.architecture);
+  if (Math.min(height, width) < smallestInput) {
+    throw new InputError(
+      `${path}: input_size: ${config.architecture} needs at least ${smallestInput} pixels, not ${height}x${width}`,
+    );
+  }
   checkSizes(weights, { num_classes: config.num_classes, width: config.model_options.width }, path);
   const model = createModel(config.architecture, { classes: config.num_classes, inChannels }, config.model_options);
   try {
