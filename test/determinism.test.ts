@@ -144,5 +144,5 @@ function finalWeights(run: string): Buffer[] {
 
 function metrics(run: string): object[] {
   const lines = readFileSync(join(run, "metrics.jsonl"), "utf8").trimEnd().split("\n");
-  return lines.map((line) => ({ ...JSON.parse(line), run: "", seconds: 0, imagesPerSecond: 0 }));
+  return lines.map((line) => ({ ...JSON.parse(line), run: "", seconds: 0, imagesPerSecond: 0, waitSeconds: 0 }));
 }

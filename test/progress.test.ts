@@ -60,6 +60,7 @@ const epoch: TrainEvent = {
   imagesPerSecond: 800,
   lr: 0.05,
   best: true,
+  waitSeconds: 0,
   badPictures: 0,
   seconds: 75,
 };

@@ -88,7 +88,7 @@ describe("parseRecipe", () => {
     [{ warmup: { steps: 5 } }, 'warmup: unknown key "steps" (there are: epochs)'],
     [
       { extends: "effcient" },
-      'extends: must be baseline, efficient or bag-of-tricks, not "effcient"; did you mean "efficient"?',
+      'extends: must be baseline, efficient, bag-of-tricks or fine-tune, not "effcient"; did you mean "efficient"?',
     ],
     [{ name: "" }, 'name: must be a name, not ""'],
     [{ model: 50 }, "model: must be a name, not 50"],

@@ -3,6 +3,8 @@ import { SingleBar } from "cli-progress";
 import type { AuditEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "../training/events.js";
 
 const SECONDS_BETWEEN_LINES = 30;
+/** The share of an epoch from which on waiting for images is worth a word. */
+const MUCH_WAITING = 0.05;
 
 /** Shows a run's events to whoever looks at `out`. */
 export interface Progress {
@@ -192,6 +194,9 @@ function epochLine(event: EpochEvent, epochs: number): string {
     `top-5 ${percent(event.top5)}`,
     `${Math.round(event.imagesPerSecond)} images/s`,
     formatDuration(event.seconds),
+    ...(event.waitSeconds > MUCH_WAITING * event.seconds
+      ? [`${formatDuration(event.waitSeconds)} waiting for images`]
+      : []),
     ...(event.badPictures > 0 ? [`pictures that cannot be read: ${event.badPictures}`] : []),
   ].join(" | ");
 }

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { Command } from "commander";
 import { InputError } from "../errors.js";
 import { loadRecipe } from "../training/load-recipe.js";
+import type { Recipe } from "../training/recipe.js";
 import { type ResumeOptions, type TrainOptions, train } from "../training/train.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
 import { type Device, deviceOption } from "./device-option.js";
@@ -13,6 +14,7 @@ interface TrainCommandOptions extends RecipeOptions {
   out?: string;
   resume?: string;
   workers?: string;
+  cache?: string;
   device: Device;
   json?: boolean;
 }
@@ -35,6 +37,7 @@ export function trainCommand(): Command {
       "--workers <count>",
       "threads that load images; any number gives the same bits (default: 0; photographs: one a core, up to 4)",
     )
+    .option("--cache <folder>", "keep large photographs there as small copies; pays from some megapixels on")
     .addOption(deviceOption())
     .option("--json", "print one JSON object a line");
   return addRecipeOptions(command).action(async (data: string | undefined, options: TrainCommandOptions) => {
@@ -55,7 +58,7 @@ async function trainOptions(
   data: string | undefined,
   options: TrainCommandOptions,
 ): Promise<TrainOptions | ResumeOptions> {
-  const { resume, recipe: spec, out, device } = options;
+  const { resume, recipe: spec, out, cache, device } = options;
   const workers = options.workers === undefined ? undefined : Number(options.workers);
   if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0)) {
     throw new InputError(`--workers: must be 0 or a whole number above it, not "${options.workers}"`);
@@ -72,18 +75,17 @@ async function trainOptions(
     return { resume, workers, device };
   }
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
-  const recipe = recipeFromOptions(await loadRecipe(spec ?? "baseline"), withModelOfInit(options));
-  return { data, recipe, out, workers, device };
+  const recipe = recipeFromOptions(withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
+  return { data, recipe, out, cache, workers, device };
 }
 
 /** A checkpoint knows its model: unless another is asked for, `--init CKPT` brings it. */
-function withModelOfInit(options: TrainCommandOptions): TrainCommandOptions {
-  const { init, model } = options;
+function withModelOfInit(recipe: Recipe, { init, model }: TrainCommandOptions): Recipe {
   if (init === undefined || model !== undefined || !statSync(init, { throwIfNoEntry: false })?.isDirectory()) {
-    return options;
+    return recipe;
   }
   const { config } = loadCheckpoint(init);
-  return { ...options, model: config.architecture, option: { ...config.model_options, ...options.option } };
+  return { ...recipe, model: config.architecture, modelOptions: config.model_options };
 }
 
 async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {

@@ -25,6 +25,18 @@ export interface PhotoLocations {
   readonly nameEnds: Uint32Array;
   /** Only where the containers are tar files: [count] each picture's first byte and length in its file. */
   readonly members?: { readonly starts: Float64Array; readonly lengths: Float64Array } | undefined;
+  /** Only where smaller copies were made, which are read instead (see packed-cache.ts). */
+  readonly copies?: PhotoCopies | undefined;
+}
+
+/** Copies of pictures inside of files. */
+export interface PhotoCopies {
+  readonly files: readonly string[];
+  /** [count] */
+  readonly fileOf: Uint32Array;
+  /** [count] each copy's first byte and length in its file; of length 0 are those that have none. */
+  readonly starts: Float64Array;
+  readonly lengths: Float64Array;
 }
 
 /** A picture whose bytes cannot be read. */
@@ -53,9 +65,8 @@ export function photoName({ containers, containerOf, names, nameEnds }: PhotoLoc
  * @throws UnreadablePhoto, an InputError that names the picture, where it is no file (any more) or cannot be read
  */
 export async function readPhoto(locations: PhotoLocations, index: number): Promise<Buffer> {
-  const { root, containers, containerOf, members } = locations;
   const name = photoName(locations, index);
-  const path = resolve(root, members ? (containers[containerOf[index] as number] as string) : name);
+  const { path, start, length: known, copied } = placeOf(locations, index, name);
   let file: FileHandle | undefined;
   try {
     // Opening a named pipe waits for a writer, unless told not to.
@@ -63,17 +74,28 @@ export async function readPhoto(locations: PhotoLocations, index: number): Promi
     const found = await file.stat();
     if (found.isDirectory()) throw new UnreadablePhoto(name, "it is a folder");
     if (!found.isFile()) throw new UnreadablePhoto(name, "it is no file, but a pipe or a device");
-    const length = members?.lengths[index] ?? found.size;
+    const length = known ?? found.size;
     if (length > MAX_FILE_BYTES) throw new UnreadablePhoto(name, `its ${length} bytes are too many for a picture`);
-    return await readExactly(file, name, members?.starts[index] ?? 0, length);
+    return await readExactly(file, name, start, length);
   } catch (error) {
     if (error instanceof UnreadablePhoto) throw error;
     // Node gives bytes that are not UTF-8 as U+FFFD, and a file of that name does not exist.
     const reason = name.includes("\ufffd") ? "its name is not UTF-8, rename it" : systemReason(error);
-    throw new UnreadablePhoto(name, reason, error);
+    throw new UnreadablePhoto(name, copied ? `${systemReason(error)}: its copy in ${path}` : reason, error);
   } finally {
     await file?.close();
   }
+}
+
+function placeOf({ root, containers, containerOf, members, copies }: PhotoLocations, index: number, name: string) {
+  const copied = copies?.lengths[index];
+  if (copies && copied) {
+    const path = copies.files[copies.fileOf[index] as number] as string;
+    return { path, start: copies.starts[index] as number, length: copied, copied: true };
+  }
+  if (!members) return { path: resolve(root, name), start: 0, length: undefined, copied: false };
+  const path = resolve(root, containers[containerOf[index] as number] as string);
+  return { path, start: members.starts[index] as number, length: members.lengths[index] as number, copied: false };
 }
 
 async function readExactly(file: FileHandle, name: string, start: number, length: number): Promise<Buffer> {

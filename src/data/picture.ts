@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import sharp, { type Sharp } from "sharp";
+import sharp, { type Sharp, type SharpOptions } from "sharp";
 import { systemReason } from "../atomic-file.js";
 import { InputError } from "../errors.js";
 
@@ -38,7 +38,8 @@ const MAX_PIXELS = 178_956_970;
 
 /**
  * Decodes a JPEG, PNG, WebP, AVIF, GIF or TIFF file (the first frame or page of several) to 8-bit sRGB: turned upright as EXIF
- * says; grey, palette, CMYK and 16-bit pictures converted, by their ICC profile where they carry one; transparency over white.
+ * says; grey, palette, CMYK and 16-bit pictures converted; transparency over white. ICC profiles count for CMYK alone: Pillow, and
+ * so the pipelines that published weights were trained with, ignore them, and converting takes longer than decoding.
  *
  * @throws InputError where the file cannot be read, is no such picture, is cut off or broken, or is too large.
  */
@@ -62,13 +63,15 @@ export async function openPicture(
   if (bytes.length === 0) throw new InputError(`${where} is empty`);
   if (!isPicture(bytes)) throw new InputError(`${where} is no picture that knack reads: ${PICTURE_FORMATS} are`);
   // "error" refuses what is cut off, and takes what is only odd, as Pillow does.
-  const input = sharp(bytes, { failOn: "error", autoOrient: true, limitInputPixels: false });
-  const { autoOrient } = await explained(where, () => input.metadata());
+  const options: SharpOptions = { failOn: "error", autoOrient: true, limitInputPixels: false };
+  const input = sharp(bytes, options);
+  const { autoOrient, space } = await explained(where, () => input.metadata());
   const { width, height } = autoOrient;
   if (width * height > maxPixels) {
     throw new InputError(`${where} is too large: ${width}x${height} pixels, at most ${maxPixels} in all are read`);
   }
-  return { pipeline: input.flatten({ background: "white" }).toColourspace("srgb"), height, width, where };
+  const decoded = space === "cmyk" ? input : sharp(bytes, { ...options, ignoreIcc: true });
+  return { pipeline: decoded.flatten({ background: "white" }).toColourspace("srgb"), height, width, where };
 }
 
 /**

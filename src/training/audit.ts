@@ -4,6 +4,7 @@ import { BatchNorm2d } from "../nn/batch-norm2d.js";
 import { Conv2d } from "../nn/conv2d.js";
 import { Linear } from "../nn/linear.js";
 import type { Module } from "../nn/module.js";
+import { classCounts } from "./class-balance.js";
 import type { AuditEvent, TrickAudit } from "./events.js";
 import type { Trainer } from "./trainer.js";
 
@@ -178,7 +179,7 @@ function backboneLr({ recipe, parts }: Trainer): TrickAudit {
 
 function classBalance({ recipe, data }: Trainer): TrickAudit {
   const { labels, classes } = data.train;
-  const counts = classes.map((_, label) => labels.reduce((sum, each) => sum + (each === label ? 1 : 0), 0));
+  const counts = classCounts(labels, classes.length);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   if (least === most) {
     return on("class-balance", 0, `every class has ${least} images: drop --class-balance`);

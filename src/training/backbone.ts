@@ -1,15 +1,15 @@
 import { Linear } from "../nn/linear.js";
 import type { Module, Parameter } from "../nn/module.js";
 
-/** A classifier's last linear layer, and all before it. */
+/** The linear layers, which classify (an auxiliary classifier's too), and all before them. */
 export interface Parts {
   readonly head: ReadonlySet<Parameter>;
   readonly backbone: ReadonlySet<Parameter>;
 }
 
 export function partsOf(model: Module): Parts {
-  const [, classifier] = [...model.modules()].findLast(([, module]) => module instanceof Linear) ?? [];
-  const head = new Set(Array.from(classifier?.parameters() ?? [], ([, parameter]) => parameter));
+  const classifiers = Array.from(model.modules(), ([, module]) => module).filter((module) => module instanceof Linear);
+  const head = new Set(classifiers.flatMap(({ weight, bias }) => [weight, bias]));
   const backbone = new Set(Array.from(model.parameters(), ([, parameter]) => parameter).filter((p) => !head.has(p)));
   return { head, backbone };
 }

@@ -77,6 +77,8 @@ export interface EpochEvent {
   readonly lr: number;
   /** Whether top1 is the highest of the run so far. */
   readonly best: boolean;
+  /** Of the epoch's time, how long steps waited for their images. */
+  readonly waitSeconds: number;
   /** Photographs so far that could not be read: `bad-pictures.json` in the run's folder names them. */
   readonly badPictures: number;
   /** Of the whole epoch, evaluation included. */

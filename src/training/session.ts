@@ -1,8 +1,11 @@
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import type { DataSource } from "../data/image-set.js";
 import { Loader } from "../data/loader.js";
 import { anywhere, openData } from "../data/open.js";
-import type { PhotoSource } from "../data/photo-set.js";
+import { packPhotos } from "../data/packed-cache.js";
+import { photoName } from "../data/photo-locations.js";
+import type { PhotoSet, PhotoSource } from "../data/photo-set.js";
 import { isFormattedPhotos } from "../data/split.js";
 import { InputError, KnackError } from "../errors.js";
 import { formForImages } from "../models/registry.js";
@@ -20,7 +23,7 @@ import { parseRecipe, type Recipe } from "./recipe.js";
 import { RunFolder } from "./run-folder.js";
 import { parseRunState, type RunState, START } from "./run-state.js";
 import { Trainer } from "./trainer.js";
-import { trainingData } from "./training-data.js";
+import { type TrainingData, trainingData } from "./training-data.js";
 
 interface EngineOptions {
   /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
@@ -33,6 +36,8 @@ export interface NewRun extends EngineOptions {
   readonly recipe: Recipe;
   /** The run's folder, which must not be there yet or be empty. */
   readonly out: string;
+  /** A folder that keeps large training photographs as small copies, for this run and later ones. */
+  readonly cache?: string | undefined;
 }
 
 /** The rest of an earlier run, whose recipe and data it takes. */
@@ -54,11 +59,12 @@ export type SessionOptions = NewRun | ResumedRun;
 export async function* runSession(options: SessionOptions, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
   requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
-  const { recipe: asked, source, out } = "resume" in options ? earlierRun(options) : newRun(options);
+  const { recipe: asked, source, out, cache } = "resume" in options ? earlierRun(options) : newRun(options);
   const opened = typeof source === "string" ? openData(source) : source;
-  // A resumed run's weights are in its checkpoint.
+  // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
   const initial = asked.init === null || resumed ? undefined : readInitialWeights(asked.init);
-  const data = trainingData(opened, asked, initial);
+  const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : initial?.config;
+  const data = await withCache(trainingData(opened, asked, checkpoint), cache);
   const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
   const trainer = new Trainer(recipe, data, options.device, initial);
   const loaders: Loader[] = [];
@@ -74,7 +80,9 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
     const run = resumed ?? RunFolder.create(out);
     if (!resumed) {
       run.writeJson("recipe.json", recipe);
-      run.writeJson("data.json", { source: typeof source === "string" ? source : null, description: data.description });
+      const { description } = data;
+      run.writeJson("data.json", { source: typeof source === "string" ? source : null, description, cache });
+      if ("kind" in opened && opened.split !== "given") run.writeJson("validation.json", photoNames(opened.validation));
     }
     run.writeJson("environment.json", describeEnvironment());
     yield* new Session(trainer, { training, validation }, run).events(tricks, resumed !== undefined, shouldStop);
@@ -88,20 +96,38 @@ interface Task {
   readonly recipe: Recipe;
   readonly source: string | DataSource | PhotoSource;
   readonly out: string;
+  readonly cache: string | undefined;
 }
 
 /** A folder is remembered by its full path, so that the run can be resumed from anywhere. */
-function newRun({ recipe, data, out }: NewRun): Task {
-  return { recipe, source: typeof data === "string" ? anywhere(data) : data, out };
+function newRun({ recipe, data, out, cache }: NewRun): Task {
+  return { recipe, source: typeof data === "string" ? anywhere(data) : data, out, cache: cache && resolve(cache) };
 }
 
 function earlierRun({ resume, data }: ResumedRun): Task {
   const run = RunFolder.open(resume);
   const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
-  const saved = run.readJson("data.json") as { source?: unknown } | null;
-  if (data) return { recipe, source: data, out: resume };
-  if (typeof saved?.source === "string") return { recipe, source: saved.source, out: resume };
+  const saved = run.readJson("data.json") as { source?: unknown; cache?: unknown } | null;
+  const cache = typeof saved?.cache === "string" ? saved.cache : undefined;
+  if (data) return { recipe, source: data, out: resume, cache };
+  if (typeof saved?.source === "string") return { recipe, source: saved.source, out: resume, cache };
   throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);
+}
+
+/** How much larger than the input the copies' shorter side is: a crop of a fifth of the area then still has all its pixels. */
+const CACHE_MARGIN = 16 / 7;
+
+/** Only training reads the copies: accuracy is measured on the pictures themselves. */
+async function withCache(data: TrainingData, cache: string | undefined): Promise<TrainingData> {
+  if (cache === undefined) return data;
+  const { train } = data;
+  if (!isFormattedPhotos(train)) throw new InputError("cache (--cache): only photographs are cached; drop it");
+  const { locations } = await packPhotos(train, cache, { shorterSide: Math.round(train.height * CACHE_MARGIN) });
+  return { ...data, train: { ...train, locations } };
+}
+
+function photoNames({ locations, count }: PhotoSet): string[] {
+  return Array.from({ length: count }, (_, index) => photoName(locations, index));
 }
 
 /** The epochs of a run: steps, evaluation, checkpoints and the record of them. */
@@ -111,8 +137,9 @@ class Session {
   readonly #started = performance.now();
   #secondsBefore = 0;
   #epochStarted = 0;
-  /** Seconds this process spent in steps of the epoch under way, and how many steps they were. */
+  /** Seconds this process spent in steps of the epoch under way, those of them without a batch to work on, and how many steps it did. */
   #stepSeconds = 0;
+  #waitSeconds = 0;
   #stepCount = 0;
 
   constructor(
@@ -159,11 +186,13 @@ class Session {
     const { stepsPerEpoch, schedule, recipe } = trainer;
     this.#epochStarted = performance.now();
     this.#stepSeconds = 0;
+    this.#waitSeconds = 0;
     this.#stepCount = 0;
     let before = performance.now();
     trainer.beginEpoch(this.#position.epoch);
     for await (const batch of this.loaders.training.epoch(this.#position.epoch, this.#position.stepInEpoch)) {
       if (shouldStop()) return;
+      this.#waitSeconds += (performance.now() - before) / 1000;
       const { loss, labelLoss, lr } = trainer.step(batch, this.#step);
       const now = performance.now();
       const seconds = (now - before) / 1000;
@@ -221,6 +250,7 @@ class Session {
       imagesPerSecond: this.#stepCount > 0 ? imagesPerSecond : 0,
       lr: trainer.schedule.at(step - 1),
       best,
+      waitSeconds: this.#waitSeconds,
       badPictures: this.#writeBadPictures(),
       seconds: (performance.now() - this.#epochStarted) / 1000,
     };

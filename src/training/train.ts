@@ -20,6 +20,8 @@ export interface TrainOptions {
   readonly out?: string | undefined;
   /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
   readonly workers?: number | undefined;
+  /** A folder that keeps large training photographs as small copies, for this run and later ones. Pays from some megapixels on. */
+  readonly cache?: string | undefined;
   /** "cpu" (default) or "cuda". */
   readonly device?: string | undefined;
   /** Stops the run cleanly, at a checkpoint. */
@@ -80,7 +82,7 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
       ? await loadRecipe(options.recipe)
       : parseRecipe(options.recipe, "the recipe", presets.baseline);
   const out = options.out ?? defaultRunPath(typeof data === "string" ? data : "images", recipe.name);
-  return { data, recipe, out, workers, device };
+  return { data, recipe, out, cache: options.cache, workers, device };
 }
 
 /** What the worker sends, until it ends. */

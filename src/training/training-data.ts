@@ -4,8 +4,8 @@ import type { PhotoSet, PhotoSource } from "../data/photo-set.js";
 import type { FormattedPhotos, Split } from "../data/split.js";
 import { InputError } from "../errors.js";
 import { modelEntry } from "../models/registry.js";
+import type { CheckpointConfig } from "../weights/config.js";
 import { customsOf } from "../weights/customs.js";
-import type { InitialWeights } from "./initial-weights.js";
 import type { Recipe } from "./recipe.js";
 
 /** What to train on and what to measure on. */
@@ -20,26 +20,27 @@ export interface TrainingData {
 const CROP_PCT = 0.875;
 
 /**
- * What a recipe makes of a data source. The normalisation is the recipe's, else that of the initial weights' checkpoint, else
+ * What a recipe makes of a data source. The normalisation is the recipe's, else that of the checkpoint the run starts from, else
  * photographs take what is customary for the model and small images are measured.
  *
+ * @param checkpoint where a new run has its initial weights from, or an earlier run its last: what it says about its images
  * @throws InputError where the recipe asks for what the data cannot give.
  */
 export function trainingData(
   source: DataSource | PhotoSource,
   recipe: Recipe,
-  initial: InitialWeights | undefined,
+  checkpoint: CheckpointConfig | undefined,
 ): TrainingData {
   const { description } = source;
-  const { config } = initial ?? {};
-  const given = recipe.normalize ?? (config && { mean: config.mean, std: config.std });
+  const channels = "kind" in source ? 3 : source.train.channels;
+  requireChannels(recipe, checkpoint, channels);
+  const given = recipe.normalize ?? (checkpoint && { mean: checkpoint.mean, std: checkpoint.std });
   if ("kind" in source) {
-    const size = recipe.imageSize ?? config?.input_size[1] ?? modelEntry(recipe.model).inputSize;
+    const size = recipe.imageSize ?? checkpoint?.input_size[1] ?? modelEntry(recipe.model).inputSize;
     const { mean, std } = given ?? customsOf(recipe.model).normalisation;
-    requireChannels(mean, 3);
     const evaluation: EvaluationFormat = {
       size: [size, size],
-      cropPct: config?.crop_pct ?? CROP_PCT,
+      cropPct: checkpoint?.crop_pct ?? CROP_PCT,
       interpolation: "bilinear",
       channels: 3,
     };
@@ -53,11 +54,17 @@ export function trainingData(
     throw new InputError(`imageSize (--image-size): these images have their size, ${height}x${width}; drop it`);
   }
   if (!given) return source;
-  requireChannels(given.mean, source.train.channels);
   return { train: { ...source.train, ...given }, validation: { ...source.validation, ...given }, description };
 }
 
-function requireChannels(mean: readonly number[], channels: number): void {
-  if (mean.length === channels) return;
-  throw new InputError(`normalize (--mean, --std): ${mean.length} channels, but the images have ${channels}`);
+function requireChannels({ normalize }: Recipe, checkpoint: CheckpointConfig | undefined, channels: number): void {
+  if (checkpoint && checkpoint.in_chans !== channels) {
+    throw new InputError(
+      `the checkpoint to start from (--init, --resume) is for images of ${checkpoint.in_chans} channels, these have ${channels}`,
+    );
+  }
+  for (const [key, values] of Object.entries(normalize ?? {})) {
+    if (values.length === channels) continue;
+    throw new InputError(`normalize.${key} (--${key}): ${values.length} channels, but the images have ${channels}`);
+  }
 }
