@@ -36,7 +36,8 @@ def main():
             transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
         ]
     )
-    data = ImageFolder(os.path.join(folder, "train"), transform)
+    train = os.path.join(folder, "train")
+    data = ImageFolder(train if os.path.isdir(train) else folder, transform)
     loader = torch.utils.data.DataLoader(
         data, batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=True
     )

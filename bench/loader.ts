@@ -1,14 +1,14 @@
 /**
  * Throughput of decoding and the paper's pipeline at 224 pixels, without training: `npm run bench:loader -- FOLDER [--json FILE]
- * [--rounds 5] [--workers 2]`, FOLDER with train/CLASS/*.jpg. Knack against torchvision's ImageFolder and DataLoader (bench/loader.py, run
+ * [--rounds 5] [--workers 2]`, FOLDER with CLASS/*.jpg or train/CLASS/*.jpg. Knack against torchvision's ImageFolder and DataLoader (bench/loader.py, run
  * by KNACK_PYTHON or python3) in turn, A B A B, on the same pictures. Both end with normalised float32 batches: torchvision makes them in
  * its workers, knack in the thread that trains.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Loader } from "../src/data/loader.js";
 import { openPhotos } from "../src/data/photo-set.js";
@@ -59,7 +59,8 @@ class Torchvision {
   readonly #answers: AsyncIterator<string>;
 
   constructor(folder: string) {
-    const script = join(process.cwd(), "bench/loader.py");
+    // The script stays in bench/, two folders above this file's place in dist/bench.
+    const script = fileURLToPath(new URL("../../bench/loader.py", import.meta.url));
     const numbers = [workers, BATCH, rounds].map(String);
     const python = process.env.KNACK_PYTHON ?? "/usr/bin/python3";
     this.#process = spawn(python, [script, folder, ...numbers], { stdio: ["pipe", "pipe", "inherit"] });

@@ -35,52 +35,82 @@ export function drawColourChange(
   return { hue, saturation, brightness, shift: shift as [number, number, number] };
 }
 
-/** 1 / chroma of a pixel whose chroma is not 0: dividing would take longer. */
-const RECIPROCALS = Float64Array.from({ length: 256 }, (_, chroma) => 1 / chroma);
+/** Levels are multiplied by 2^10, and then by a factor times 2^10: integers of less than 31 bits, which are faster than floats. */
+const BITS = 10;
+const ONE = 1 << BITS;
+/** The tables that end the computation go in eighths of a level. */
+const TABLE_BITS = 3;
+const TO_TABLE = 2 * BITS - TABLE_BITS;
+const HALF = 1 << (TO_TABLE - 1);
 
 /**
  * Changes RGB bytes in place: what torchvision's adjust_hue, adjust_saturation and adjust_brightness make of float images, then the
- * shift. Values are held to 0..255 after each step and rounded once, at the end.
+ * shift. Values are held to 0..255 after each step and rounded once, at the end; in some of them that goes the other way.
  */
 export function changeColours(pixels: Uint8Array, { hue, saturation, brightness, shift }: ColourChange): void {
-  const [shiftRed, shiftGreen, shiftBlue] = shift;
   const turn = 6 * (hue - Math.floor(hue));
-  const greyness = 1 - saturation;
+  const wholeSixths = Math.floor(turn);
+  const partOfSixth = Math.round((turn - wholeSixths) * ONE);
+  const colour = Math.round(saturation * ONE);
+  const greyRed = Math.round(0.299 * (ONE - colour));
+  const greyGreen = Math.round(0.587 * (ONE - colour));
+  const greyBlue = ONE - colour - greyRed - greyGreen;
+  // Saturation lets values leave 0..255 that far; a level more for rounding.
+  const least = Math.floor(Math.min(0, 255 * (1 - saturation))) - 1;
+  const most = Math.ceil(Math.max(255, 255 * saturation)) + 1;
+  const [reds, greens, blues] = shift.map((each) => levels(least, most, brightness, each)) as Tables;
+  const start = -least << TABLE_BITS;
+
   for (let i = 0; i < pixels.length; i += 3) {
     let red = pixels[i] as number;
     let green = pixels[i + 1] as number;
     let blue = pixels[i + 2] as number;
-    const most = red > green ? (red > blue ? red : blue) : green > blue ? green : blue;
-    const least = red < green ? (red < blue ? red : blue) : green < blue ? green : blue;
-    const chroma = most - least;
-    if (chroma !== 0) {
-      // The hue in sixths of the circle. Turning it keeps the largest and the smallest channel's value, but not which they are.
-      const reciprocal = RECIPROCALS[chroma] as number;
-      let hueNow = turn;
-      if (most === red) hueNow += (green - blue) * reciprocal;
-      else if (most === green) hueNow += 2 + (blue - red) * reciprocal;
-      else hueNow += 4 + (red - green) * reciprocal;
-      if (hueNow < 0) hueNow += 6;
-      else if (hueNow >= 6) hueNow -= 6;
-      const sixth = hueNow | 0;
-      const middle = sixth & 1 ? most - chroma * (hueNow - sixth) : least + chroma * (hueNow - sixth);
-      red = sixth === 0 || sixth === 5 ? most : sixth === 1 || sixth === 4 ? middle : least;
-      green = sixth === 1 || sixth === 2 ? most : sixth === 0 || sixth === 3 ? middle : least;
-      blue = sixth === 3 || sixth === 4 ? most : sixth === 2 || sixth === 5 ? middle : least;
+    const high = red > green ? (red > blue ? red : blue) : green > blue ? green : blue;
+    const low = red < green ? (red < blue ? red : blue) : green < blue ? green : blue;
+    const middle = red + green + blue - high - low;
+    // The sixth of the hue circle that the colour is in, and how far into it, from 0 to the chroma. Turning keeps high and low.
+    let sixth = high === red ? (green >= blue ? 0 : 5) : high === green ? (red >= blue ? 1 : 2) : green >= red ? 3 : 4;
+    let into = ((sixth & 1 ? high - middle : middle - low) << BITS) + Math.imul(high - low, partOfSixth);
+    sixth += wholeSixths;
+    const chroma = (high - low) << BITS;
+    if (into >= chroma) {
+      into -= chroma;
+      sixth++;
     }
-    const grey = (0.299 * red + 0.587 * green + 0.114 * blue) * greyness;
-    pixels[i] = toByte(clamp(red * saturation + grey) * brightness, shiftRed);
-    pixels[i + 1] = toByte(clamp(green * saturation + grey) * brightness, shiftGreen);
-    pixels[i + 2] = toByte(clamp(blue * saturation + grey) * brightness, shiftBlue);
+    if (sixth >= 6) sixth -= 6;
+    const top = high << BITS;
+    const bottom = low << BITS;
+    const between = sixth & 1 ? top - into : bottom + into;
+    if (sixth < 2) {
+      red = sixth === 0 ? top : between;
+      green = sixth === 0 ? between : top;
+      blue = bottom;
+    } else if (sixth < 4) {
+      red = bottom;
+      green = sixth === 2 ? top : between;
+      blue = sixth === 2 ? between : top;
+    } else {
+      red = sixth === 4 ? between : top;
+      green = bottom;
+      blue = sixth === 4 ? top : between;
+    }
+    const grey = Math.imul(red, greyRed) + Math.imul(green, greyGreen) + Math.imul(blue, greyBlue) + HALF;
+    pixels[i] = reds[((Math.imul(red, colour) + grey) >> TO_TABLE) + start] as number;
+    pixels[i + 1] = greens[((Math.imul(green, colour) + grey) >> TO_TABLE) + start] as number;
+    pixels[i + 2] = blues[((Math.imul(blue, colour) + grey) >> TO_TABLE) + start] as number;
   }
 }
 
-function clamp(value: number): number {
-  return value < 0 ? 0 : value > 255 ? 255 : value;
-}
+type Tables = [Uint8ClampedArray, Uint8ClampedArray, Uint8ClampedArray];
 
-function toByte(value: number, shift: number): number {
-  return (clamp((value > 255 ? 255 : value) + shift) + 0.5) | 0;
+/** What becomes of the values from `least` to `most` after saturation. */
+function levels(least: number, most: number, brightness: number, shift: number): Uint8ClampedArray {
+  const table = new Uint8ClampedArray(((most - least) << TABLE_BITS) + 1);
+  for (let i = 0; i < table.length; i++) {
+    const value = Math.min(255, Math.max(0, least + i / (1 << TABLE_BITS)));
+    table[i] = Math.min(255, value * brightness) + shift;
+  }
+  return table;
 }
 
 /** Box-Muller. */

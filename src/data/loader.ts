@@ -1,19 +1,16 @@
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { InputError, KnackError } from "../errors.js";
-import { permutation, randomFor } from "../tensor/random.js";
 import type { Augmentation } from "./augment.js";
-import { balancedOrder } from "./balanced-order.js";
+import { BadPictures } from "./bad-pictures.js";
 import { type BatchContent, type BatchSource, makeBatch } from "./batch.js";
+import { epochOrder } from "./epoch-order.js";
 import type { BatchReply, BatchRequest } from "./loader-worker.js";
 import type { PhotoAugmentation } from "./photo-transform.js";
 import { isFormattedPhotos, type Split } from "./split.js";
 
 /** Batches that each worker may have under way or ready ahead of the one that is asked for. */
 const AHEAD_PER_WORKER = 2;
-
-/** Bad pictures beyond this share of a set are no accident. */
-const MOST_BAD = 0.05;
 
 /** Some images. */
 export interface Batch {
@@ -34,8 +31,8 @@ export interface LoaderOptions {
   readonly seed: number;
   /** Each image once an epoch, or each class equally often. Default: "shuffle". */
   readonly sampling?: "shuffle" | "balanced";
-  /** What happens where a photograph cannot be read; default "skip". More than 5 % of them are an error in any case. */
-  readonly onBadImage?: "skip" | "fail";
+  /** Where photographs that cannot be read are noted, for several loaders together. Default: the loader's own, which skips them. */
+  readonly badPictures?: BadPictures;
   /** Threads that make batches ahead; 0 makes each batch in this thread when it is asked for. */
   readonly workers: number;
 }
@@ -49,8 +46,8 @@ export interface LoaderOptions {
 export class Loader {
   /** Whole batches in the set. */
   readonly batchesPerEpoch: number;
-  /** Photographs that could not be read so far: names and reasons. */
-  readonly badPictures = new Map<string, string>();
+  /** Photographs that could not be read so far. */
+  readonly badPictures: BadPictures;
   readonly #source: BatchSource;
   readonly #batchSize: number;
   readonly #options: LoaderOptions;
@@ -70,6 +67,7 @@ export class Loader {
     }
     requireInteger("the number of loader workers", workers, 0, 1024);
     this.batchesPerEpoch = Math.floor(set.count / batchSize);
+    this.badPictures = options.badPictures ?? new BadPictures(set.name, set.count, "skip");
     this.#options = options;
     this.#source = { set, augmentation: augmentation === "none" ? undefined : augmentation, seed };
     this.#batchSize = batchSize;
@@ -80,17 +78,19 @@ export class Loader {
    * The batches of an epoch in order, from `firstBatch` (to resume in its middle). May be left early.
    *
    * @param epoch from 0
-   * @throws KnackError where a worker died or the loader was closed; InputError where `firstBatch` is out of range
+   * @throws KnackError where a worker died or the loader was closed; InputError where `firstBatch` is out of range, where
+   *   photographs cannot be read and are not to be skipped, or where more than 5 % of them cannot be read
    */
   async *epoch(epoch: number, firstBatch = 0): AsyncGenerator<Batch, void, undefined> {
     requireInteger("the first batch of the epoch", firstBatch, 0, this.batchesPerEpoch);
     const { set, seed } = this.#source;
-    const random = randomFor(seed, "order", epoch);
-    const balanced = this.#options.sampling === "balanced";
-    const order = balanced ? balancedOrder(set.labels, set.classes.length, random) : permutation(set.count, random);
-    const batches = Array.from({ length: this.batchesPerEpoch - firstBatch }, (_, i) =>
-      order.slice((firstBatch + i) * this.#batchSize, (firstBatch + i + 1) * this.#batchSize),
-    );
+    const { sampling = "shuffle" } = this.#options;
+    const order = epochOrder(set, sampling, seed, epoch);
+    const repeats = sampling === "balanced" ? repeatsIn(order, set.count) : undefined;
+    const batches = Array.from({ length: this.batchesPerEpoch - firstBatch }, (_, i): Images => {
+      const [start, end] = [(firstBatch + i) * this.#batchSize, (firstBatch + i + 1) * this.#batchSize];
+      return { indices: order.slice(start, end), repeats: repeats?.slice(start, end) };
+    });
     yield* this.#inTurn(epoch, batches, firstBatch);
   }
 
@@ -99,43 +99,28 @@ export class Loader {
     const { count } = this.#source.set;
     const batches = Array.from({ length: Math.ceil(count / this.#batchSize) }, (_, i) => {
       const start = i * this.#batchSize;
-      return Uint32Array.from({ length: Math.min(this.#batchSize, count - start) }, (_, k) => start + k);
+      return { indices: Uint32Array.from({ length: Math.min(this.#batchSize, count - start) }, (_, k) => start + k) };
     });
     yield* this.#inTurn(0, batches, 0);
   }
 
-  async *#inTurn(epoch: number, batches: Uint32Array[], firstIndex: number): AsyncGenerator<Batch, void, undefined> {
+  async *#inTurn(epoch: number, batches: Images[], firstIndex: number): AsyncGenerator<Batch, void, undefined> {
     const ahead: Promise<BatchContent>[] = [];
     const lookAhead = Math.max(1, AHEAD_PER_WORKER * this.#workers.length);
     for (const position of batches.keys()) {
       while (ahead.length < lookAhead && position + ahead.length < batches.length) {
         const number = position + ahead.length;
-        const content = this.#make(epoch, number, batches[number] as Uint32Array);
+        const content = this.#make(epoch, number, batches[number] as Images);
         // A failure is thrown when its turn comes; until then, and if its turn never comes, it must not end the process.
         content.catch(() => {});
         ahead.push(content);
       }
       const { pixels, labels, bad } = (await ahead.shift()) as BatchContent;
-      this.#noteBad(bad);
+      this.badPictures.note(bad);
       // Even with batches at hand, one turn of the event loop lets messages in between steps (stop, progress).
       await setImmediate();
       if (labels.length > 0) yield { pixels, labels, size: labels.length, index: firstIndex + position };
     }
-  }
-
-  #noteBad(bad: BatchContent["bad"]): void {
-    const { set } = this.#source;
-    const [first] = bad;
-    if (first && this.#options.onBadImage === "fail") {
-      throw new InputError(`${set.name}: ${first[1]}; mend it, or use --on-bad-image skip`);
-    }
-    for (const [name, reason] of bad) this.badPictures.set(name, reason);
-    // One bad picture of few is no sign yet.
-    if (this.badPictures.size <= Math.max(1, MOST_BAD * set.count)) return;
-    const [[, reason] = ["", ""]] = this.badPictures;
-    throw new InputError(
-      `${set.name}: ${this.badPictures.size} of ${set.count} pictures cannot be read, more than 5 %, as: ${reason}; see knack data check`,
-    );
   }
 
   /** Ends the workers. An epoch still under way ends with a KnackError. */
@@ -144,11 +129,26 @@ export class Loader {
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
-  async #make(epoch: number, batch: number, indices: Uint32Array): Promise<BatchContent> {
+  async #make(epoch: number, batch: number, images: Images): Promise<BatchContent> {
     if (this.#closed) throw closedError();
     const worker = this.#workers[batch % this.#workers.length];
-    return worker === undefined ? makeBatch(this.#source, epoch, indices) : worker.request(epoch, indices);
+    return worker?.request(epoch, images) ?? makeBatch(this.#source, epoch, images.indices, images.repeats);
   }
+}
+
+/** The images of a batch, and how often the epoch had each before, where it has some more than once. */
+interface Images {
+  readonly indices: Uint32Array;
+  readonly repeats?: Uint32Array | undefined;
+}
+
+function repeatsIn(order: Uint32Array, count: number): Uint32Array {
+  const seen = new Uint32Array(count);
+  return order.map((index) => {
+    const before = seen[index] as number;
+    seen[index] = before + 1;
+    return before;
+  });
 }
 
 /** One thread and the requests it has not answered yet. */
@@ -163,10 +163,13 @@ class LoaderWorker {
     // Without the process's own flags: `node --input-type=module -e ...` would hand down one that a worker refuses.
     this.#worker = new Worker(new URL("./loader-worker.js", import.meta.url), { workerData: source, execArgv: [] });
     this.#worker.unref();
-    this.#worker.on("message", ({ id, ...content }: BatchReply) => {
-      this.#waiting.get(id)?.resolve(content);
-      this.#waiting.delete(id);
-      if (this.#waiting.size === 0) this.#worker.unref();
+    this.#worker.on("message", (reply: BatchReply) => {
+      const waiting = this.#waiting.get(reply.id);
+      if ("content" in reply) waiting?.resolve(reply.content);
+      else if (reply.input) waiting?.reject(new InputError(reply.failure));
+      else waiting?.reject(new KnackError(`loader worker ${number} failed: ${reply.failure}`));
+      // An answer that comes after `close` finds nobody waiting; the thread's end must be waited for then.
+      if (this.#waiting.delete(reply.id) && this.#waiting.size === 0) this.#worker.unref();
     });
     this.#worker.on("error", (cause) => {
       this.#end(new KnackError(`loader worker ${number} died: ${messageOf(cause)}`, { cause }));
@@ -176,10 +179,10 @@ class LoaderWorker {
     });
   }
 
-  request(epoch: number, indices: Uint32Array): Promise<BatchContent> {
+  request(epoch: number, { indices, repeats }: Images): Promise<BatchContent> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) return reject(this.#ended);
-      const request: BatchRequest = { id: this.#nextId++, epoch, indices };
+      const request: BatchRequest = { id: this.#nextId++, epoch, indices, repeats };
       this.#waiting.set(request.id, { resolve, reject });
       this.#worker.ref(); // someone waits for it now
       this.#worker.postMessage(request);

@@ -1,3 +1,4 @@
+import { BadPictures } from "../data/bad-pictures.js";
 import type { ImageSet } from "../data/image-set.js";
 import type { Batch, Loader } from "../data/loader.js";
 import type { PhotoSet } from "../data/photo-set.js";
@@ -34,10 +35,12 @@ export async function evaluateCheckpoint(
       throw new InputError(`${path} does not fit ${set.name}: it was trained for ${faults.join(" and ")}`);
     }
     const splits = sets.map((set) => asTrainedOn(loaded, set));
-    for (const split of splits) loaders.push(evaluationLoader(split, { onBadImage: "skip", workers }));
+    const count = sets.reduce((sum, set) => sum + set.count, 0);
+    const badPictures = new BadPictures(sets[0].name, count, "skip");
+    for (const split of splits) loaders.push(evaluationLoader(split, { badPictures, workers }));
     const [first] = splits as [Split];
     const evaluation = await evaluate(loaded.model, allOf(loaders), { format: first, device });
-    return { ...evaluation, badPictures: new Map(loaders.flatMap((loader) => [...loader.badPictures])) };
+    return { ...evaluation, badPictures };
   } finally {
     await Promise.all(loaders.map((loader) => loader.close()));
     loaded.model.dispose();

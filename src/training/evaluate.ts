@@ -23,7 +23,7 @@ const BATCH_IMAGES = 500;
 /** Gives the images of a split for an evaluation: `all()`. */
 export function evaluationLoader(
   set: Split,
-  { onBadImage, workers }: Pick<LoaderOptions, "onBadImage" | "workers">,
+  { badPictures, workers }: Pick<LoaderOptions, "badPictures" | "workers">,
 ): Loader {
   const most = Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_PIXELS / (set.height * set.width))));
   const photos = isFormattedPhotos(set);
@@ -31,7 +31,7 @@ export function evaluationLoader(
     batchSize: Math.min(most, set.count),
     augmentation: "none",
     seed: 0,
-    onBadImage,
+    ...(badPictures && { badPictures }),
     workers: photos ? workers : 0,
   });
 }

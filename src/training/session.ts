@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { BadPictures } from "../data/bad-pictures.js";
 import type { DataSource } from "../data/image-set.js";
 import { Loader } from "../data/loader.js";
 import { anywhere, openData } from "../data/open.js";
@@ -72,9 +73,11 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
     const { batchSize, augmentation, seed, onBadImage, classBalance } = recipe;
     const sampling = classBalance === "sampling" ? "balanced" : "shuffle";
     const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
-    const training = new Loader(data.train, { batchSize, augmentation, seed, onBadImage, sampling, workers });
+    const { train } = data;
+    const badPictures = new BadPictures(train.name, train.count + data.validation.count, onBadImage);
+    const training = new Loader(train, { batchSize, augmentation, seed, badPictures, sampling, workers });
     loaders.push(training);
-    const validation = evaluationLoader(data.validation, { onBadImage, workers });
+    const validation = evaluationLoader(data.validation, { badPictures, workers });
     loaders.push(validation);
     const tricks = audit(trainer, out);
     const run = resumed ?? RunFolder.create(out);
@@ -262,15 +265,9 @@ class Session {
 
   /** Keeps a list of the photographs that could not be read. @returns how many there are */
   #writeBadPictures(): number {
-    const { training, validation } = this.loaders;
-    const count = training.badPictures.size + validation.badPictures.size;
-    if (count > 0) {
-      this.run.writeJson("bad-pictures.json", {
-        training: Object.fromEntries(training.badPictures),
-        validation: Object.fromEntries(validation.badPictures),
-      });
-    }
-    return count;
+    const { badPictures } = this.loaders.training;
+    if (badPictures.size > 0) this.run.writeJson("bad-pictures.json", Object.fromEntries(badPictures));
+    return badPictures.size;
   }
 
   *#saveBest(): Generator<TrainEvent> {
