@@ -330,7 +330,13 @@ describe("recipe options", () => {
     [
       baseline,
       "--init w.pth --freeze-epochs 1 --backbone-lr 0.1 --early-stop 5 --class-balance weights",
-      { init: "w.pth", freezeEpochs: 1, backboneLr: 0.1, earlyStop: { patience: 5 }, classBalance: "weights" },
+      {
+        init: { weights: "w.pth" },
+        freezeEpochs: 1,
+        backboneLr: 0.1,
+        earlyStop: { patience: 5 },
+        classBalance: "weights",
+      },
     ],
     [
       baseline,

@@ -28,7 +28,7 @@ import { partsOf } from "../src/training/backbone.js";
 import { classWeights } from "../src/training/class-balance.js";
 import { evaluationLoader } from "../src/training/evaluate.js";
 import { evaluateCheckpoint } from "../src/training/evaluate-checkpoint.js";
-import { readInitialWeights } from "../src/training/initial-weights.js";
+import { initialWeights } from "../src/training/initial-weights.js";
 import { parseRecipe, type Recipe, type RecipeInput } from "../src/training/recipe.js";
 import { type NewRun, type ResumedRun, runSession } from "../src/training/session.js";
 import { Sgd } from "../src/training/sgd.js";
@@ -133,9 +133,7 @@ function disposing(trainer: Trainer): Trainer & Disposable {
 
 function trainerOf(changes: RecipeInput, data: DataSource = four): Trainer & Disposable {
   const recipe = tiny(changes);
-  return disposing(
-    new Trainer(recipe, data, "cpu", recipe.init === null ? undefined : readInitialWeights(recipe.init)),
-  );
+  return disposing(new Trainer(recipe, data, "cpu", initialWeights(recipe)));
 }
 
 /** Steps from `from` up to, but not including, `to`. */
@@ -201,37 +199,37 @@ for (const kind of ["checkpoint", "run", "safetensors", "pth"] as const) {
   test(`init from a ${kind}: the file's weights bit for bit, another head where the classes differ`, () => {
     const init = trained[kind];
     using scratch = trainerOf({});
-    using fewer = trainerOf({ init });
+    using fewer = trainerOf({ init: { weights: init } });
     assert.deepEqual(backbone(fewer.weights()), backbone(weights));
     assert.deepEqual(head(fewer.weights()), head(scratch.weights()));
     assert.match(detailOf(fewer, "init") ?? "", /fc re-initialised: the file has 10 classes, the model 4/);
-    using same = trainerOf({ init }, noise);
+    using same = trainerOf({ init: { weights: init } }, noise);
     assert.deepEqual(same.weights(), new Map(weights));
     assert.equal(detailOf(same, "init"), `weights from ${init}`);
   });
 }
 
 test("initial weights are what 16-bit training and averaging start from, too", () => {
-  using trainer = trainerOf({ init: trained.checkpoint, precision: "bf16", ema: {} }, noise);
+  using trainer = trainerOf({ init: { weights: trained.checkpoint }, precision: "bf16", ema: {} }, noise);
   assert.deepEqual(trainer.weights(), new Map(weights));
   assert.deepEqual(live(trainer), new Map(weights));
 });
 
 test("initial weights of another architecture: one error that lists what does not fit", () => {
   assert.throws(
-    () => trainerOf({ init: trained.checkpoint, modelOptions: { width: 8 } }),
+    () => trainerOf({ init: { weights: trained.checkpoint }, modelOptions: { width: 8 } }),
     inputError(
       /checkpoint: the weights do not fit the model: .* of another shape \(conv1\.weight is \[4, 3, 3, 3\], .* more/,
     ),
   );
   assert.throws(
-    () => trainerOf({ init: trained.pth, model: "resnet18d_small" }),
+    () => trainerOf({ init: { weights: trained.pth }, model: "resnet18d_small" }),
     inputError(/w\.pth: .*missing \(.*unexpected \([^)]* conv1\.weight/),
   );
 });
 
 test("the normalisation is the recipe's, else the checkpoint's, else the data's", () => {
-  const { config } = readInitialWeights(trained.checkpoint);
+  const { config } = initialWeights(tiny({ init: { weights: trained.checkpoint } })) ?? {};
   const formats = (recipe: RecipeInput, checkpoint?: CheckpointConfig) => {
     const { train, validation } = trainingData(noise, tiny(recipe), checkpoint);
     assert.deepEqual([validation.mean, validation.std], [train.mean, train.std]);
@@ -241,7 +239,7 @@ test("the normalisation is the recipe's, else the checkpoint's, else the data's"
   assert.deepEqual(formats({}), [noise.train.mean, noise.train.std]);
   assert.deepEqual(formats({}, config), [configOf().mean, configOf().std]);
   assert.deepEqual(formats({ normalize }, config), [normalize.mean, normalize.std]);
-  assert.equal(readInitialWeights(trained.safetensors).config, undefined);
+  assert.equal(initialWeights(tiny({ init: { weights: trained.safetensors } }))?.config, undefined);
 });
 
 test("--mean and --std are one normalisation", () => {
@@ -262,16 +260,19 @@ test("what images in memory cannot be given is an error", () => {
 });
 
 test("zero gamma would erase what was learned, and a spared backbone needs weights", () => {
-  assert.throws(() => tiny({ init: trained.pth, zeroGamma: true }), inputError(/zeroGamma: would erase/));
+  assert.throws(() => tiny({ init: { weights: trained.pth }, zeroGamma: true }), inputError(/zeroGamma: would erase/));
   assert.throws(() => trainerOf({ freezeEpochs: 1 }), inputError(/init: freezeEpochs .*--init/));
   assert.throws(() => trainerOf({ backboneLr: 0.1 }), inputError(/init: backboneLr .*--init/));
-  assert.throws(() => tiny({ init: trained.pth, freezeEpochs: 3 }), inputError(/freezeEpochs: must be fewer.* 3/));
+  assert.throws(
+    () => tiny({ init: { weights: trained.pth }, freezeEpochs: 3 }),
+    inputError(/freezeEpochs: must be fewer.* 3/),
+  );
 });
 
 test("nothing at the path of the weights: no run folder is made", async () => {
   const out = at("never");
   await assert.rejects(
-    session({ data: four, recipe: tiny({ init: at("nowhere") }), out }),
+    session({ data: four, recipe: tiny({ init: { weights: at("nowhere") } }), out }),
     inputError(/nothing at .*nowhere/),
   );
   assert.equal(existsSync(out), false);
@@ -282,7 +283,7 @@ test("nothing at the path of the weights: no run folder is made", async () => {
 test("a run from initial weights that are gone by then goes on with the same bits, also from within the frozen epochs", async () => {
   const recipe = (init: string) =>
     tiny({
-      init,
+      init: { weights: init },
       freezeEpochs: 2,
       backboneLr: 0.1,
       classBalance: "sampling",
@@ -314,7 +315,12 @@ for (const changes of [
   { precision: "bf16", ema: { decay: 0.9 }, mixup: {}, nesterov: false },
 ] satisfies RecipeInput[]) {
   test(`frozen epochs move the head alone, then all learns: ${JSON.stringify(changes)}`, async () => {
-    using trainer = trainerOf({ ...changes, init: trained.checkpoint, freezeEpochs: 2, noBiasDecay: false });
+    using trainer = trainerOf({
+      ...changes,
+      init: { weights: trained.checkpoint },
+      freezeEpochs: 2,
+      noBiasDecay: false,
+    });
     const atFirst = live(trainer);
     const averages = backbone(trainer.weights());
     const moving = () => only(trainer.trainingState().tensors, (name) => /^momentum\.(?!fc\.)/.test(name));
@@ -360,7 +366,7 @@ function floats(bytes: Uint8Array): Float32Array {
 
 test("a run keeps its backbone over the evaluations between frozen epochs", async () => {
   const out = at("frozen");
-  const recipe = tiny({ init: trained.checkpoint, freezeEpochs: 2 });
+  const recipe = tiny({ init: { weights: trained.checkpoint }, freezeEpochs: 2 });
   const same: boolean[] = [];
   for await (const event of runSession({ data: four, recipe, out, workers: 0, device: "cpu" }, () => false)) {
     if (event.type !== "checkpoint" || event.kind !== "last") continue;
@@ -448,7 +454,7 @@ function near(actual: readonly number[], expected: readonly number[], tolerance:
 test("a step moves the backbone by a share of the learning rate, the head by all of it, weight decay as before", () => {
   const afterOne = (backboneLr: number) => {
     using trainer = trainerOf({
-      init: trained.checkpoint,
+      init: { weights: trained.checkpoint },
       backboneLr,
       noBiasDecay: true,
       weightDecay: 0.1,

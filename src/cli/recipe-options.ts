@@ -157,7 +157,7 @@ export function recipeFromOptions(recipe: Recipe, options: RecipeOptions): Recip
     imageSize: options.imageSize,
     normalize: trick(undefined, { mean: options.mean, std: options.std }),
     onBadImage: options.onBadImage,
-    init: options.init,
+    init: trick(undefined, { weights: options.init }),
     freezeEpochs: options.freezeEpochs,
     backboneLr: options.backboneLr,
     classBalance: options.classBalance,

@@ -164,7 +164,11 @@ function ema({ recipe, model }: Trainer): TrickAudit {
 }
 
 function init({ recipe, model }: Trainer, notes: readonly string[]): TrickAudit {
-  return on("init", [...model.state()].length, [`weights from ${recipe.init}`, ...notes].join("; "));
+  return on(
+    "init",
+    [...model.state()].length,
+    [`weights from ${recipe.init ? recipe.init.weights : ""}`, ...notes].join("; "),
+  );
 }
 
 function freezing({ recipe, parts }: Trainer): TrickAudit {

@@ -7,6 +7,7 @@ import { loadCheckpoint } from "../weights/checkpoint.js";
 import type { CheckpointConfig } from "../weights/config.js";
 import { fitWeights } from "../weights/fit-weights.js";
 import { readWeights } from "../weights/read-weights.js";
+import { checkInit, type Recipe } from "./recipe.js";
 
 /** Weights that a run starts from (transfer learning). */
 export interface InitialWeights {
@@ -19,9 +20,12 @@ export interface InitialWeights {
 /**
  * Reads a recipe's `init`: a checkpoint's or a run's folder, or a file of weights (safetensors, or a PyTorch state dict).
  *
- * @throws InputError where it is missing, damaged or of another kind.
+ * @throws InputError where it names none, or what is missing, damaged or of another kind.
  */
-export function readInitialWeights(path: string): InitialWeights {
+export function initialWeights(recipe: Recipe): InitialWeights | undefined {
+  checkInit(recipe);
+  if (!recipe.init || recipe.init.weights === null) return undefined;
+  const path = recipe.init.weights;
   if (!existsSync(path)) throw new InputError(`init (--init): there is nothing at ${path}`);
   if (statSync(path).isDirectory()) return { path, ...loadCheckpoint(path) };
   return { path, weights: readWeights(path).tensors, config: undefined };

@@ -7,6 +7,8 @@ export const paperSettings = {
   labelSmoothing: { epsilon: 0.1, spread: "others" },
   distillation: { teacher: null, temperature: 20, loss: "cross-entropy", hardWeight: 1, softWeight: 1 },
   mixup: { alpha: 0.2, pairing: "permute" },
+  /** Not in the paper: transfer learning. */
+  init: { weights: null },
   /** Not in the paper: ends a run that no longer gets better. */
   earlyStop: { patience: 10 },
   /** Not in the paper: the averaging that libraries offer beside it, with their usual decay. */
@@ -52,7 +54,7 @@ const baseline: Recipe = {
   augmentation: { crop: 4, flip: true, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], jitter: 0.4, lighting: 0.1 },
   onBadImage: "skip",
   classBalance: "none",
-  init: null,
+  init: false,
   freezeEpochs: 0,
   backboneLr: 1,
   earlyStop: false,
@@ -95,14 +97,14 @@ const fineTune: Recipe = {
   ...baseline,
   name: "fine-tune",
   model: "resnet50d",
-  epochs: 15,
+  init: paperSettings.init,
+  epochs: 16,
   batchSize: 32,
   lr: 0.01,
   schedule: { type: "cosine" },
   warmup: { epochs: 1 },
   noBiasDecay: true,
   labelSmoothing: paperSettings.labelSmoothing,
-  augmentation: { ...baseline.augmentation, scale: [0.35, 1], jitter: 0.2, lighting: 0 },
 };
 
 export type PresetName = "baseline" | "efficient" | "bag-of-tricks" | "fine-tune";

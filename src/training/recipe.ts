@@ -130,7 +130,7 @@ const recipeSchema = section({
   }),
   onBadImage: choice("skip", "fail"),
   classBalance: choice("none", "weights", "sampling"),
-  init: z.union([z.null(), text]),
+  init: trick({ weights: z.union([z.null(), text]) }),
   freezeEpochs: countOrZero,
   backboneLr: aboveZero,
   earlyStop: trick({ patience: count }),
@@ -152,7 +152,7 @@ const recipeSchema = section({
  * - `augmentation.crop`: small images: pixels of padding before the random crop, 0 for none; `scale`, `ratio`, `jitter`, `lighting`: photographs
  * - `onBadImage`: what happens when a photograph cannot be read
  * - `classBalance`: for unequal classes: their losses weighted, or their images drawn equally often
- * - `init`: weights to start from, a checkpoint or a file of weights; their head is replaced where the classes differ
+ * - `init.weights`: what to start from, a checkpoint or a file of weights; its head is replaced where the classes differ
  * - `freezeEpochs`: epochs in which only the head learns; `backboneLr`: what the lr of all but the head is multiplied by
  * - `earlyStop.patience`: epochs without a better top-1 after which the run ends
  */
@@ -211,9 +211,12 @@ export function checkTeacher(recipe: Recipe): void {
   throw new InputError(`distillation.teacher: ${problem}; give --teacher CKPT or --no-distillation`);
 }
 
-/** @throws InputError if the recipe treats the backbone as trained and names no weights to start from */
+/** @throws InputError if the recipe wants trained weights and names none to start from */
 export function checkInit({ init, freezeEpochs, backboneLr }: Recipe): void {
-  if (init !== null || (freezeEpochs === 0 && backboneLr === 1)) return;
+  if (init && init.weights === null) {
+    throw new InputError("init: the recipe starts from trained weights and names none; give --init WEIGHTS");
+  }
+  if (init || (freezeEpochs === 0 && backboneLr === 1)) return;
   const key = freezeEpochs > 0 ? "freezeEpochs" : "backboneLr";
   throw new InputError(
     `init: ${key} spares weights that are trained already, and the recipe names none; give --init WEIGHTS`,
@@ -275,7 +278,7 @@ function contradictions(recipe: Recipe): Problem[] {
       message: `must be shorter than the run, ${epochs} epochs, not ${warmup.epochs}; give a shorter --warmup or --no-warmup`,
     });
   }
-  if (init !== null && zeroGamma) {
+  if (init && zeroGamma) {
     const message = "would erase what the gammas of the weights in init have learned; give --no-zero-gamma";
     problems.push({ key: "zeroGamma", message });
   }

@@ -18,7 +18,7 @@ import { audit } from "./audit.js";
 import { describeEnvironment } from "./environment.js";
 import { evaluationLoader } from "./evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
-import { readInitialWeights } from "./initial-weights.js";
+import { initialWeights } from "./initial-weights.js";
 import { writeCurves } from "./plots.js";
 import { parseRecipe, type Recipe } from "./recipe.js";
 import { RunFolder } from "./run-folder.js";
@@ -63,7 +63,7 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
   const { recipe: asked, source, out, cache } = "resume" in options ? earlierRun(options) : newRun(options);
   const opened = typeof source === "string" ? openData(source) : source;
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
-  const initial = asked.init === null || resumed ? undefined : readInitialWeights(asked.init);
+  const initial = resumed ? undefined : initialWeights(asked);
   const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : initial?.config;
   const data = await withCache(trainingData(opened, asked, checkpoint), cache);
   const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };

@@ -37,7 +37,7 @@ import { classWeights } from "./class-balance.js";
 import { Ema } from "./ema.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { type InitialWeights, startFrom } from "./initial-weights.js";
-import { checkAgainstData, checkInit, checkTeacher, type Recipe } from "./recipe.js";
+import { checkAgainstData, checkTeacher, type Recipe } from "./recipe.js";
 import { type LearningRateSchedule, learningRateSchedule } from "./schedule.js";
 import { Sgd } from "./sgd.js";
 import { Teacher } from "./teacher.js";
@@ -102,7 +102,6 @@ export class Trainer {
     const { train } = data;
     checkAgainstData(recipe, train.count);
     checkTeacher(recipe);
-    checkInit(recipe);
     this.stepsPerEpoch = Math.floor(train.count / recipe.batchSize);
     this.schedule = learningRateSchedule(recipe, this.stepsPerEpoch);
     this.scaler = new LossScaler(recipe.lossScale);
