@@ -15,9 +15,9 @@ from torchvision import datasets, transforms
 parser = argparse.ArgumentParser()
 parser.add_argument("folder")
 parser.add_argument("weights")
-parser.add_argument("--epochs", type=int, default=15)
+parser.add_argument("--epochs", type=int, default=16)
 parser.add_argument("--batch-size", type=int, default=32)
-parser.add_argument("--lr", type=float, default=0.02)
+parser.add_argument("--lr", type=float, default=0.01)
 parser.add_argument("--backbone-lr", type=float, default=1.0)
 parser.add_argument("--freeze-epochs", type=int, default=0)
 parser.add_argument("--warmup", type=float, default=1.0)
@@ -89,6 +89,17 @@ def read_safetensors(path):
     return tensors
 
 
+class Lighting:
+    """PCA noise (AlexNet)."""
+
+    values = torch.tensor([55.46, 4.794, 1.148]) / 255
+    vectors = torch.tensor([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+
+    def __call__(self, image):
+        noise = (self.vectors * torch.randn(3) * 0.1 * self.values).sum(1)
+        return image + noise.view(3, 1, 1)
+
+
 normalize = transforms.Normalize([0.5] * 3, [0.5] * 3)
 jitter = options.jitter
 train_set = datasets.ImageFolder(
@@ -98,6 +109,7 @@ train_set = datasets.ImageFolder(
         transforms.RandomHorizontalFlip(),
         transforms.ColorJitter(brightness=jitter, saturation=jitter, hue=jitter),
         transforms.ToTensor(),
+        Lighting(),
         normalize,
     ]),
 )

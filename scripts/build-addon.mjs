@@ -10,6 +10,7 @@ import { describeLibtorch, findLibtorch } from "./find-libtorch.mjs";
 import { filesUnder, root, stampOf, writeWhole } from "./stamp.mjs";
 
 const require = createRequire(import.meta.url);
+const PIXELS = "src/native/pixels.cc";
 const mac = process.platform === "darwin";
 
 /** The C++ compiler's command, split at blanks as make does ("ccache g++"). */
@@ -66,7 +67,8 @@ export async function buildAddon({ force = false } = {}) {
   const { libtorch, tried } = findLibtorch();
   if (!libtorch)
     throw new Error(`no libtorch found (${tried.join("; ")}): run \`npm run setup\`, or set KNACK_LIBTORCH`);
-  const sources = filesUnder("src/native", ".cc");
+  // The loops over pictures' bytes are an addon of their own, without libtorch.
+  const sources = filesUnder("src/native", ".cc").filter((source) => source !== PIXELS);
   if (sources.length === 0) throw new Error("src/native holds no .cc file");
   const [program = "", ...first] = compilerCommand();
   const version = spawnSync(program, [...first, "--version"], { encoding: "utf8" });
@@ -80,7 +82,8 @@ export async function buildAddon({ force = false } = {}) {
   const stamp = stampOf(filesUnder("src/native", ".cc", ".h"), [identity, size, mtimeMs, flags, version.stdout]);
   const record = join(root, "build/addon.json");
   const addon = join(root, "build/knack.node");
-  if (!force && existsSync(addon) && existsSync(record) && JSON.parse(readFileSync(record, "utf8")).stamp === stamp) {
+  const built = [addon, join(root, "build/pixels.node"), record].every((file) => existsSync(file));
+  if (!force && built && JSON.parse(readFileSync(record, "utf8")).stamp === stamp) {
     console.log(`addon: up to date, libtorch ${describeLibtorch(libtorch)}`);
     return;
   }
@@ -109,6 +112,9 @@ export async function buildAddon({ force = false } = {}) {
   });
   await Promise.all(lanes);
   await run("linking the addon", ["-o", "build/knack.node.new", ...objects, ...flags.link]);
+  const shared = mac ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
+  await run(`compiling ${PIXELS}`, [...flags.compile, "-O3", ...shared, PIXELS, "-o", "build/pixels.node.new"]);
+  renameSync(join(root, "build/pixels.node.new"), join(root, "build/pixels.node"));
   renameSync(`${addon}.new`, addon);
   writeWhole("build/addon.json", `${JSON.stringify({ libtorch, built: new Date().toISOString(), stamp }, null, 2)}\n`);
   console.log(`addon: compiled in ${((Date.now() - started) / 1000).toFixed(0)} s`);

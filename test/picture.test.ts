@@ -90,7 +90,7 @@ describe("decodePicture", () => {
     ];
     for (const name of ["rgb.jpg", "rgb.png", "rgb.webp", "rgb.gif", "rgb.tif", "progressive.jpg"]) {
       const whole = readFileSync(at("kinds", name));
-      bad.push([`half-${name}`, whole.subarray(0, whole.length * 0.6), /half-.* is cut off or broken: [^/]+$/]);
+      bad.push([`half-${name}`, whole.subarray(0, whole.length * 0.6), /half-.* is cut off or broken$/]);
     }
     for (const [name, content, message] of bad) {
       writeFileSync(at(name), content);

@@ -1,3 +1,4 @@
+import { pixels } from "../native/pixels.js";
 import type { Random } from "../tensor/random.js";
 
 /** How a picture's colours are changed, in this order. */
@@ -40,14 +41,12 @@ const BITS = 10;
 const ONE = 1 << BITS;
 /** The tables that end the computation go in eighths of a level. */
 const TABLE_BITS = 3;
-const TO_TABLE = 2 * BITS - TABLE_BITS;
-const HALF = 1 << (TO_TABLE - 1);
 
 /**
  * Changes RGB bytes in place: what torchvision's adjust_hue, adjust_saturation and adjust_brightness make of float images, then the
  * shift. Values are held to 0..255 after each step and rounded once, at the end; in some of them that goes the other way.
  */
-export function changeColours(pixels: Uint8Array, { hue, saturation, brightness, shift }: ColourChange): void {
+export function changeColours(bytes: Uint8Array, { hue, saturation, brightness, shift }: ColourChange): void {
   const turn = 6 * (hue - Math.floor(hue));
   const wholeSixths = Math.floor(turn);
   const partOfSixth = Math.round((turn - wholeSixths) * ONE);
@@ -61,56 +60,20 @@ export function changeColours(pixels: Uint8Array, { hue, saturation, brightness,
   const [reds, greens, blues] = shift.map((each) => levels(least, most, brightness, each)) as Tables;
   const start = -least << TABLE_BITS;
 
-  for (let i = 0; i < pixels.length; i += 3) {
-    let red = pixels[i] as number;
-    let green = pixels[i + 1] as number;
-    let blue = pixels[i + 2] as number;
-    const high = red > green ? (red > blue ? red : blue) : green > blue ? green : blue;
-    const low = red < green ? (red < blue ? red : blue) : green < blue ? green : blue;
-    const middle = red + green + blue - high - low;
-    // The sixth of the hue circle that the colour is in, and how far into it, from 0 to the chroma. Turning keeps high and low.
-    let sixth = high === red ? (green >= blue ? 0 : 5) : high === green ? (red >= blue ? 1 : 2) : green >= red ? 3 : 4;
-    let into = ((sixth & 1 ? high - middle : middle - low) << BITS) + Math.imul(high - low, partOfSixth);
-    sixth += wholeSixths;
-    const chroma = (high - low) << BITS;
-    if (into >= chroma) {
-      into -= chroma;
-      sixth++;
-    }
-    if (sixth >= 6) sixth -= 6;
-    const top = high << BITS;
-    const bottom = low << BITS;
-    const between = sixth & 1 ? top - into : bottom + into;
-    if (sixth < 2) {
-      red = sixth === 0 ? top : between;
-      green = sixth === 0 ? between : top;
-      blue = bottom;
-    } else if (sixth < 4) {
-      red = bottom;
-      green = sixth === 2 ? top : between;
-      blue = sixth === 2 ? between : top;
-    } else {
-      red = sixth === 4 ? between : top;
-      green = bottom;
-      blue = sixth === 4 ? top : between;
-    }
-    const grey = Math.imul(red, greyRed) + Math.imul(green, greyGreen) + Math.imul(blue, greyBlue) + HALF;
-    pixels[i] = reds[((Math.imul(red, colour) + grey) >> TO_TABLE) + start] as number;
-    pixels[i + 1] = greens[((Math.imul(green, colour) + grey) >> TO_TABLE) + start] as number;
-    pixels[i + 2] = blues[((Math.imul(blue, colour) + grey) >> TO_TABLE) + start] as number;
-  }
+  const numbers = [wholeSixths, partOfSixth, colour, greyRed, greyGreen, greyBlue, start];
+  pixels().changeColours(bytes, Int32Array.from(numbers), reds, greens, blues);
 }
 
-type Tables = [Uint8ClampedArray, Uint8ClampedArray, Uint8ClampedArray];
+type Tables = [Uint8Array, Uint8Array, Uint8Array];
 
 /** What becomes of the values from `least` to `most` after saturation. */
-function levels(least: number, most: number, brightness: number, shift: number): Uint8ClampedArray {
+function levels(least: number, most: number, brightness: number, shift: number): Uint8Array {
   const table = new Uint8ClampedArray(((most - least) << TABLE_BITS) + 1);
   for (let i = 0; i < table.length; i++) {
     const value = Math.min(255, Math.max(0, least + i / (1 << TABLE_BITS)));
     table[i] = Math.min(255, value * brightness) + shift;
   }
-  return table;
+  return new Uint8Array(table.buffer);
 }
 
 /** Box-Muller. */

@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import sharp, { type Sharp, type SharpOptions } from "sharp";
 import { systemReason } from "../atomic-file.js";
 import { InputError } from "../errors.js";
+import { plainJpegSize } from "./jpeg-header.js";
 
 /** A picture file's path, or its bytes. */
 export type PictureSource = string | Uint8Array;
@@ -64,13 +65,16 @@ export async function openPicture(
   if (!isPicture(bytes)) throw new InputError(`${where} is no picture that knack reads: ${PICTURE_FORMATS} are`);
   // "error" refuses what is cut off, and takes what is only odd, as Pillow does.
   const options: SharpOptions = { failOn: "error", autoOrient: true, limitInputPixels: false };
-  const input = sharp(bytes, options);
-  const { autoOrient, space } = await explained(where, () => input.metadata());
+  const plain = plainJpegSize(bytes);
+  const { autoOrient, space } = plain
+    ? { autoOrient: plain, space: "srgb" }
+    : await explained(where, () => sharp(bytes, options).metadata());
   const { width, height } = autoOrient;
   if (width * height > maxPixels) {
     throw new InputError(`${where} is too large: ${width}x${height} pixels, at most ${maxPixels} in all are read`);
   }
-  const decoded = space === "cmyk" ? input : sharp(bytes, { ...options, ignoreIcc: true });
+  // Of an RGB picture's profile Pillow takes no notice either.
+  const decoded = sharp(bytes, { ...options, ignoreIcc: space !== "cmyk" });
   return { pipeline: decoded.flatten({ background: "white" }).toColourspace("srgb"), height, width, where };
 }
 
@@ -104,13 +108,12 @@ function isPicture(bytes: Uint8Array): boolean {
   return starts.some((start) => head.startsWith(start)) || /^RIFF....WEBP|^....ftyp.*avi[fs]/s.test(head);
 }
 
-/** Runs a step of libvips; its complaint, which may have several lines, becomes one for people. */
+/** Runs a step of libvips. Its own words are left out: it keeps them for all threads in one place, where they may be another picture's. */
 async function explained<T>(where: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
-    const [reason] = (error as Error).message.replace(/^Input buffer has corrupt header: /, "").split("\n", 1);
-    throw new InputError(`${where} is cut off or broken: ${reason}`, error);
+    throw new InputError(`${where} is cut off or broken`, error);
   }
 }
 

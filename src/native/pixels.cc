@@ -1,0 +1,172 @@
+// The inner loops over pictures' bytes, for threads that load pictures: an addon of its own, because they need no libtorch.
+#include <napi.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+namespace {
+
+// Where the CPU has AVX2 a loop takes eight sums at once: the compiler makes both forms, and the right one is chosen at start-up.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define KNACK_WIDEST __attribute__((target_clones("avx2", "default")))
+#else
+#define KNACK_WIDEST
+#endif
+
+constexpr int kPrecisionBits = 22;
+constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
+
+uint8_t toByte(int32_t sum) {
+  const int32_t level = sum >> kPrecisionBits;
+  return static_cast<uint8_t>(level < 0 ? 0 : level > 255 ? 255 : level);
+}
+
+Napi::Uint8Array bytesOf(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw Napi::TypeError::New(value.Env(), "expected a Uint8Array");
+  }
+  return value.As<Napi::Uint8Array>();
+}
+
+Napi::Int32Array integersOf(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+    throw Napi::TypeError::New(value.Env(), "expected an Int32Array");
+  }
+  return value.As<Napi::Int32Array>();
+}
+
+int64_t numberOf(const Napi::Value& value) {
+  if (!value.IsNumber()) throw Napi::TypeError::New(value.Env(), "expected a number");
+  return value.As<Napi::Number>().Int64Value();
+}
+
+/** For each pixel that is made: the first source pixel, how many, and their weights in a row of `most`. */
+struct Taps {
+  const int32_t* firsts;
+  const int32_t* counts;
+  const int32_t* weights;
+  int64_t size;
+  int64_t most;
+
+  Taps(const Napi::CallbackInfo& info, size_t argument, int64_t whole) {
+    const auto f = integersOf(info[argument]), c = integersOf(info[argument + 1]), w = integersOf(info[argument + 2]);
+    firsts = f.Data(), counts = c.Data(), weights = w.Data();
+    size = static_cast<int64_t>(f.ElementLength());
+    most = size > 0 ? static_cast<int64_t>(w.ElementLength()) / size : 0;
+    bool inside = size > 0 && static_cast<int64_t>(c.ElementLength()) == size;
+    for (int64_t i = 0; inside && i < size; i++) {
+      inside = firsts[i] >= 0 && counts[i] >= 1 && counts[i] <= most && int64_t{firsts[i]} + counts[i] <= whole;
+    }
+    if (!inside) throw Napi::RangeError::New(info.Env(), "a tap lies outside the picture");
+  }
+};
+
+void resizeLine(const uint8_t* line, const Taps& taps, uint8_t* to) {
+  for (int64_t x = 0; x < taps.size; x++, to += 3) {
+    const uint8_t* from = line + int64_t{taps.firsts[x]} * 3;
+    const int32_t* weight = taps.weights + x * taps.most;
+    int32_t red = kHalf, green = kHalf, blue = kHalf;
+    for (int32_t tap = 0; tap < taps.counts[x]; tap++, from += 3) {
+      red += from[0] * weight[tap];
+      green += from[1] * weight[tap];
+      blue += from[2] * weight[tap];
+    }
+    to[0] = toByte(red), to[1] = toByte(green), to[2] = toByte(blue);
+  }
+}
+
+KNACK_WIDEST void addLine(const uint8_t* from, int32_t weight, int32_t* sums, int64_t size) {
+  for (int64_t i = 0; i < size; i++) sums[i] += from[i] * weight;
+}
+
+KNACK_WIDEST void finishLine(const int32_t* sums, uint8_t* to, int64_t size) {
+  for (int64_t i = 0; i < size; i++) to[i] = toByte(sums[i]);
+}
+
+/** resample(pixels, width, height, acrossFirsts, acrossCounts, acrossWeights, downFirsts, downCounts, downWeights) */
+Napi::Value resample(const Napi::CallbackInfo& info) {
+  const auto pixels = bytesOf(info[0]);
+  const int64_t width = numberOf(info[1]), height = numberOf(info[2]);
+  if (width < 1 || height < 1 || width > (1 << 24) || height > (1 << 24) ||
+      static_cast<int64_t>(pixels.ElementLength()) != width * height * 3) {
+    throw Napi::RangeError::New(info.Env(), "the picture has another size");
+  }
+  const Taps across(info, 3, width), down(info, 6, height);
+  int64_t firstLine = height, endLine = 0;
+  for (int64_t y = 0; y < down.size; y++) {
+    firstLine = std::min(firstLine, int64_t{down.firsts[y]});
+    endLine = std::max(endLine, int64_t{down.firsts[y]} + down.counts[y]);
+  }
+  const int64_t stride = across.size * 3;
+  std::vector<uint8_t> wide((endLine - firstLine) * stride);
+  for (int64_t line = firstLine; line < endLine; line++) {
+    resizeLine(pixels.Data() + line * width * 3, across, wide.data() + (line - firstLine) * stride);
+  }
+  auto result = Napi::Uint8Array::New(info.Env(), down.size * stride);
+  std::vector<int32_t> sums(stride);
+  for (int64_t y = 0; y < down.size; y++) {
+    std::fill(sums.begin(), sums.end(), kHalf);
+    for (int32_t tap = 0; tap < down.counts[y]; tap++) {
+      const uint8_t* from = wide.data() + (down.firsts[y] + tap - firstLine) * stride;
+      addLine(from, down.weights[y * down.most + tap], sums.data(), stride);
+    }
+    finishLine(sums.data(), result.Data() + y * stride, stride);
+  }
+  return result;
+}
+
+constexpr int kBits = 10;
+constexpr int kTableBits = 3;
+constexpr int kToTable = 2 * kBits - kTableBits;
+
+/** changeColours(pixels, [wholeSixths, partOfSixth, colour, greyRed, greyGreen, greyBlue, start], reds, greens, blues), in place */
+Napi::Value changeColours(const Napi::CallbackInfo& info) {
+  auto pixels = bytesOf(info[0]);
+  const auto numbers = integersOf(info[1]);
+  const auto reds = bytesOf(info[2]), greens = bytesOf(info[3]), blues = bytesOf(info[4]);
+  const size_t entries = reds.ElementLength();
+  if (numbers.ElementLength() != 7 || entries == 0 || greens.ElementLength() != entries || blues.ElementLength() != entries) {
+    throw Napi::RangeError::New(info.Env(), "the tables have other sizes");
+  }
+  const int32_t wholeSixths = numbers[0], partOfSixth = numbers[1], colour = numbers[2];
+  const int32_t greyRed = numbers[3], greyGreen = numbers[4], greyBlue = numbers[5], start = numbers[6];
+  const uint8_t* const tables[] = {reds.Data(), greens.Data(), blues.Data()};
+  const int32_t last = static_cast<int32_t>(entries) - 1;
+  uint8_t* const end = pixels.Data() + pixels.ElementLength() / 3 * 3;
+  for (uint8_t* pixel = pixels.Data(); pixel < end; pixel += 3) {
+    int32_t rgb[] = {pixel[0], pixel[1], pixel[2]};
+    const auto [red, green, blue] = rgb;
+    const int32_t high = std::max({red, green, blue}), low = std::min({red, green, blue});
+    const int32_t middle = red + green + blue - high - low;
+    // The sixth of the hue circle that the colour is in, and how far into it, from 0 to the chroma. Turning keeps high and low.
+    int32_t sixth = high == red ? (green >= blue ? 0 : 5) : high == green ? (red >= blue ? 1 : 2) : green >= red ? 3 : 4;
+    int32_t into = ((sixth & 1 ? high - middle : middle - low) << kBits) + (high - low) * partOfSixth;
+    const int32_t chroma = (high - low) << kBits;
+    sixth += wholeSixths;
+    if (into >= chroma) into -= chroma, sixth++;
+    sixth %= 6;
+    const int32_t top = high << kBits, bottom = low << kBits, between = sixth & 1 ? top - into : bottom + into;
+    // Which channel is highest, lowest, and between, by sixth.
+    static constexpr int8_t kTop[] = {0, 1, 1, 2, 2, 0}, kBetween[] = {1, 0, 2, 1, 0, 2}, kBottom[] = {2, 2, 0, 0, 1, 1};
+    const int32_t at = sixth < 0 ? 0 : sixth;
+    rgb[kTop[at]] = top, rgb[kBetween[at]] = between, rgb[kBottom[at]] = bottom;
+    const int32_t grey = rgb[0] * greyRed + rgb[1] * greyGreen + rgb[2] * greyBlue + (1 << (kToTable - 1));
+    for (int channel = 0; channel < 3; channel++) {
+      const int32_t entry = ((rgb[channel] * colour + grey) >> kToTable) + start;
+      pixel[channel] = tables[channel][std::clamp(entry, 0, last)];
+    }
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  exports.Set("resample", Napi::Function::New(env, resample));
+  exports.Set("changeColours", Napi::Function::New(env, changeColours));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(pixels, initialise)
