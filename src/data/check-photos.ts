@@ -95,8 +95,8 @@ class Findings {
       // Empty files are no duplicates of each other: they are no pictures.
       if (bytes.length > 0) this.#remember(createHash("sha256").update(bytes).digest("base64"), at);
       const picture = await openPicture(bytes);
-      const { format } = await picture.pipeline.metadata();
       await readPixels(picture);
+      const { format } = await picture.pipeline.metadata();
       this.#formats[format] = (this.#formats[format] ?? 0) + 1;
       this.#widths[at] = picture.width;
       this.#heights[at] = picture.height;
