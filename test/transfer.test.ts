@@ -11,7 +11,9 @@ import { recipeFromOptions } from "../src/cli/recipe-options.js";
 import { balancedOrder } from "../src/data/balanced-order.js";
 import type { DataSource } from "../src/data/image-set.js";
 import { Loader } from "../src/data/loader.js";
+import type { PhotoSet, PhotoSource } from "../src/data/photo-set.js";
 import { prepareImages, prepareLabels } from "../src/data/prepare-images.js";
+import { isFormattedPhotos } from "../src/data/split.js";
 import { openData, type TrainEvent, train } from "../src/index.js";
 import { addon } from "../src/native/addon.js";
 import { Linear } from "../src/nn/linear.js";
@@ -240,6 +242,24 @@ test("the normalisation is the recipe's, else the checkpoint's, else the data's"
   assert.deepEqual(formats({}, config), [configOf().mean, configOf().std]);
   assert.deepEqual(formats({ normalize }, config), [normalize.mean, normalize.std]);
   assert.equal(initialWeights(tiny({ init: { weights: trained.safetensors } }))?.config, undefined);
+});
+
+test("photographs are evaluated as the paper's: 256 and 224, Inception-V3's 342 and 299", () => {
+  const split = { kind: "photos", name: "p", count: 0, labels: new Int32Array(0), classes: [] } as const;
+  const set = { ...split, locations: {} as PhotoSet["locations"] };
+  const source: PhotoSource = {
+    ...{ kind: "photos", train: set, validation: set, description: "", split: "given" },
+    otherFiles: { count: 0, examples: [] },
+  };
+  for (const [model, input, shorter] of [
+    ["resnet18", 224, 256],
+    ["inception_v3", 299, 342],
+  ] as const) {
+    const { validation } = trainingData(source, parseRecipe({ model }, "the test's recipe"), undefined);
+    assert.ok(isFormattedPhotos(validation));
+    const { size, cropPct } = validation.evaluation;
+    assert.deepEqual([size, Math.floor(input / cropPct)], [[input, input], shorter]);
+  }
 });
 
 test("--mean and --std are one normalisation", () => {

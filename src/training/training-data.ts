@@ -16,8 +16,8 @@ export interface TrainingData {
   readonly description: string;
 }
 
-/** The paper's evaluation: the shorter side to 256, the centre 224 (section 2.1). */
-const CROP_PCT = 0.875;
+/** The paper's evaluation (section 2.1): the shorter side to 256 and the centre 224, of Inception-V3's pictures 342 and 299. */
+const cropPctFor = (inputSize: number) => (inputSize === 299 ? 299 / 342 : 224 / 256);
 
 /**
  * What a recipe makes of a data source. The normalisation is the recipe's, else that of the checkpoint the run starts from, else
@@ -36,11 +36,12 @@ export function trainingData(
   requireChannels(recipe, checkpoint, channels);
   const given = recipe.normalize ?? (checkpoint && { mean: checkpoint.mean, std: checkpoint.std });
   if ("kind" in source) {
-    const size = recipe.imageSize ?? checkpoint?.input_size[1] ?? modelEntry(recipe.model).inputSize;
+    const { inputSize } = modelEntry(recipe.model);
+    const size = recipe.imageSize ?? checkpoint?.input_size[1] ?? inputSize;
     const { mean, std } = given ?? customsOf(recipe.model).normalisation;
     const evaluation: EvaluationFormat = {
       size: [size, size],
-      cropPct: checkpoint?.crop_pct ?? CROP_PCT,
+      cropPct: checkpoint?.crop_pct ?? cropPctFor(inputSize),
       interpolation: "bilinear",
       channels: 3,
     };
