@@ -1,16 +1,17 @@
 // Compiles src/native/*.cc into build/knack.node against the libtorch that was found.
 // By hand: node scripts/build-addon.mjs [--force]
 import { execFile, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeLibtorch, findLibtorch } from "./find-libtorch.mjs";
 import { filesUnder, root, stampOf, writeWhole } from "./stamp.mjs";
 
 const require = createRequire(import.meta.url);
 const PIXELS = "src/native/pixels.cc";
+const FAST = "src/native/fast";
 const mac = process.platform === "darwin";
 
 /** The C++ compiler's command, split at blanks as make does ("ccache g++"). */
@@ -48,6 +49,19 @@ function flagsFor(libtorch) {
   return { compile, link };
 }
 
+/** Loops over floats may be put in any order that vectors want; nothing traps. */
+const fastFlags = ["-O3", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"];
+
+/** Whether the compiler finds the oneDNN that the fast engine is written for: version 2, with OpenMP, on an x86 processor. */
+function hasOneDnn() {
+  if (process.arch !== "x64" || mac) return false;
+  const [program = "", ...first] = compilerCommand();
+  const test =
+    "#include <oneapi/dnnl/dnnl.hpp>\n#if DNNL_VERSION_MAJOR != 2 || DNNL_CPU_RUNTIME != DNNL_RUNTIME_OMP\n#error\n#endif";
+  const args = [...first, "-std=c++17", "-fsyntax-only", "-x", "c++", "-"];
+  return spawnSync(program, args, { input: test, stdio: ["pipe", "ignore", "ignore"] }).status === 0;
+}
+
 /** The errors in a compiler's output: what people need to see first. */
 function firstErrors(/** @type {string} */ output) {
   const lines = output.split("\n");
@@ -67,8 +81,9 @@ export async function buildAddon({ force = false } = {}) {
   const { libtorch, tried } = findLibtorch();
   if (!libtorch)
     throw new Error(`no libtorch found (${tried.join("; ")}): run \`npm run setup\`, or set KNACK_LIBTORCH`);
-  // The loops over pictures' bytes are an addon of their own, without libtorch.
-  const sources = filesUnder("src/native", ".cc").filter((source) => source !== PIXELS);
+  // The loops over pictures' bytes and the fast engine are addons of their own, without libtorch.
+  const sources = filesUnder("src/native", ".cc").filter((source) => source !== PIXELS && !source.startsWith(FAST));
+  const fastSources = hasOneDnn() ? filesUnder(FAST, ".cc") : [];
   if (sources.length === 0) throw new Error("src/native holds no .cc file");
   const [program = "", ...first] = compilerCommand();
   const version = spawnSync(program, [...first, "--version"], { encoding: "utf8" });
@@ -79,7 +94,9 @@ export async function buildAddon({ force = false } = {}) {
   const flags = flagsFor(libtorch);
   const { size, mtimeMs } = statSync(join(libtorch.libDir, mac ? "libtorch_cpu.dylib" : "libtorch_cpu.so"));
   const { detail: _, ...identity } = libtorch;
-  const stamp = stampOf(filesUnder("src/native", ".cc", ".h"), [identity, size, mtimeMs, flags, version.stdout]);
+  const stamp = stampOf(filesUnder("src/native", ".cc", ".h"), [
+    ...[identity, size, mtimeMs, flags, version.stdout, fastSources.length],
+  ]);
   const record = join(root, "build/addon.json");
   const addon = join(root, "build/knack.node");
   const built = [addon, join(root, "build/pixels.node"), record].every((file) => existsSync(file));
@@ -91,7 +108,8 @@ export async function buildAddon({ force = false } = {}) {
   console.log(`addon: compiling against libtorch ${describeLibtorch(libtorch)} …`);
   const started = Date.now();
   mkdirSync(join(root, "build/obj"), { recursive: true });
-  const objects = sources.map((source) => `build/obj/${basename(source, ".cc")}.o`);
+  const objectOf = (/** @type {string} */ source) =>
+    `build/obj/${source.slice("src/native/".length).replace(/\W/g, "-")}.o`;
   const run = async (/** @type {string} */ what, /** @type {string[]} */ args) => {
     const { ok, output } = await compiler(args);
     if (ok) return process.stderr.write(output);
@@ -104,15 +122,25 @@ export async function buildAddon({ force = false } = {}) {
   };
 
   // A file with libtorch's headers takes about 1 GB to compile: no more at once than there are cores.
-  const waiting = sources.map((source, i) => ({ source, object: objects[i] ?? "" }));
-  const lanes = Array.from({ length: Math.min(availableParallelism(), sources.length) }, async () => {
-    for (let job = waiting.shift(); job; job = waiting.shift()) {
-      await run(`compiling ${job.source}`, [...flags.compile, "-c", job.source, "-o", job.object]);
+  const waiting = [...sources, ...fastSources];
+  const lanes = Array.from({ length: Math.min(availableParallelism(), waiting.length) }, async () => {
+    for (let source = waiting.shift(); source; source = waiting.shift()) {
+      const more = source.startsWith(FAST) ? fastFlags : [];
+      await run(`compiling ${source}`, [...flags.compile, ...more, "-c", source, "-o", objectOf(source)]);
     }
   });
   await Promise.all(lanes);
-  await run("linking the addon", ["-o", "build/knack.node.new", ...objects, ...flags.link]);
+  await run("linking the addon", ["-o", "build/knack.node.new", ...sources.map(objectOf), ...flags.link]);
   const shared = mac ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
+  const fast = join(root, "build/fast.node");
+  if (fastSources.length > 0) {
+    const objects = fastSources.map(objectOf);
+    await run("linking the fast engine", ["-shared", "-fopenmp", "-o", "build/fast.node.new", ...objects, "-ldnnl"]);
+    renameSync(`${fast}.new`, fast);
+  } else {
+    rmSync(fast, { force: true });
+    console.log("fast engine: not built, it needs oneDNN 2's headers (Debian's libdnnl-dev)");
+  }
   await run(`compiling ${PIXELS}`, [...flags.compile, "-O3", ...shared, PIXELS, "-o", "build/pixels.node.new"]);
   renameSync(join(root, "build/pixels.node.new"), join(root, "build/pixels.node"));
   renameSync(`${addon}.new`, addon);

@@ -60,6 +60,8 @@ function missingPackages() {
   const missing = [];
   if (!process.env.CXX && !onPath("g++")) missing.push("g++");
   if (!libtorch) missing.push("libtorch-dev");
+  // The fast engine's; libtorch-dev brings the library, not its headers.
+  if (process.arch === "x64") missing.push("libdnnl-dev");
   if (!libtorch || (libtorch.from === "system" && !hasFastBlas(libtorch.libDir))) missing.push("libopenblas0-pthread");
 
   const images = process.env.KNACK_FASHION_MNIST;

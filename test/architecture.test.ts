@@ -14,6 +14,7 @@ const FLOORS = [
   "weights",
   "data",
   "models",
+  "fast",
   "nn",
   "tensor",
   "native",

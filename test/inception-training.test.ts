@@ -47,9 +47,10 @@ test("the auxiliary classifier adds 0.4 times its loss to what is minimised, and
     );
     const { loss, labelLoss } = trainer.step(batch, 0);
     assert.ok(expected.auxiliary > 0.1);
-    assert.ok(Math.abs(labelLoss - expected.label) < 1e-5, `${labelLoss}, not ${expected.label}`);
+    // Two images, 94 batch norms: the engines' float32 roundings are 1e-4 apart here.
+    assert.ok(Math.abs(labelLoss - expected.label) < 1e-3, `${labelLoss}, not ${expected.label}`);
     const whole = expected.label + 0.4 * expected.auxiliary;
-    assert.ok(Math.abs(loss - whole) < 1e-5, `${loss}, not ${whole}`);
+    assert.ok(Math.abs(loss - whole) < 1e-3, `${loss}, not ${whole}`);
   });
   assert.equal(liveTensors(), before);
 });

@@ -1,6 +1,6 @@
 /**
- * 20 optimizer steps of knack and of plain PyTorch (test/python/trajectory.py) from the same weights, on the same batches:
- * the loss of every step and the final weights agree, for each trick alone and for all together.
+ * 20 optimizer steps of knack, by both engines, and of plain PyTorch (test/python/trajectory.py) from the same weights, on the same
+ * batches: the loss of every step and the final weights agree, for each trick alone and for all together.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,6 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { DataSource } from "../src/data/image-set.js";
+import { DEFAULT_ENGINE } from "../src/fast/engine-name.js";
+import { FastEngine } from "../src/fast/fast-engine.js";
 import { addon } from "../src/native/addon.js";
 import { rawTensor } from "../src/nn/state-dict.js";
 import { Generator } from "../src/tensor/generator.js";
@@ -30,10 +32,23 @@ addon.setThreads(1);
 const STEPS = 20;
 const STEPS_PER_EPOCH = 4;
 
-/** Relative, of every loss. */
-const LOSS_TOLERANCE = 1e-4;
-/** Of the final weights, as `apart` measures it. */
-const WEIGHTS_TOLERANCE = 1e-3;
+interface Tolerance {
+  /** Relative, of every loss. */
+  readonly losses: number;
+  /** Of the final weights, as `apart` measures it. */
+  readonly weights: number;
+}
+
+const TOLERANCE: Tolerance = { losses: 1e-4, weights: 1e-3 };
+/**
+ * Of the fast engine in 16 bit: it rounds at other places than PyTorch, because what a residual block adds is not rounded before. One rounding
+ * is 4e-3 of a number.
+ */
+const ROUNDED: Tolerance = { losses: 1e-2, weights: 2e-2 };
+
+type Engine = "plain" | "fast";
+const hasFast = FastEngine.open(DEFAULT_ENGINE, { device: "cpu", precision: "fp32" }) !== undefined;
+const ENGINES: readonly Engine[] = hasFast ? ["plain", "fast"] : ["plain"];
 
 type Weights = ReadonlyMap<string, RawTensor>;
 
@@ -136,12 +151,15 @@ function compare(title: string, cases: Cases, network: Network): void {
       for (const [name, tricks] of Object.entries(cases)) {
         const recipe = recipeOf(network, tricks, teacher.path);
         writeCase(join(folder, name), network, recipe, data, teacher.weights);
-        trajectories.set(name, trajectory(recipe, data, initial));
+        for (const engine of ENGINES) {
+          trajectories.set(`${name}, ${engine}`, trajectory(recipe, data, initial, engine));
+        }
       }
       runPython("trajectory.py", folder);
-      const baseline = trajectories.get("baseline");
-      for (const [name, ours] of trajectories) {
-        await t.test(name, (t) => {
+      const baseline = trajectories.get("baseline, plain");
+      for (const [title, ours] of trajectories) {
+        await t.test(title, (t) => {
+          const [name = ""] = title.split(/, (?=plain|fast)/);
           const file = join(folder, `${name}.out.safetensors`);
           const { tensors } = decodeSafetensors(readFileSync(file), file);
           const losses = largestLossDifference(ours.steps, tensors);
@@ -149,10 +167,12 @@ function compare(title: string, cases: Cases, network: Network): void {
           t.diagnostic(
             `losses differ by ${losses.toExponential(1)}, weights by ${weights.toExponential(1)} of the way`,
           );
-          assert.ok(losses < LOSS_TOLERANCE && weights < WEIGHTS_TOLERANCE);
-          if (baseline === undefined || ours === baseline) return;
+          const isRounded = ours.engine === "fast" && cases[name]?.precision === "bf16";
+          const tolerance = isRounded ? ROUNDED : TOLERANCE;
+          assert.ok(losses < tolerance.losses && weights < tolerance.weights);
+          if (baseline === undefined || name === "baseline" || isRounded) return;
           const effect = apart(ours.weights, baseline.weights, initial);
-          assert.ok(effect > 3 * WEIGHTS_TOLERANCE, `this test could not see the trick: it changes only ${effect}`);
+          assert.ok(effect > 3 * tolerance.weights, `this test could not see the trick: it changes only ${effect}`);
         });
       }
     } finally {
@@ -162,17 +182,18 @@ function compare(title: string, cases: Cases, network: Network): void {
 }
 
 interface Trajectory {
+  readonly engine: Engine;
   readonly steps: readonly StepResult[];
   readonly weights: Weights;
 }
 
-function trajectory(recipe: Recipe, data: DataSource, initial: Weights): Trajectory {
-  const trainer = new Trainer(recipe, data, "cpu");
+function trajectory(recipe: Recipe, data: DataSource, initial: Weights, engine: Engine = "plain"): Trajectory {
+  const trainer = new Trainer(recipe, data, "cpu", undefined, { engine, winograd: true });
   try {
     // The zero-gamma trick has made its own start, from the same seed.
     if (!recipe.zeroGamma) startFrom(trainer, initial);
     const steps = Array.from({ length: STEPS }, (_, step) => trainer.step(batchOf(data, recipe.batchSize, step), step));
-    return { steps, weights: trainer.weights() };
+    return { engine, steps, weights: trainer.weights() };
   } finally {
     trainer.dispose();
   }

@@ -43,6 +43,7 @@ const audit: TrainEvent = {
   batchSize: 128,
   peakLr: 0.05,
   precision: "bf16",
+  engine: "plain",
   tricks: [
     { trick: "warmup", asked: true, touched: 5, detail: "5 steps" },
     { trick: "no-bias-decay", asked: false, touched: 0, detail: "off: weight decay on all" },
@@ -110,7 +111,7 @@ test("piped: a line per epoch and one every half minute", () => {
   progress.close();
   assert.deepEqual(screen.text.split("\n"), [
     "run: runs/a",
-    "model: resnet18d, 11.19 M parameters, bf16",
+    "model: resnet18d, 11.19 M parameters, bf16, plain engine",
     "data: fashion-mnist, 60000 training and 10000 validation images",
     "schedule: 2 epochs of 10 steps of 128 images, lr up to 0.0500",
     "tricks:",

@@ -1,11 +1,13 @@
 import { statSync } from "node:fs";
 import { Command } from "commander";
 import { InputError } from "../errors.js";
+import type { EngineName } from "../fast/engine-name.js";
 import { loadRecipe } from "../training/load-recipe.js";
 import type { Recipe } from "../training/recipe.js";
 import { type ResumeOptions, type TrainOptions, train } from "../training/train.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
 import { type Device, deviceOption } from "./device-option.js";
+import { engineOption } from "./engine-option.js";
 import { createProgress, type Progress } from "./progress.js";
 import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from "./recipe-options.js";
 
@@ -16,6 +18,8 @@ interface TrainCommandOptions extends RecipeOptions {
   workers?: string;
   cache?: string;
   device: Device;
+  engine?: EngineName;
+  winograd?: boolean;
   json?: boolean;
 }
 
@@ -39,6 +43,8 @@ export function trainCommand(): Command {
     )
     .option("--cache <folder>", "keep large photographs there as small copies; pays from some megapixels on")
     .addOption(deviceOption())
+    .addOption(engineOption())
+    .option("--no-winograd", "fast engine: compute every convolution directly")
     .option("--json", "print one JSON object a line");
   return addRecipeOptions(command).action(async (data: string | undefined, options: TrainCommandOptions) => {
     const { json = false } = options;
@@ -58,14 +64,14 @@ async function trainOptions(
   data: string | undefined,
   options: TrainCommandOptions,
 ): Promise<TrainOptions | ResumeOptions> {
-  const { resume, recipe: spec, out, cache, device } = options;
+  const { resume, recipe: spec, out, cache, device, engine, winograd } = options;
   const workers = options.workers === undefined ? undefined : Number(options.workers);
   if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0)) {
     throw new InputError(`--workers: must be 0 or a whole number above it, not "${options.workers}"`);
   }
   if (resume !== undefined) {
     if (data !== undefined) throw new InputError("--resume: the run knows its data; drop the argument");
-    const { resume: _, workers: __, device: ___, json: ____, ...others } = options;
+    const { resume: _, workers: __, device: ___, json: ____, winograd: _____, ...others } = options;
     const [other] = Object.entries(others);
     if (other) {
       const [name, value] = other;
@@ -76,7 +82,7 @@ async function trainOptions(
   }
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
   const recipe = recipeFromOptions(withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
-  return { data, recipe, out, cache, workers, device };
+  return { data, recipe, out, cache, workers, device, engine, winograd };
 }
 
 /** A checkpoint knows its model: unless another is asked for, `--init CKPT` brings it. */

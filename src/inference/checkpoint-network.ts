@@ -1,22 +1,29 @@
 import { prepareImages } from "../data/prepare-images.js";
+import { fastInference } from "../fast/fast-inference.js";
 import { noGradient } from "../tensor/autograd.js";
 import { scope } from "../tensor/scope.js";
+import type { Tensor } from "../tensor/tensor.js";
 import { loadModel } from "../weights/load-model.js";
 import { BATCH_SIZE, type Network } from "./network.js";
 
 /**
- * The network of a checkpoint, computed by libtorch in float32.
+ * The network of a checkpoint, computed in float32 by the fast engine where that can, else by libtorch.
  *
  * @throws InputError as `loadModel`.
  */
 export function openCheckpoint(path: string, device: string): Network {
   const { model, config, format } = loadModel(path, device);
   const { height, width, channels } = format;
+  const fast = fastInference(model, [channels, height, width], { device, precision: "fp32" });
+  const forward = (images: Tensor) => (fast ? fast.logits(images) : model.forward(images));
   return {
     format: { size: [height, width], cropPct: config.crop_pct, interpolation: config.interpolation, channels },
     batchSize: BATCH_SIZE,
     logits: async (pixels) =>
-      scope(() => noGradient(() => Float32Array.from(model.forward(prepareImages(pixels, format, device)).toArray()))),
-    dispose: async () => model.dispose(),
+      scope(() => noGradient(() => Float32Array.from(forward(prepareImages(pixels, format, device)).toArray()))),
+    dispose: async () => {
+      fast?.dispose();
+      model.dispose();
+    },
   };
 }

@@ -25,6 +25,7 @@ export interface Addon {
   liveTensors(): number;
   backward(loss: Handle): void;
   gradient(tensor: Handle): Handle | null;
+  setGradient(tensor: Handle, gradient: Handle): void;
   clearGradient(tensor: Handle): void;
   requiresGradient(tensor: Handle): boolean;
   setGradientMode(enabled: boolean): boolean;

@@ -31,6 +31,17 @@ Napi::Value gradient(const Napi::CallbackInfo& info) {
   });
 }
 
+// setGradient(tensor, gradient): float32, also where the tensor itself is 16 bit.
+Napi::Value setGradient(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    at::Tensor tensor = tensorOf(info[0]), gradient = tensorOf(info[1]);
+    if (!tensor.is_leaf()) throw std::invalid_argument("setGradient: only a leaf keeps a gradient");
+    if (tensor.sizes() != gradient.sizes()) throw std::invalid_argument("setGradient: the shapes differ");
+    tensor.mutable_grad() = gradient;
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Value clearGradient(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     tensorOf(info[0]).mutable_grad() = at::Tensor();
@@ -55,6 +66,7 @@ Napi::Value setGradientMode(const Napi::CallbackInfo& info) {
 void exportAutograd(Napi::Env env, Napi::Object exports) {
   exports.Set("backward", Napi::Function::New(env, backward));
   exports.Set("gradient", Napi::Function::New(env, gradient));
+  exports.Set("setGradient", Napi::Function::New(env, setGradient));
   exports.Set("clearGradient", Napi::Function::New(env, clearGradient));
   exports.Set("requiresGradient", Napi::Function::New(env, requiresGradient));
   exports.Set("setGradientMode", Napi::Function::New(env, setGradientMode));

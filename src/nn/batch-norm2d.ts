@@ -1,4 +1,5 @@
 import { noGradient } from "../tensor/autograd.js";
+import { unobserved } from "../tensor/operator.js";
 import { addScalar, batchNorm, copyInPlace, full } from "../tensor/ops.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module, Parameter, StateBuffer } from "./module.js";
@@ -28,15 +29,18 @@ export class BatchNorm2d extends Module {
   }
 
   override forward(input: Tensor): Tensor {
-    if (this.training) this.#countBatch();
+    if (this.training) this.countBatch();
     const { training, momentum, eps } = this;
     return batchNorm(input, this.weight, this.bias, this.running_mean, this.running_var, { training, momentum, eps });
   }
 
-  #countBatch(): void {
-    noGradient(() => {
-      using next = addScalar(this.num_batches_tracked, 1);
-      copyInPlace(this.num_batches_tracked, next);
-    });
+  /** One more batch has gone into the running statistics. */
+  countBatch(): void {
+    unobserved(() =>
+      noGradient(() => {
+        using next = addScalar(this.num_batches_tracked, 1);
+        copyInPlace(this.num_batches_tracked, next);
+      }),
+    );
   }
 }

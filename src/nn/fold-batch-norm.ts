@@ -13,7 +13,8 @@ import { type Graph, type GraphNode, isValue, type NodeArgument, type Value, val
  */
 export function foldBatchNorm(graph: Graph): Graph {
   const reads = new Map<Value, number>();
-  for (const value of [...graph.nodes.flatMap(valuesRead), graph.output]) reads.set(value, (reads.get(value) ?? 0) + 1);
+  for (const value of [...graph.nodes.flatMap(valuesRead), ...graph.outputs])
+    reads.set(value, (reads.get(value) ?? 0) + 1);
   const makers = new Map(graph.nodes.map((node) => [node.output, node]));
 
   const parameters = new Map(graph.parameters);
@@ -60,7 +61,11 @@ function fold(
 
   const weights = new Float32Array(weight.bytes().buffer);
   const perFilter = weights.length / channels;
-  const newWeights = weights.map((value, index) => value * (scales[Math.floor(index / perFilter)] ?? 0));
+  const newWeights = new Float32Array(weights.length);
+  for (const [channel, scale] of scales.entries()) {
+    const end = (channel + 1) * perFilter;
+    for (let i = channel * perFilter; i < end; i++) newWeights[i] = (weights[i] as number) * scale;
+  }
   const newBiases = scales.map((scale, c) => scale * ((biases[c] ?? 0) - (means[c] ?? 0)) + (betas[c] ?? 0));
   return scope(() => [
     toDevice(Tensor.from(newWeights, weight.shape), weight.device),

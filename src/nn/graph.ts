@@ -31,7 +31,8 @@ export interface Graph {
   readonly nodes: readonly GraphNode[];
   /** The parameters and buffers that are used. Their tensors belong to the module, or to the scope in which a graph was rewritten. */
   readonly parameters: ReadonlyMap<Value, Tensor>;
-  readonly output: Value;
+  /** The logits, and in training those of an auxiliary classifier where the model has one. */
+  readonly outputs: readonly [Value, ...Value[]];
 }
 
 export function isValue(argument: NodeArgument): argument is Value {
@@ -51,13 +52,19 @@ const VIEWS = new Set(
 /**
  * Runs a module once, in the mode it is in, on zeros [N, C, H, W] and notes every operator.
  *
+ * @param forward what is run: all the module's outputs, the logits first
  * @throws KnackError, naming the operator, where the module uses a tensor that is neither its input nor in its state dict,
  *   changes its state, gives an operator with several results, or changes memory that another tensor still looks into: the
  *   graph could not say that.
  */
-export function traceGraph(model: Module, inputShape: readonly [number, number, number, number]): Graph {
+export function traceGraph(
+  model: Module,
+  inputShape: readonly [number, number, number, number],
+  forward: (images: Tensor) => readonly [Tensor, ...Tensor[]] = (images) => [model.forward(images)],
+): Graph {
   const state = new Map(Array.from(model.state(), ([name, tensor]) => [tensor as Tensor, name]));
-  const device = [...state.keys()][0]?.device ?? "cpu";
+  const [weight] = state.keys();
+  const { device, dtype } = weight ?? { device: "cpu", dtype: "float32" };
   return scope(() => {
     const values = new Map<Tensor, Value>();
     const parameters = new Map<Value, Tensor>();
@@ -105,10 +112,11 @@ export function traceGraph(model: Module, inputShape: readonly [number, number, 
       values.set(result, output);
     };
 
-    const images = full(inputShape, 0, "float32", device);
+    const images = full(inputShape, 0, dtype, device);
     const input = { name: "input", shape: inputShape };
     values.set(images, input);
-    const logits = noGradient(() => observingCalls(note, () => model.forward(images)));
-    return { input, nodes, parameters, output: valueFor(logits, "the model's output") };
+    const [logits, ...others] = noGradient(() => observingCalls(note, () => forward(images)));
+    const outputOf = (tensor: Tensor) => valueFor(tensor, "the model's output");
+    return { input, nodes, parameters, outputs: [outputOf(logits), ...others.map(outputOf)] };
   });
 }

@@ -39,7 +39,7 @@ export function exportOnnx(graph: Graph, metadata: Readonly<Record<string, strin
     if (tensor.dtype !== "float32") throw new KnackError(`ONNX export: ${name} is ${tensor.dtype}, not float32`);
     initializer.push({ name, dims: shape, data_type: DATA_TYPE.float32, raw_data: tensor.bytes() });
   }
-  const nameOf = (value: Value) => (value === graph.output ? OUTPUT : value === graph.input ? INPUT : value.name);
+  const nameOf = (value: Value) => (value === graph.outputs[0] ? OUTPUT : value === graph.input ? INPUT : value.name);
   const addConstant = (name: string, { shape, values }: Constant) => {
     const data_type = values instanceof Float32Array ? DATA_TYPE.float32 : DATA_TYPE.int64;
     initializer.push({ name, dims: shape, data_type, raw_data: new Uint8Array(values.buffer) });
@@ -77,7 +77,7 @@ export function exportOnnx(graph: Graph, metadata: Readonly<Record<string, strin
       node,
       initializer,
       input: [valueInfo(INPUT, graph.input)],
-      output: [valueInfo(OUTPUT, graph.output)],
+      output: [valueInfo(OUTPUT, graph.outputs[0])],
     },
     metadata_props: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   });

@@ -12,6 +12,11 @@ export function gradientOf(tensor: Tensor): Tensor | null {
   return handle === null ? null : new Tensor(handle);
 }
 
+/** Makes `gradient` (float32, of the same shape) a leaf's accumulated gradient. Both share memory. */
+export function setGradient(tensor: Tensor, gradient: Tensor): void {
+  addon.setGradient(Tensor.handleOf(tensor), Tensor.handleOf(gradient));
+}
+
 /** Drops the accumulated gradient. */
 export function clearGradient(tensor: Tensor): void {
   addon.clearGradient(Tensor.handleOf(tensor));

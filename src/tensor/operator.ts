@@ -36,6 +36,27 @@ export function observingCalls<T>(observe: (call: OperatorCall) => void, body: (
   }
 }
 
+/**
+ * Runs `body`, whose operator calls observers see as this one call with these arguments: something a reader of the calls cannot take
+ * apart, as a random mask.
+ */
+export function asOneCall(name: string, given: readonly Argument[], body: () => Tensor): Tensor {
+  const result = unobserved(body);
+  observer?.({ operator: name, arguments: given, result });
+  return result;
+}
+
+/** Runs `body`, whose operator calls are shown to nobody: bookkeeping that is no part of what is computed. */
+export function unobserved<T>(body: () => T): T {
+  const outer = observer;
+  observer = undefined;
+  try {
+    return body();
+  } finally {
+    observer = outer;
+  }
+}
+
 function fullName(name: string, overload: string): string {
   return overload === "" ? name : `${name}.${overload}`;
 }

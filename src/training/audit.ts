@@ -47,6 +47,7 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     batchSize: recipe.batchSize,
     peakLr: schedule.peak,
     precision: recipe.precision,
+    engine: trainer.engine,
     tricks,
   };
 }

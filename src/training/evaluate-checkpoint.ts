@@ -4,6 +4,7 @@ import type { Batch, Loader } from "../data/loader.js";
 import type { PhotoSet } from "../data/photo-set.js";
 import type { Split } from "../data/split.js";
 import { InputError } from "../errors.js";
+import { fastInference } from "../fast/fast-inference.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
 import { type Evaluation, evaluate, evaluationLoader } from "./evaluate.js";
 import { mismatches } from "./same-task.js";
@@ -28,6 +29,8 @@ export async function evaluateCheckpoint(
 ): Promise<CheckpointEvaluation> {
   const loaded = loadModel(path, device);
   const loaders: Loader[] = [];
+  const { channels, height, width } = loaded.format;
+  const fast = fastInference(loaded.model, [channels, height, width], { device, precision: "fp32" });
   try {
     for (const set of sets) {
       const faults = mismatches(loaded, set);
@@ -39,10 +42,15 @@ export async function evaluateCheckpoint(
     const badPictures = new BadPictures(sets[0].name, count, "skip");
     for (const split of splits) loaders.push(evaluationLoader(split, { badPictures, workers }));
     const [first] = splits as [Split];
-    const evaluation = await evaluate(loaded.model, allOf(loaders), { format: first, device });
+    const evaluation = await evaluate(loaded.model, allOf(loaders), {
+      format: first,
+      device,
+      logits: fast && ((images) => fast.logits(images)),
+    });
     return { ...evaluation, badPictures };
   } finally {
     await Promise.all(loaders.map((loader) => loader.close()));
+    fast?.dispose();
     loaded.model.dispose();
   }
 }

@@ -6,6 +6,7 @@ import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { crossEntropy, equal, narrow, sumAll, topkIndices, unsqueeze } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
+import type { Tensor } from "../tensor/tensor.js";
 
 export interface Evaluation {
   /** Fractions of 1. Where there are fewer than five classes, top5 is 1. */
@@ -36,26 +37,35 @@ export function evaluationLoader(
   });
 }
 
+export interface EvaluationOptions {
+  /** The normalisation the model was trained with. */
+  readonly format: InputFormat;
+  readonly device: string;
+  /** What computes the model's logits; the model itself by default. */
+  readonly logits?: ((images: Tensor) => Tensor) | undefined;
+}
+
 /**
  * Top-1, top-5 and loss on clean hard labels, whatever smoothing or mixup trains against. The model is put into evaluation
  * mode for it and back.
  *
  * @param model with float32 weights
  * @param batches the images, each once
- * @param format the normalisation the model was trained with
  * @throws KnackError where there are no images.
  */
 export async function evaluate(
   model: Module,
   batches: AsyncIterable<Batch> | Iterable<Batch>,
-  { format, device }: { format: InputFormat; device: string },
+  { format, device, logits = (images) => model.forward(images) }: EvaluationOptions,
 ): Promise<Evaluation> {
   const wasTraining = model.training;
   model.eval();
   let [right1, right5, loss, images] = [0, 0, 0, 0];
   try {
     for await (const batch of batches) {
-      const found = scope(() => noGradient(() => evaluateBatch(model, batch, format, device)));
+      const found = scope(() =>
+        noGradient(() => evaluateBatch(logits(prepareImages(batch.pixels, format, device)), batch, device)),
+      );
       right1 += found.right1;
       right5 += found.right5;
       loss += found.loss * batch.size;
@@ -68,9 +78,8 @@ export async function evaluate(
   return { top1: right1 / images, top5: right5 / images, loss: loss / images, images };
 }
 
-function evaluateBatch(model: Module, batch: Batch, format: InputFormat, device: string) {
+function evaluateBatch(logits: Tensor, batch: Batch, device: string) {
   const labels = prepareLabels(batch.labels, device);
-  const logits = model.forward(prepareImages(batch.pixels, format, device));
   const [, classes = 1] = logits.shape;
   const hits = equal(topkIndices(logits, Math.min(5, classes)), unsqueeze(labels, 1));
   return {

@@ -38,6 +38,8 @@ export interface AuditEvent {
   /** The highest learning rate of the schedule, after linear scaling. */
   readonly peakLr: number;
   readonly precision: string;
+  /** What computes the steps: libtorch's operators, or the network compiled from them. */
+  readonly engine: "fast" | "plain";
   readonly tricks: readonly TrickAudit[];
 }
 

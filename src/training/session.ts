@@ -9,6 +9,7 @@ import { photoName } from "../data/photo-locations.js";
 import type { PhotoSet, PhotoSource } from "../data/photo-set.js";
 import { isFormattedPhotos } from "../data/split.js";
 import { InputError, KnackError } from "../errors.js";
+import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../fast/engine-name.js";
 import { formForImages } from "../models/registry.js";
 import { requireDevice } from "../tensor/require-device.js";
 import { VERSION } from "../version.js";
@@ -30,6 +31,8 @@ interface EngineOptions {
   /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
   readonly workers: number | undefined;
   readonly device: string;
+  /** What computes; a resumed run keeps its own. */
+  readonly engine?: EngineChoice | undefined;
 }
 
 export interface NewRun extends EngineOptions {
@@ -60,14 +63,14 @@ export type SessionOptions = NewRun | ResumedRun;
 export async function* runSession(options: SessionOptions, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
   requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
-  const { recipe: asked, source, out, cache } = "resume" in options ? earlierRun(options) : newRun(options);
+  const { recipe: asked, source, out, cache, engine } = "resume" in options ? earlierRun(options) : newRun(options);
   const opened = typeof source === "string" ? openData(source) : source;
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
   const initial = resumed ? undefined : initialWeights(asked);
   const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : initial?.config;
   const data = await withCache(trainingData(opened, asked, checkpoint), cache);
   const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
-  const trainer = new Trainer(recipe, data, options.device, initial);
+  const trainer = new Trainer(recipe, data, options.device, initial, engine);
   const loaders: Loader[] = [];
   try {
     const { batchSize, augmentation, seed, onBadImage, classBalance } = recipe;
@@ -87,7 +90,7 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
       run.writeJson("data.json", { source: typeof source === "string" ? source : null, description, cache });
       if ("kind" in opened && opened.split !== "given") run.writeJson("validation.json", photoNames(opened.validation));
     }
-    run.writeJson("environment.json", describeEnvironment());
+    run.writeJson("environment.json", { ...describeEnvironment(), ...engine });
     yield* new Session(trainer, { training, validation }, run).events(tricks, resumed !== undefined, shouldStop);
   } finally {
     await Promise.all(loaders.map((loader) => loader.close()));
@@ -100,11 +103,13 @@ interface Task {
   readonly source: string | DataSource | PhotoSource;
   readonly out: string;
   readonly cache: string | undefined;
+  readonly engine: EngineChoice;
 }
 
 /** A folder is remembered by its full path, so that the run can be resumed from anywhere. */
-function newRun({ recipe, data, out, cache }: NewRun): Task {
-  return { recipe, source: typeof data === "string" ? anywhere(data) : data, out, cache: cache && resolve(cache) };
+function newRun({ recipe, data, out, cache, engine = DEFAULT_ENGINE }: NewRun): Task {
+  const source = typeof data === "string" ? anywhere(data) : data;
+  return { recipe, source, out, cache: cache && resolve(cache), engine };
 }
 
 function earlierRun({ resume, data }: ResumedRun): Task {
@@ -112,9 +117,17 @@ function earlierRun({ resume, data }: ResumedRun): Task {
   const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
   const saved = run.readJson("data.json") as { source?: unknown; cache?: unknown } | null;
   const cache = typeof saved?.cache === "string" ? saved.cache : undefined;
-  if (data) return { recipe, source: data, out: resume, cache };
-  if (typeof saved?.source === "string") return { recipe, source: saved.source, out: resume, cache };
+  const engine = savedEngine(run);
+  if (data) return { recipe, source: data, out: resume, cache, engine };
+  if (typeof saved?.source === "string") return { recipe, source: saved.source, out: resume, cache, engine };
   throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);
+}
+
+/** Runs of earlier versions were computed by the plain engine and do not say so. */
+function savedEngine(run: RunFolder): EngineChoice {
+  const saved = run.readJson("environment.json") as Partial<EngineChoice> | null;
+  const engine = ENGINE_NAMES.find((name) => name === saved?.engine) ?? "plain";
+  return { engine, winograd: saved?.winograd !== false };
 }
 
 /** How much larger than the input the copies' shorter side is: a crop of a fifth of the area then still has all its pixels. */

@@ -1,5 +1,7 @@
 import type { Split } from "../data/split.js";
 import { InputError } from "../errors.js";
+import type { EngineChoice } from "../fast/engine-name.js";
+import { type FastInference, fastInference } from "../fast/fast-inference.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { toDType } from "../tensor/ops.js";
@@ -9,18 +11,26 @@ import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "../tricks/low-pre
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
 import { mismatches } from "./same-task.js";
 
+export interface TeacherOptions {
+  readonly precision: Precision;
+  readonly device: string;
+  readonly engine: EngineChoice;
+}
+
 /** The network a student learns from (section 5.3). It never learns itself. */
 export class Teacher {
   readonly #model: Module;
   readonly #precision: Precision;
+  readonly #fast: FastInference | undefined;
   readonly architecture: string;
 
   /**
    * @throws InputError where the checkpoint is missing or broken, or was made for other images or classes than `set`.
    */
-  constructor(path: string, set: Split, precision: Precision, device: string) {
+  constructor(path: string, set: Split, { precision, device, engine }: TeacherOptions) {
     const loaded = loadModel(path, device);
     requireSameTask(loaded, set, path);
+    this.#fast = fastInference(loaded.model, [set.channels, set.height, set.width], { precision, device, engine });
     for (const master of lowerPrecision(loaded.model, precision, device).values()) master.dispose();
     this.#model = loaded.model;
     this.#precision = precision;
@@ -29,11 +39,13 @@ export class Teacher {
 
   /** The teacher's float32 logits for images as the student sees them. */
   logits(images: Tensor): Tensor {
+    if (this.#fast) return this.#fast.logits(images);
     const dtype = COMPUTE_DTYPE[this.#precision];
     return noGradient(() => scope(() => toDType(this.#model.forward(toDType(images, dtype)), "float32")));
   }
 
   dispose(): void {
+    this.#fast?.dispose();
     this.#model.dispose();
   }
 }

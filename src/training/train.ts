@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { DataSource } from "../data/image-set.js";
 import type { PhotoSource } from "../data/photo-set.js";
 import { InputError, KnackError } from "../errors.js";
+import type { EngineName } from "../fast/engine-name.js";
 import { settleLibraries } from "../native/library-settings.js";
 import type { TrainEvent } from "./events.js";
 import { loadRecipe } from "./load-recipe.js";
@@ -24,6 +25,10 @@ export interface TrainOptions {
   readonly cache?: string | undefined;
   /** "cpu" (default) or "cuda". */
   readonly device?: string | undefined;
+  /** What computes: "auto" (default) takes the fast engine where it can, see docs/performance.md. A resumed run keeps its own. */
+  readonly engine?: EngineName | undefined;
+  /** Whether the fast engine may use Winograd's algorithm; default true. */
+  readonly winograd?: boolean | undefined;
   /** Stops the run cleanly, at a checkpoint. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -76,13 +81,14 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
     const { resume, data } = options;
     return { resume, workers, device, ...(data && { data }) };
   }
+  const engine = { engine: options.engine ?? "auto", winograd: options.winograd ?? true };
   const { data } = options;
   const recipe =
     typeof options.recipe === "string"
       ? await loadRecipe(options.recipe)
       : parseRecipe(options.recipe, "the recipe", presets.baseline);
   const out = options.out ?? defaultRunPath(typeof data === "string" ? data : "images", recipe.name);
-  return { data, recipe, out, cache: options.cache, workers, device };
+  return { data, recipe, out, cache: options.cache, workers, device, engine };
 }
 
 /** What the worker sends, until it ends. */

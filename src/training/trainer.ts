@@ -1,7 +1,7 @@
 import type { Batch } from "../data/loader.js";
 import { prepareImages, prepareLabels } from "../data/prepare-images.js";
 import { InputError, KnackError } from "../errors.js";
-import { AuxiliaryNetwork } from "../models/auxiliary-network.js";
+import { DEFAULT_ENGINE, type EngineChoice } from "../fast/engine-name.js";
 import { checkTrainingSize, createModel } from "../models/registry.js";
 import { BatchNorm2d } from "../nn/batch-norm2d.js";
 import { Dropout } from "../nn/dropout.js";
@@ -9,7 +9,7 @@ import { xavierUniform } from "../nn/initialise.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
 import { fromRawTensor, loadStateDict, rawTensor } from "../nn/state-dict.js";
-import { backward, noGradient } from "../tensor/autograd.js";
+import { noGradient } from "../tensor/autograd.js";
 import {
   add,
   copyInPlace,
@@ -20,7 +20,6 @@ import {
   requireGradient,
   setData,
   toDevice,
-  toDType,
 } from "../tensor/ops.js";
 import { seedFor } from "../tensor/random.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
@@ -28,7 +27,7 @@ import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 import { distillationLoss } from "../tricks/distillation.js";
 import { targetDistribution } from "../tricks/label-smoothing.js";
-import { COMPUTE_DTYPE, LossScaler, lowerPrecision } from "../tricks/low-precision.js";
+import { LossScaler, lowerPrecision } from "../tricks/low-precision.js";
 import { drawMixup, mixup } from "../tricks/mixup.js";
 import { type DecayGroups, type NamedParameters, noBiasDecay } from "../tricks/no-bias-decay.js";
 import { zeroGamma } from "../tricks/zero-gamma.js";
@@ -42,6 +41,7 @@ import { type LearningRateSchedule, learningRateSchedule } from "./schedule.js";
 import { Sgd } from "./sgd.js";
 import { Teacher } from "./teacher.js";
 import type { TrainingData } from "./training-data.js";
+import { TrainingPasses } from "./training-passes.js";
 
 /** What one optimizer step came to. */
 export interface StepResult {
@@ -89,6 +89,8 @@ export class Trainer {
   /** The weight of each class in the loss, [1, K]; undefined where all count the same. */
   readonly #classWeights: Tensor | undefined;
   readonly #dropouts: readonly { path: string; dropout: Dropout }[];
+  readonly #passes: TrainingPasses;
+  #frozen = false;
 
   /**
    * @throws InputError where the recipe does not fit the data, the model, the engine or the teacher.
@@ -98,6 +100,7 @@ export class Trainer {
     readonly data: TrainingData,
     readonly device: string,
     initial?: InitialWeights,
+    engine: EngineChoice = DEFAULT_ENGINE,
   ) {
     const { train } = data;
     checkAgainstData(recipe, train.count);
@@ -134,9 +137,21 @@ export class Trainer {
       { momentum: recipe.momentum, nesterov: recipe.nesterov, masters: this.masters },
     );
     this.#ema = recipe.ema ? new Ema(this.#float32State(), recipe.ema.decay) : undefined;
+    this.#passes = new TrainingPasses(this.model, {
+      shape: [recipe.batchSize / recipe.accumulation, train.channels, train.height, train.width],
+      precision: recipe.precision,
+      masters: this.masters,
+      device,
+      engine,
+    });
     this.teacher = recipe.distillation
-      ? new Teacher(recipe.distillation.teacher ?? "", train, recipe.precision, device)
+      ? new Teacher(recipe.distillation.teacher ?? "", train, { precision: recipe.precision, device, engine })
       : undefined;
+  }
+
+  /** What computes the steps: "fast" or "plain". @throws InputError where "fast" was asked for and cannot. */
+  get engine(): "fast" | "plain" {
+    return this.#passes.engine;
   }
 
   /**
@@ -148,8 +163,10 @@ export class Trainer {
     this.model.train();
     for (const parameter of this.parts.backbone) requireGradient(parameter, !frozen);
     this.#optimizer.frozen = frozen ? this.parts.backbone : new Set();
-    if (!frozen) return;
-    for (const [, module] of this.model.modules()) if (module instanceof BatchNorm2d) module.training = false;
+    if (frozen)
+      for (const [, module] of this.model.modules()) if (module instanceof BatchNorm2d) module.training = false;
+    if (frozen !== this.#frozen) this.#passes.modelChanged();
+    this.#frozen = frozen;
   }
 
   /**
@@ -171,7 +188,7 @@ export class Trainer {
       for (const { path, dropout } of this.#dropouts) {
         dropout.seed = seedFor(this.recipe.seed, "dropout", path, step, part);
       }
-      const losses = this.#accumulate(pixels, labels, seedFor(this.recipe.seed, "mixup", step, part));
+      const losses = this.#accumulate(pixels, labels, part, seedFor(this.recipe.seed, "mixup", step, part));
       loss += losses.loss / accumulation;
       labelLoss += losses.labelLoss / accumulation;
     }
@@ -187,7 +204,12 @@ export class Trainer {
   }
 
   /** Forward and backward of one part; the gradients add up to the mean over the whole batch. */
-  #accumulate(pixels: Uint8Array, labels: Int32Array, mixupSeed: number): { loss: number; labelLoss: number } {
+  #accumulate(
+    pixels: Uint8Array,
+    labels: Int32Array,
+    part: number,
+    mixupSeed: number,
+  ): { loss: number; labelLoss: number } {
     const { recipe, device } = this;
     return scope(() => {
       const clean = {
@@ -198,20 +220,13 @@ export class Trainer {
         ? mixup(clean.images, clean.targets, recipe.mixup, drawMixup(recipe.mixup, mixupSeed))
         : clean;
       const targets = this.#classWeights ? mul(unweighted, this.#classWeights) : unweighted;
-      const { logits, auxiliary } = this.#forward(toDType(images, COMPUTE_DTYPE[recipe.precision]));
+      const [logits, auxiliary] = this.#passes.forward(images);
       const labelLoss = crossEntropy(logits, targets);
       const supervised = auxiliary ? add(labelLoss, crossEntropy(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
       const loss = this.#withDistillation(supervised, logits, images);
-      backward(mulScalar(loss, this.scaler.scale / recipe.accumulation));
+      this.#passes.backward(mulScalar(loss, this.scaler.scale / recipe.accumulation), part > 0);
       return { loss: loss.item(), labelLoss: labelLoss.item() };
     });
-  }
-
-  /** Float32 logits, and those of an auxiliary classifier where the model has one. */
-  #forward(images: Tensor): { logits: Tensor; auxiliary?: Tensor | undefined } {
-    if (!(this.model instanceof AuxiliaryNetwork)) return { logits: toDType(this.model.forward(images), "float32") };
-    const { logits, auxiliary } = this.model.forwardWithAuxiliary(images);
-    return { logits: toDType(logits, "float32"), auxiliary: auxiliary && toDType(auxiliary, "float32") };
   }
 
   #withDistillation(supervised: Tensor, logits: Tensor, images: Tensor): Tensor {
@@ -228,7 +243,7 @@ export class Trainer {
    */
   evaluate(batches: AsyncIterable<Batch>): Promise<Evaluation> {
     const { model, data, device } = this;
-    const run = () => evaluate(model, batches, { format: data.train, device });
+    const run = () => evaluate(model, batches, { format: data.train, device, logits: this.#passes.evaluation() });
     return this.#withMasters(() => (this.#ema ? this.#ema.applied(model, run) : run()));
   }
 
@@ -287,6 +302,7 @@ export class Trainer {
   }
 
   dispose(): void {
+    this.#passes.dispose();
     this.model.dispose();
     this.#optimizer.dispose();
     this.#ema?.dispose();

@@ -1,0 +1,15 @@
+/**
+ * Which engine computes a network's passes: "plain", libtorch operator by operator; "fast", compiled from the same model with oneDNN's primitives
+ * and fused loops between them, on CPUs; "auto", the fast one where it can.
+ */
+export type EngineName = "auto" | "fast" | "plain";
+
+export const ENGINE_NAMES: readonly EngineName[] = ["auto", "fast", "plain"];
+
+export interface EngineChoice {
+  readonly engine: EngineName;
+  /** Whether the fast engine may compute convolutions by Winograd's algorithm. */
+  readonly winograd: boolean;
+}
+
+export const DEFAULT_ENGINE: EngineChoice = { engine: "auto", winograd: true };

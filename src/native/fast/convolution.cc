@@ -1,0 +1,338 @@
+// Convolutions by oneDNN, each pass by the algorithm it was told.
+#include <cstring>
+#include <algorithm>
+#include <chrono>
+
+#include "program.h"
+
+namespace knack::fast {
+
+namespace {
+
+memory::dims dims(const std::array<int64_t, 2>& pair) { return {pair[0], pair[1]}; }
+
+memory::dims weightDims(int64_t outChannels, int64_t inChannels, const Geometry& g) {
+  if (g.groups == 1) return {outChannels, inChannels, g.kernel[0], g.kernel[1]};
+  return {g.groups, outChannels / g.groups, inChannels / g.groups, g.kernel[0], g.kernel[1]};
+}
+
+bool isDepthwise(int64_t outChannels, int64_t inChannels, const Geometry& g) {
+  return g.groups == inChannels && g.groups == outChannels;
+}
+
+// The same convolution over whole blocks of channels; depthwise ones then have more groups, others of several groups stay as they are.
+memory::dims wholeWeightDims(const Value& output, const Value& input, const Geometry& g) {
+  if (g.groups == 1) return weightDims(output.allChannels(), input.allChannels(), g);
+  if (!isDepthwise(output.c, input.c, g)) return weightDims(output.c, input.c, g);
+  Geometry wider = g;
+  wider.groups = output.allChannels();
+  return weightDims(output.allChannels(), input.allChannels(), wider);
+}
+
+memory::format_tag plainWeight(const Geometry& g) {
+  return g.groups == 1 ? memory::format_tag::abcd : memory::format_tag::abcde;
+}
+
+dnnl::algorithm algorithmOf(Algorithm algorithm) {
+  return algorithm == Algorithm::Winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct;
+}
+
+struct Shapes {
+  memory::desc source, weight, destination;
+  memory::dims stride, before, after;
+};
+
+using Forward = dnnl::convolution_forward;
+using BackwardData = dnnl::convolution_backward_data;
+using BackwardWeights = dnnl::convolution_backward_weights;
+
+Forward::primitive_desc describeForward(const dnnl::engine& engine, bool training, Algorithm algorithm, const Shapes& s,
+                                        const memory::desc* bias, const dnnl::primitive_attr& attributes) {
+  const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+  const auto by = algorithmOf(algorithm);
+  return bias ? Forward::primitive_desc({kind, by, s.source, s.weight, *bias, s.destination, s.stride, s.before, s.after},
+                                        attributes, engine)
+              : Forward::primitive_desc({kind, by, s.source, s.weight, s.destination, s.stride, s.before, s.after},
+                                        attributes, engine);
+}
+
+// Weights [out][in][window] inside those of whole blocks of channels, which oneDNN reads: the rest are zeros.
+class PaddedWeights {
+ public:
+  PaddedWeights(const memory::dims& own, const memory::dims& whole)
+      : whole_(product(whole, 0)),
+        columns_(product(own, own.size() - 3)),
+        wholeColumns_(product(whole, whole.size() - 3)),
+        rows_(product(own, 0) / columns_) {}
+
+  std::vector<float> make() const { return std::vector<float>(whole_, 0.0f); }
+  void fill(const float* own, float* whole) const {
+    for (size_t row = 0; row < rows_; ++row) {
+      std::memcpy(whole + row * wholeColumns_, own + row * columns_, columns_ * sizeof(float));
+    }
+  }
+  void take(const float* whole, float* own, bool add) const {
+    for (size_t row = 0; row < rows_; ++row) {
+      for (size_t i = 0; i < columns_; ++i) {
+        own[row * columns_ + i] = whole[row * wholeColumns_ + i] + (add ? own[row * columns_ + i] : 0);
+      }
+    }
+  }
+
+ private:
+  static size_t product(const memory::dims& dims, size_t from) {
+    size_t result = 1;
+    for (size_t i = from; i < dims.size(); ++i) result *= static_cast<size_t>(dims[i]);
+    return result;
+  }
+
+  size_t whole_, columns_, wholeColumns_, rows_;
+};
+
+class Convolution final : public Operation {
+ public:
+  Convolution(Program& program, Value& input, Value& output, const ConvolutionOptions& options)
+      : program_(program), input_(input), output_(output), options_(options) {
+    const Geometry& g = options.geometry;
+    const bool training = program.settings.training;
+    output.needsGradient = input.needsGradient || options.weight.gradient != nullptr;
+    // The images come in as whatever the first convolution likes best.
+    const memory::desc source = input.anyLayout
+                                    ? memory::desc({input.n, input.c, input.h, input.w}, program.dataType(),
+                                                   memory::format_tag::any)
+                                    : input.layout;
+    whole_ = wholeWeightDims(output, input, g);
+    own_ = weightDims(output.c, input.c, g);
+    const memory::dims& weight = whole_;
+    const int64_t wholeInput = g.groups == 1 ? whole_[1] : whole_[0] * whole_[2];
+    const int64_t wholeOutput = g.groups == 1 ? whole_[0] : whole_[0] * whole_[1];
+    if (wholeInput != input.allChannels() || wholeOutput != output.allChannels()) {
+      throw Unsupported("a convolution in groups that do not fill blocks of channels");
+    }
+    const memory::desc any(weight, program.dataType(), memory::format_tag::any);
+    const memory::desc any32(weight, memory::data_type::f32, memory::format_tag::any);
+    Shapes shapes = {source, any, output.layout, dims(g.stride), dims(g.before), dims(g.after)};
+    const memory::desc bias({output.allChannels()}, memory::data_type::f32, memory::format_tag::a);
+
+    forward_ = describeForward(program.engine, training, options.algorithms[0], shapes,
+                               options.bias.data ? &bias : nullptr, attributes());
+    input.layout = forward_.src_desc();
+    shapes.source = input.layout;
+    if (!training) return;
+    const auto hint = describeForward(program.engine, true, Algorithm::Direct, shapes, nullptr, {});
+    if (input.needsGradient) {
+      const auto by = options.algorithms[1];
+      const auto forHint = by == options.algorithms[0] ? forward_ : hintFor(by, shapes);
+      data_ = BackwardData::primitive_desc(
+          {algorithmOf(by), shapes.source, any, shapes.destination, shapes.stride, shapes.before, shapes.after},
+          program.engine, forHint);
+    }
+    if (options.weight.gradient) {
+      const auto by = options.algorithms[2];
+      const auto forHint = by == options.algorithms[0] ? forward_ : hintFor(by, shapes);
+      weights_ = BackwardWeights::primitive_desc(
+          {algorithmOf(by), shapes.source, any32, shapes.destination, shapes.stride, shapes.before, shapes.after},
+          program.engine, forHint);
+    }
+  }
+
+  const char* kind() const override { return "convolution"; }
+
+  void planForward(int moment) override {
+    program_.read(input_, moment);
+    if (options_.residual) {
+      program_.read(*options_.residual, moment);
+      // The sum is made in the residual's place where nobody reads it later.
+      if (options_.residual->lastRead == moment) {
+        output_.data = options_.residual->data;
+        inPlace_ = true;
+      }
+    }
+    program_.write(output_, moment);
+  }
+
+  void planBackward(int moment) override {
+    if (!output_.needsGradient) return;
+    gradient_ = program_.wholeGradient(output_, moment);
+    if (!gradient_) return;
+    if (weights_) program_.read(input_, moment);
+    if (data_) share_ = program_.addGradient(input_, moment);
+  }
+
+  void bind() override {
+    const memory::desc plain(whole_, memory::data_type::f32, plainWeight(options_.geometry));
+    const PaddedWeights padding(own_, whole_);
+    if (own_ != whole_) padded_ = padding.make();
+    plain_ = memory(plain, program_.engine, own_ == whole_ ? options_.weight.data : padded_.data());
+    forwardWeight_ = memory(forward_.weights_desc(), program_.engine);
+    loads_.emplace_back(dnnl::reorder(plain_, forwardWeight_), &forwardWeight_);
+    forwardArguments_ = {{DNNL_ARG_SRC, bound(program_, forward_.src_desc(), input_.data)},
+                         {DNNL_ARG_WEIGHTS, forwardWeight_},
+                         {DNNL_ARG_DST, bound(program_, forward_.dst_desc(), output_.data)}};
+    if (options_.bias.data) {
+      paddedBias_.assign(output_.allChannels(), 0);
+      forwardArguments_[DNNL_ARG_BIAS] = memory(forward_.bias_desc(), program_.engine, paddedBias_.data());
+    }
+    forwardPrimitive_ = Forward(forward_);
+    if (data_ && gradient_) {
+      dataWeight_ = data_.weights_desc() == forward_.weights_desc() ? forwardWeight_
+                                                                    : memory(data_.weights_desc(), program_.engine);
+      if (data_.weights_desc() != forward_.weights_desc()) {
+        loads_.emplace_back(dnnl::reorder(plain_, dataWeight_), &dataWeight_);
+      }
+      dataArguments_ = {{DNNL_ARG_DIFF_DST, bound(program_, data_.diff_dst_desc(), gradient_)},
+                        {DNNL_ARG_WEIGHTS, dataWeight_},
+                        {DNNL_ARG_DIFF_SRC, bound(program_, data_.diff_src_desc(), share_)}};
+      dataPrimitive_ = BackwardData(data_);
+    }
+    if (weights_ && gradient_) {
+      blockedGradient_ = memory(weights_.diff_weights_desc(), program_.engine);
+      if (own_ != whole_) paddedGradient_ = padding.make();
+      plainGradient_ =
+          memory(plain, program_.engine, own_ == whole_ ? options_.weight.gradient : paddedGradient_.data());
+      weightArguments_ = {{DNNL_ARG_SRC, bound(program_, weights_.src_desc(), input_.data)},
+                          {DNNL_ARG_DIFF_DST, bound(program_, weights_.diff_dst_desc(), gradient_)},
+                          {DNNL_ARG_DIFF_WEIGHTS, blockedGradient_}};
+      weightPrimitive_ = BackwardWeights(weights_);
+      store_ = dnnl::reorder(blockedGradient_, plainGradient_);
+      dnnl::post_ops sum;
+      sum.append_sum(1);
+      dnnl::primitive_attr attributes;
+      attributes.set_post_ops(sum);
+      add_ = dnnl::reorder(dnnl::reorder::primitive_desc(blockedGradient_, plainGradient_, attributes));
+    }
+  }
+
+  void loadParameters() override {
+    if (own_ != whole_) PaddedWeights(own_, whole_).fill(options_.weight.data, padded_.data());
+    if (options_.bias.data) std::copy_n(options_.bias.data, output_.c, paddedBias_.data());
+    for (auto& [reorder, target] : loads_) reorder.execute(program_.stream, plain_, *target);
+  }
+
+  void forward() override {
+    if (options_.residual && !inPlace_) {
+      std::memcpy(output_.data->address, options_.residual->data->address, program_.bytesOf(output_));
+    }
+    forwardPrimitive_.execute(program_.stream, forwardArguments_);
+  }
+
+  void backward() override {
+    if (!gradient_) return;
+    program_.gatherGradient(output_);
+    if (weights_) {
+      weightPrimitive_.execute(program_.stream, weightArguments_);
+      const bool add = program_.accumulating();
+      (add && own_ == whole_ ? add_ : store_).execute(program_.stream, blockedGradient_, plainGradient_);
+      if (own_ != whole_) {
+        PaddedWeights(own_, whole_).take(paddedGradient_.data(), options_.weight.gradient, add);
+      }
+    }
+    if (data_) dataPrimitive_.execute(program_.stream, dataArguments_);
+  }
+
+ private:
+  dnnl::primitive_attr attributes() const {
+    dnnl::primitive_attr attributes;
+    dnnl::post_ops after;
+    const auto& [low, high, _] = options_.clamp;
+    if (options_.residual) after.append_sum(1);
+    if (low == 0 && high == INFINITY) after.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+    else if (low != -INFINITY || high != INFINITY) after.append_eltwise(1, dnnl::algorithm::eltwise_clip, low, high);
+    if (after.len() > 0) attributes.set_post_ops(after);
+    return attributes;
+  }
+
+  Forward::primitive_desc hintFor(Algorithm algorithm, const Shapes& shapes) const {
+    return describeForward(program_.engine, true, algorithm, shapes, nullptr, {});
+  }
+
+  Program& program_;
+  Value& input_;
+  Value& output_;
+  ConvolutionOptions options_;
+  Forward::primitive_desc forward_;
+  BackwardData::primitive_desc data_;
+  BackwardWeights::primitive_desc weights_;
+  Buffer* gradient_ = nullptr;
+  Buffer* share_ = nullptr;
+  bool inPlace_ = false;
+  // The weights' own sizes, and those of whole blocks of channels. Where they differ, `padded_` stands between.
+  memory::dims own_, whole_;
+  std::vector<float> padded_, paddedGradient_, paddedBias_;
+  memory plain_, forwardWeight_, dataWeight_, blockedGradient_, plainGradient_;
+  std::vector<std::pair<dnnl::reorder, memory*>> loads_;
+  dnnl::primitive forwardPrimitive_, dataPrimitive_, weightPrimitive_;
+  dnnl::reorder store_, add_;
+  Arguments forwardArguments_, dataArguments_, weightArguments_;
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> makeConvolution(Program& program, Value& input, Value& output,
+                                           const ConvolutionOptions& options) {
+  return std::make_unique<Convolution>(program, input, output, options);
+}
+
+double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels, const Geometry& g, bool bf16,
+                       Algorithm algorithm, int pass, int repeats) {
+  dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  const auto type = bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  const auto [n, c, h, w] = images;
+  const auto out = [&](int axis, int64_t size) {
+    return (size + g.before[axis] + g.after[axis] - g.kernel[axis]) / g.stride[axis] + 1;
+  };
+  const auto blocked = memory::format_tag::aBcd16b, any = memory::format_tag::any;
+  const memory::dims weight = weightDims(outChannels, c, g);
+  Shapes s = {{{n, c, h, w}, type, c < kBlock && g.groups == 1 ? any : blocked},
+              {weight, type, any},
+              {{n, outChannels, out(0, h), out(1, w)}, type, blocked},
+              dims(g.stride),
+              dims(g.before),
+              dims(g.after)};
+  try {
+    const auto forward = describeForward(engine, true, algorithm, s, nullptr, {});
+    s.source = forward.src_desc();
+    const auto filled = [&](const memory::desc& layout) {
+      memory result(layout, engine);
+      std::memset(result.get_data_handle(), 0, layout.get_size());
+      return result;
+    };
+    dnnl::primitive primitive;
+    Arguments arguments;
+    if (pass == 0) {
+      primitive = Forward(forward);
+      arguments = {{DNNL_ARG_SRC, filled(forward.src_desc())},
+                   {DNNL_ARG_WEIGHTS, filled(forward.weights_desc())},
+                   {DNNL_ARG_DST, filled(forward.dst_desc())}};
+    } else if (pass == 1) {
+      const BackwardData::primitive_desc data(
+          {algorithmOf(algorithm), s.source, s.weight, s.destination, s.stride, s.before, s.after}, engine, forward);
+      primitive = BackwardData(data);
+      arguments = {{DNNL_ARG_DIFF_DST, filled(data.diff_dst_desc())},
+                   {DNNL_ARG_WEIGHTS, filled(data.weights_desc())},
+                   {DNNL_ARG_DIFF_SRC, filled(data.diff_src_desc())}};
+    } else {
+      const memory::desc gradient(weight, memory::data_type::f32, any);
+      const BackwardWeights::primitive_desc weights(
+          {algorithmOf(algorithm), s.source, gradient, s.destination, s.stride, s.before, s.after}, engine, forward);
+      primitive = BackwardWeights(weights);
+      arguments = {{DNNL_ARG_SRC, filled(weights.src_desc())},
+                   {DNNL_ARG_DIFF_DST, filled(weights.diff_dst_desc())},
+                   {DNNL_ARG_DIFF_WEIGHTS, filled(weights.diff_weights_desc())}};
+    }
+    std::vector<double> seconds;
+    for (int i = -1; i < repeats; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      primitive.execute(stream, arguments);
+      stream.wait();
+      if (i >= 0) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    std::sort(seconds.begin(), seconds.end());
+    return seconds[seconds.size() / 2];
+  } catch (const dnnl::error&) {
+    return -1;
+  }
+}
+
+}  // namespace knack::fast

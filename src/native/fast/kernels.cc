@@ -1,0 +1,283 @@
+#include "kernels.h"
+
+#include <cstring>
+
+namespace knack::fast {
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define KNACK_WIDEST __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#else
+#define KNACK_WIDEST
+#endif
+#define KNACK_INLINE static inline __attribute__((always_inline))
+
+namespace {
+
+KNACK_INLINE float load(float value) { return value; }
+KNACK_INLINE float load(bfloat16 value) {
+  const uint32_t bits = static_cast<uint32_t>(value) << 16;
+  float result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+KNACK_INLINE void store(float* place, float value) { *place = value; }
+// Rounds to nearest, ties to even; a NaN stays one.
+KNACK_INLINE void store(bfloat16* place, float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  *place = static_cast<bfloat16>(value != value ? 0x7fc0 : rounded);
+}
+
+// NaN goes through, as in libtorch.
+KNACK_INLINE float clamp(float value, float low, float high) {
+  value = value < low ? low : value;
+  return value > high ? high : value;
+}
+
+// Pixels that fit the first cache with room to spare: their second reading costs little.
+constexpr size_t kChunk = 256;
+
+template <typename T>
+KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, float* mean, float* squares) {
+  float count = 0;
+  for (int c = 0; c < kBlock; ++c) mean[c] = squares[c] = 0;
+  for (size_t start = 0; start < pixels; start += kChunk) {
+    const size_t size = pixels - start < kChunk ? pixels - start : kChunk;
+    const T* chunk = x + start * kBlock;
+    float sum[kBlock] = {}, local[kBlock] = {};
+    for (size_t p = 0; p < size; ++p) {
+      for (int c = 0; c < kBlock; ++c) sum[c] += load(chunk[p * kBlock + c]);
+    }
+    float middle[kBlock];
+    const float inverse = 1.0f / static_cast<float>(size);
+    for (int c = 0; c < kBlock; ++c) middle[c] = sum[c] * inverse;
+    for (size_t p = 0; p < size; ++p) {
+      for (int c = 0; c < kBlock; ++c) {
+        const float deviation = load(chunk[p * kBlock + c]) - middle[c];
+        local[c] += deviation * deviation;
+      }
+    }
+    // Chan, Golub and LeVeque: statistics of two parts joined.
+    const float added = static_cast<float>(size), total = count + added;
+    const float share = added / total, weight = count * added / total;
+    for (int c = 0; c < kBlock; ++c) {
+      const float difference = middle[c] - mean[c];
+      mean[c] += difference * share;
+      squares[c] += local[c] + difference * difference * weight;
+    }
+    count = total;
+  }
+}
+
+template <bool WithResidual, typename T>
+KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, size_t pixels, const float* scale,
+                                const float* shift, float low, float high) {
+  float a[kBlock], b[kBlock];
+  for (int c = 0; c < kBlock; ++c) a[c] = scale[c], b[c] = shift[c];
+  for (size_t p = 0; p < pixels; ++p) {
+    for (int c = 0; c < kBlock; ++c) {
+      const size_t i = p * kBlock + c;
+      float value = load(x[i]) * a[c] + b[c];
+      if (WithResidual) value += load(residual[i]);
+      store(y + i, clamp(value, low, high));
+    }
+  }
+}
+
+enum class GateBy { Nothing, Output, Input };
+
+template <GateBy By, bool Two, bool Write, typename T>
+KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate<T>& gate, T* gated, size_t pixels,
+                             const float* mean, float* sum, float* product) {
+  float middle[kBlock], a[kBlock] = {}, b[kBlock] = {};
+  for (int c = 0; c < kBlock; ++c) middle[c] = mean[c], sum[c] = product[c] = 0;
+  if (By == GateBy::Input) {
+    for (int c = 0; c < kBlock; ++c) a[c] = gate.scale[c], b[c] = gate.shift[c];
+  }
+  const float low = gate.window.low, high = gate.window.high;
+  for (size_t start = 0; start < pixels; start += kChunk) {
+    const size_t end = start + kChunk < pixels ? start + kChunk : pixels;
+    float sums[kBlock] = {}, products[kBlock] = {};
+    for (size_t p = start; p < end; ++p) {
+      for (int c = 0; c < kBlock; ++c) {
+        const size_t i = p * kBlock + c;
+        const float input = load(x[i]);
+        float value = load(g[i]);
+        if (Two) value += load(g2[i]);
+        if (By == GateBy::Output) {
+          const float y = load(gate.output[i]);
+          value = (y > low) & (y < high) ? value : 0.0f;
+        }
+        if (By == GateBy::Input) {
+          const float y = input * a[c] + b[c];
+          value = (y > low) & (y < high) ? value : 0.0f;
+        }
+        if (Write) store(gated + i, value);
+        sums[c] += value;
+        products[c] += value * (input - middle[c]);
+      }
+    }
+    for (int c = 0; c < kBlock; ++c) sum[c] += sums[c], product[c] += products[c];
+  }
+}
+
+template <bool Gated, typename T>
+KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate<T>* gate, T* dx, size_t pixels, const float* mean,
+                            const float* a, const float* b, const float* c0) {
+  float m[kBlock], ka[kBlock], kb[kBlock], kc[kBlock], scale[kBlock] = {}, shift[kBlock] = {};
+  for (int c = 0; c < kBlock; ++c) m[c] = mean[c], ka[c] = a[c], kb[c] = b[c], kc[c] = c0[c];
+  float low = 0, high = 0;
+  if (Gated) {
+    for (int c = 0; c < kBlock; ++c) scale[c] = gate->scale[c], shift[c] = gate->shift[c];
+    low = gate->window.low, high = gate->window.high;
+  }
+  for (size_t p = 0; p < pixels; ++p) {
+    for (int c = 0; c < kBlock; ++c) {
+      const size_t i = p * kBlock + c;
+      const float input = load(x[i]);
+      float value = load(g[i]);
+      if (Gated) {
+        const float y = input * scale[c] + shift[c];
+        value = (y > low) & (y < high) ? value : 0.0f;
+      }
+      store(dx + i, ka[c] * value + kb[c] * (input - m[c]) + kc[c]);
+    }
+  }
+}
+
+template <bool Two, typename T>
+KNACK_INLINE void addLoop(const T* a, const T* b, T* y, size_t count, float low, float high) {
+  for (size_t i = 0; i < count; ++i) {
+    float value = load(a[i]);
+    if (Two) value += load(b[i]);
+    store(y + i, clamp(value, low, high));
+  }
+}
+
+template <typename T>
+KNACK_INLINE void gateLoop(const T* g, const T* y, T* result, size_t count, Window window) {
+  for (size_t i = 0; i < count; ++i) {
+    const float value = load(y[i]);
+    store(result + i, (value > window.low) & (value < window.high) ? load(g[i]) : 0.0f);
+  }
+}
+
+template <typename T>
+KNACK_INLINE void sumLoop(const T* x, size_t pixels, float* sum) {
+  float sums[kBlock] = {};
+  for (size_t p = 0; p < pixels; ++p) {
+    for (int c = 0; c < kBlock; ++c) sums[c] += load(x[p * kBlock + c]);
+  }
+  for (int c = 0; c < kBlock; ++c) sum[c] = sums[c];
+}
+
+template <typename T>
+KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels) {
+  float values[kBlock];
+  for (int c = 0; c < kBlock; ++c) values[c] = value[c];
+  for (size_t p = 0; p < pixels; ++p) {
+    for (int c = 0; c < kBlock; ++c) store(y + p * kBlock + c, values[c]);
+  }
+}
+
+// The compiler makes the forms of plain functions only, so each kernel has one for each element type.
+#define KNACK_FORMS(T, name)                                                                                             \
+  KNACK_WIDEST void statistics_##name(const T* x, size_t pixels, float* mean, float* squares) {                          \
+    statisticsLoop(x, pixels, mean, squares);                                                                            \
+  }                                                                                                                      \
+  KNACK_WIDEST void normalise_##name(const T* x, const T* residual, T* y, size_t pixels, const float* scale,             \
+                                     const float* shift, float low, float high) {                                        \
+    if (residual) normaliseLoop<true>(x, residual, y, pixels, scale, shift, low, high);                                  \
+    else normaliseLoop<false>(x, residual, y, pixels, scale, shift, low, high);                                          \
+  }                                                                                                                      \
+  KNACK_WIDEST void reduce_##name(const T* g, const T* g2, const T* x, const Gate<T>& gate, T* gated, size_t pixels,     \
+                                  const float* mean, float* sum, float* product) {                                       \
+    if (gate.output) {                                                                                                   \
+      if (g2) reduceLoop<GateBy::Output, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                 \
+      else reduceLoop<GateBy::Output, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                   \
+    } else if (gate.scale) {                                                                                             \
+      if (g2) reduceLoop<GateBy::Input, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                  \
+      else if (gated) reduceLoop<GateBy::Input, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);         \
+      else reduceLoop<GateBy::Input, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);                   \
+    } else {                                                                                                             \
+      if (g2) reduceLoop<GateBy::Nothing, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                \
+      else if (gated) reduceLoop<GateBy::Nothing, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);       \
+      else reduceLoop<GateBy::Nothing, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);                 \
+    }                                                                                                                    \
+  }                                                                                                                      \
+  KNACK_WIDEST void apply_##name(const T* g, const T* x, const Gate<T>* gate, T* dx, size_t pixels, const float* mean,   \
+                                 const float* a, const float* b, const float* c) {                                       \
+    if (gate) applyLoop<true>(g, x, gate, dx, pixels, mean, a, b, c);                                                    \
+    else applyLoop<false>(g, x, gate, dx, pixels, mean, a, b, c);                                                        \
+  }                                                                                                                      \
+  KNACK_WIDEST void add_##name(const T* a, const T* b, T* y, size_t count, float low, float high) {                      \
+    if (b) addLoop<true>(a, b, y, count, low, high);                                                                     \
+    else addLoop<false>(a, b, y, count, low, high);                                                                      \
+  }                                                                                                                      \
+  KNACK_WIDEST void gate_##name(const T* g, const T* y, T* result, size_t count, Window window) {                        \
+    gateLoop(g, y, result, count, window);                                                                               \
+  }                                                                                                                      \
+  KNACK_WIDEST void sum_##name(const T* x, size_t pixels, float* sum) { sumLoop(x, pixels, sum); }                       \
+  KNACK_WIDEST void spread_##name(const float* value, T* y, size_t pixels) { spreadLoop(value, y, pixels); }
+
+KNACK_FORMS(float, f32)
+KNACK_FORMS(bfloat16, bf16)
+
+}  // namespace
+
+#define KNACK_EXPORT(T, name)                                                                                           \
+  template <>                                                                                                           \
+  void channelStatistics<T>(const T* x, size_t pixels, float* mean, float* squares) {                                   \
+    statistics_##name(x, pixels, mean, squares);                                                                        \
+  }                                                                                                                     \
+  template <>                                                                                                           \
+  void normalise<T>(const T* x, const T* residual, T* y, size_t pixels, const float* scale, const float* shift,         \
+                    float low, float high) {                                                                            \
+    normalise_##name(x, residual, y, pixels, scale, shift, low, high);                                                  \
+  }                                                                                                                     \
+  template <>                                                                                                           \
+  void reduceGradient<T>(const T* g, const T* g2, const T* x, const Gate<T>& gate, T* gated, size_t pixels,             \
+                         const float* mean, float* sum, float* product) {                                               \
+    reduce_##name(g, g2, x, gate, gated, pixels, mean, sum, product);                                                   \
+  }                                                                                                                     \
+  template <>                                                                                                           \
+  void applyGradient<T>(const T* g, const T* x, const Gate<T>* gate, T* dx, size_t pixels, const float* mean,           \
+                        const float* a, const float* b, const float* c) {                                               \
+    apply_##name(g, x, gate, dx, pixels, mean, a, b, c);                                                                \
+  }                                                                                                                     \
+  template <>                                                                                                           \
+  void addClamped<T>(const T* a, const T* b, T* y, size_t count, float low, float high) {                               \
+    add_##name(a, b, y, count, low, high);                                                                              \
+  }                                                                                                                     \
+  template <>                                                                                                           \
+  void gateGradient<T>(const T* g, const T* y, T* result, size_t count, Window window) {                                \
+    gate_##name(g, y, result, count, window);                                                                           \
+  }                                                                                                                     \
+  template <>                                                                                                           \
+  void sumPixels<T>(const T* x, size_t pixels, float* sum) {                                                            \
+    sum_##name(x, pixels, sum);                                                                                         \
+  }                                                                                                                     \
+  template <>                                                                                                           \
+  void spreadPixels<T>(const float* value, T* y, size_t pixels) {                                                       \
+    spread_##name(value, y, pixels);                                                                                    \
+  }
+
+KNACK_EXPORT(float, f32)
+KNACK_EXPORT(bfloat16, bf16)
+
+float toFloat(float value) { return value; }
+float toFloat(bfloat16 value) { return load(value); }
+template <>
+float fromFloat<float>(float value) {
+  return value;
+}
+template <>
+bfloat16 fromFloat<bfloat16>(float value) {
+  bfloat16 result;
+  store(&result, value);
+  return result;
+}
+
+}  // namespace knack::fast

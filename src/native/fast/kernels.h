@@ -1,0 +1,70 @@
+// The loops over activations that oneDNN has no fused form of. They work on [pixels][kBlock] pieces of the blocked layout: kBlock channels of
+// one image side by side. Each is compiled for AVX-512, AVX2 and the plain CPU, and the right form is chosen when the addon loads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace knack::fast {
+
+// Channels that lie side by side.
+constexpr int kBlock = 16;
+
+using bfloat16 = uint16_t;
+
+// What an activation lets through: everything above `low` and below `high`, both exclusive.
+struct Window {
+  float low;
+  float high;
+};
+
+// Mean and sum of squared deviations of each channel over the pixels.
+template <typename T>
+void channelStatistics(const T* x, size_t pixels, float* mean, float* squares);
+
+// y = min(max(x scale + shift (+ residual), low), high); residual may be null, y may be x or residual.
+template <typename T>
+void normalise(const T* x, const T* residual, T* y, size_t pixels, const float* scale, const float* shift, float low,
+               float high);
+
+// How the gradient that arrives at a normalisation is stopped where the activation was flat.
+template <typename T>
+struct Gate {
+  const T* output;     // the activation's result; null: it is computed again from x
+  const float* scale;  // used where `output` is null
+  const float* shift;
+  Window window;
+};
+
+// The gradient g (+ g2), gated: its sum, and its sum times (x - mean), for each channel. Written to `gated` unless that is null; g may be `gated`.
+template <typename T>
+void reduceGradient(const T* g, const T* g2, const T* x, const Gate<T>& gate, T* gated, size_t pixels, const float* mean,
+                    float* sum, float* product);
+
+// dx = a g + b (x - mean) + c; g is gated first where `gate` is not null. dx may be g.
+template <typename T>
+void applyGradient(const T* g, const T* x, const Gate<T>* gate, T* dx, size_t pixels, const float* mean, const float* a,
+                   const float* b, const float* c);
+
+// y = min(max(a + b, low), high); b may be null, y may be a.
+template <typename T>
+void addClamped(const T* a, const T* b, T* y, size_t count, float low, float high);
+
+// g <- g where the window lets y through, else 0.
+template <typename T>
+void gateGradient(const T* g, const T* y, T* result, size_t count, Window window);
+
+// The sum of each channel over the pixels.
+template <typename T>
+void sumPixels(const T* x, size_t pixels, float* sum);
+
+// Each pixel <- value.
+template <typename T>
+void spreadPixels(const float* value, T* y, size_t pixels);
+
+float toFloat(float value);
+float toFloat(bfloat16 value);
+template <typename T>
+T fromFloat(float value);
+
+}  // namespace knack::fast

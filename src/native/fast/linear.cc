@@ -1,0 +1,143 @@
+// Fully connected layers by oneDNN.
+#include "program.h"
+
+namespace knack::fast {
+
+namespace {
+
+using Forward = dnnl::inner_product_forward;
+using BackwardData = dnnl::inner_product_backward_data;
+using BackwardWeights = dnnl::inner_product_backward_weights;
+
+class Linear final : public Operation {
+ public:
+  Linear(Program& program, Value& input, Value& output, const Parameter& weight, const Parameter& bias)
+      : program_(program), input_(input), output_(output), weight_(weight), bias_(bias) {
+    output.needsGradient = input.needsGradient || weight.gradient || bias.gradient;
+    const auto kind =
+        program.settings.training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+    const memory::dims dims = {output.c, input.c};
+    const memory::desc any(dims, program.dataType(), memory::format_tag::any);
+    const memory::desc any32(dims, memory::data_type::f32, memory::format_tag::any);
+    const memory::desc biasLayout({output.c}, memory::data_type::f32, memory::format_tag::a);
+    forward_ = bias.data ? Forward::primitive_desc({kind, input.layout, any, biasLayout, output.layout}, program.engine)
+                         : Forward::primitive_desc({kind, input.layout, any, output.layout}, program.engine);
+    if (!program.settings.training) return;
+    if (input.needsGradient) data_ = BackwardData::primitive_desc({input.layout, any, gradientLayout()}, program.engine, forward_);
+    if (weight.gradient) {
+      weights_ = bias.gradient
+                     ? BackwardWeights::primitive_desc({input.layout, any32, biasLayout, gradientLayout()}, program.engine, forward_)
+                     : BackwardWeights::primitive_desc({input.layout, any32, gradientLayout()}, program.engine, forward_);
+    }
+  }
+
+  const char* kind() const override { return "linear"; }
+
+  void planForward(int moment) override {
+    program_.read(input_, moment);
+    program_.write(output_, moment);
+  }
+
+  void planBackward(int moment) override {
+    gradient_ = program_.wholeGradient(output_, moment);
+    if (!gradient_) return;
+    // oneDNN wants the gradient in the compute type, the loss gives float32.
+    if (gradientLayout() != output_.layout) lowered_ = program_.newBuffer(gradientLayout().get_size(), moment);
+    if (weights_) program_.read(input_, moment);
+    if (data_) share_ = program_.addGradient(input_, moment);
+  }
+
+  void bind() override {
+    const memory::desc plain({output_.c, input_.c}, memory::data_type::f32, memory::format_tag::ab);
+    const memory::desc row({output_.c}, memory::data_type::f32, memory::format_tag::a);
+    plain_ = memory(plain, program_.engine, weight_.data);
+    forwardWeight_ = memory(forward_.weights_desc(), program_.engine);
+    loadForward_ = dnnl::reorder(plain_, forwardWeight_);
+    forwardArguments_ = {{DNNL_ARG_SRC, bound(program_, input_.layout, input_.data)},
+                         {DNNL_ARG_WEIGHTS, forwardWeight_},
+                         {DNNL_ARG_DST, bound(program_, output_.layout, output_.data)}};
+    if (bias_.data) forwardArguments_[DNNL_ARG_BIAS] = memory(row, program_.engine, bias_.data);
+    forwardPrimitive_ = Forward(forward_);
+    if (!gradient_) return;
+    whole_ = bound(program_, output_.layout, gradient_);
+    given_ = lowered_ ? bound(program_, gradientLayout(), lowered_) : whole_;
+    if (lowered_) lower_ = dnnl::reorder(whole_, given_);
+    if (data_) {
+      dataWeight_ = memory(data_.weights_desc(), program_.engine);
+      loadData_ = dnnl::reorder(plain_, dataWeight_);
+      dataArguments_ = {{DNNL_ARG_DIFF_DST, given_},
+                        {DNNL_ARG_WEIGHTS, dataWeight_},
+                        {DNNL_ARG_DIFF_SRC, bound(program_, input_.layout, share_)}};
+      dataPrimitive_ = BackwardData(data_);
+    }
+    if (weights_) {
+      made_ = memory(weights_.diff_weights_desc(), program_.engine);
+      result_ = memory(plain, program_.engine, weight_.gradient);
+      weightArguments_ = {{DNNL_ARG_SRC, bound(program_, input_.layout, input_.data)},
+                          {DNNL_ARG_DIFF_DST, given_},
+                          {DNNL_ARG_DIFF_WEIGHTS, made_}};
+      if (bias_.gradient) {
+        madeBias_ = memory(row, program_.engine);
+        weightArguments_[DNNL_ARG_DIFF_BIAS] = madeBias_;
+      }
+      weightPrimitive_ = BackwardWeights(weights_);
+      store_ = dnnl::reorder(made_, result_);
+      dnnl::post_ops sum;
+      sum.append_sum(1);
+      dnnl::primitive_attr attributes;
+      attributes.set_post_ops(sum);
+      add_ = dnnl::reorder(dnnl::reorder::primitive_desc(made_, result_, attributes));
+    }
+  }
+
+  void loadParameters() override {
+    loadForward_.execute(program_.stream, plain_, forwardWeight_);
+    if (dataPrimitive_) loadData_.execute(program_.stream, plain_, dataWeight_);
+  }
+
+  void forward() override { forwardPrimitive_.execute(program_.stream, forwardArguments_); }
+
+  void backward() override {
+    if (!gradient_) return;
+    program_.gatherGradient(output_);
+    if (lowered_) lower_.execute(program_.stream, whole_, given_);
+    if (weights_) {
+      weightPrimitive_.execute(program_.stream, weightArguments_);
+      (program_.accumulating() ? add_ : store_).execute(program_.stream, made_, result_);
+      if (bias_.gradient) {
+        const float* made = static_cast<float*>(madeBias_.get_data_handle());
+        for (int64_t k = 0; k < output_.c; ++k) bias_.gradient[k] = made[k] + (program_.accumulating() ? bias_.gradient[k] : 0);
+      }
+    }
+    if (data_) dataPrimitive_.execute(program_.stream, dataArguments_);
+  }
+
+ private:
+  memory::desc gradientLayout() const {
+    return memory::desc({output_.n, output_.c}, program_.dataType(), memory::format_tag::ab);
+  }
+
+  Program& program_;
+  Value& input_;
+  Value& output_;
+  Parameter weight_, bias_;
+  Forward::primitive_desc forward_;
+  BackwardData::primitive_desc data_;
+  BackwardWeights::primitive_desc weights_;
+  dnnl::primitive forwardPrimitive_, dataPrimitive_, weightPrimitive_;
+  dnnl::reorder loadForward_, loadData_, lower_, store_, add_;
+  Arguments forwardArguments_, dataArguments_, weightArguments_;
+  memory plain_, forwardWeight_, dataWeight_, whole_, given_, made_, madeBias_, result_;
+  Buffer* gradient_ = nullptr;
+  Buffer* lowered_ = nullptr;
+  Buffer* share_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> makeLinear(Program& program, Value& input, Value& output, const Parameter& weight,
+                                      const Parameter& bias) {
+  return std::make_unique<Linear>(program, input, output, weight, bias);
+}
+
+}  // namespace knack::fast

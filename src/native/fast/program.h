@@ -1,0 +1,200 @@
+// A network as a list of operations over activations in blocked memory, with their backward passes: what a Program is made of.
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kernels.h"
+
+namespace knack::fast {
+
+using dnnl::memory;
+using Arguments = std::unordered_map<int, memory>;
+
+// A piece of the program's memory. It is in use from one moment of a step to another; pieces that are never in use together share an address.
+struct Buffer {
+  size_t bytes = 0;
+  int first = 0;
+  int last = 0;
+  char* address = nullptr;
+};
+
+// An activation. Images are blocked: [N][C / kBlock][H][W][kBlock]; vectors are [N][C]. Channels beyond C in the last block are zero.
+struct Value {
+  int64_t n = 0, c = 0, h = 1, w = 1;
+  bool vector = false;
+  bool float32 = false;    // the network's results are, in every precision
+  bool anyLayout = false;  // the first reader chooses: the network's images
+  memory::desc layout;
+  Buffer* data = nullptr;
+  bool needsGradient = false;
+  // Each reader's share of the gradient; the whole is their sum.
+  std::vector<Buffer*> gradients;
+  int lastRead = -1;  // the last operation that reads it, by number
+
+  int64_t blocks() const { return (c + kBlock - 1) / kBlock; }
+  // With those that only fill the last block. oneDNN has fast convolutions for whole blocks.
+  int64_t allChannels() const { return vector || anyLayout ? c : blocks() * kBlock; }
+  size_t pixels() const { return static_cast<size_t>(h * w); }
+};
+
+// A parameter's memory, which JavaScript owns: row-major float32, and where its gradient goes (null where it is frozen).
+struct Parameter {
+  float* data = nullptr;
+  float* gradient = nullptr;
+  size_t size = 0;
+};
+
+// What oneDNN cannot do; JavaScript then takes the plain path.
+struct Unsupported : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Program;
+
+class Operation {
+ public:
+  virtual ~Operation() = default;
+  virtual const char* kind() const = 0;
+  // Says which memory is used when. Moments count up through the forward pass, then through the backward one.
+  virtual void planForward(int moment) = 0;
+  virtual void planBackward(int moment) = 0;
+  // Called once all memory has its address.
+  virtual void bind() = 0;
+  virtual void forward() = 0;
+  virtual void backward() = 0;
+  // Brings changed parameters into the layout that the passes want.
+  virtual void loadParameters() {}
+  double forwardSeconds = 0, backwardSeconds = 0;
+};
+
+struct Settings {
+  bool bfloat16 = false;
+  bool training = false;
+};
+
+class Program {
+ public:
+  explicit Program(Settings settings);
+  ~Program();
+  Program(const Program&) = delete;
+
+  Value& addImages(int64_t n, int64_t c, int64_t h, int64_t w, bool anyLayout = false);
+  Value& addVectors(int64_t n, int64_t c, bool float32 = false);
+  Value& value(size_t index);
+  void add(std::unique_ptr<Operation> operation);
+  // Shares memory out among the buffers and binds the operations to it.
+  void finish();
+
+  void loadParameters();
+  void forward(bool timed);
+  // @param accumulate whether gradients are added to what the parameters' gradients hold.
+  void backward(bool accumulate, bool timed);
+
+  // For operations while they plan:
+  Buffer* newBuffer(size_t bytes, int moment);
+  void read(Value& value, int moment);
+  void write(Value& value, int moment);
+  // The one buffer that holds the sum of the shares once `gatherGradient` has run at that moment; null where nobody wants one.
+  Buffer* wholeGradient(Value& value, int moment);
+  // A new share of a value's gradient.
+  Buffer* addGradient(Value& value, int moment);
+  size_t bytesOf(const Value& value) const;
+
+  // For operations while they run:
+  void gatherGradient(Value& value) const;
+  bool accumulating() const { return accumulating_; }
+  memory::data_type dataType() const { return settings.bfloat16 ? memory::data_type::bf16 : memory::data_type::f32; }
+
+  size_t memoryBytes() const { return arenaBytes_; }
+  const std::vector<std::unique_ptr<Operation>>& operations() const { return operations_; }
+
+  const Settings settings;
+  dnnl::engine engine;
+  dnnl::stream stream;
+
+ private:
+  std::vector<std::unique_ptr<Value>> values_;
+  std::vector<std::unique_ptr<Operation>> operations_;
+  std::vector<std::unique_ptr<Buffer>> buffers_;
+  char* arena_ = nullptr;
+  size_t arenaBytes_ = 0;
+  bool accumulating_ = false;
+};
+
+// What runs on either element type: body(T*) with T float or bfloat16.
+template <typename Body>
+void withElementType(const Program& program, Body body) {
+  if (program.settings.bfloat16) body(static_cast<bfloat16*>(nullptr));
+  else body(static_cast<float*>(nullptr));
+}
+
+inline memory bound(const Program& program, const memory::desc& layout, const Buffer* buffer) {
+  return memory(layout, program.engine, buffer->address);
+}
+
+enum class Algorithm { Direct, Winograd };
+
+struct Geometry {
+  std::array<int64_t, 2> kernel, stride;
+  std::array<int64_t, 2> before, after;  // padding: [top, left], [bottom, right]
+  int64_t groups = 1;
+};
+
+// max(x, low) and min(x, high), infinite where nothing is cut, and what that lets gradients through.
+struct Clamp {
+  float low, high;
+  Window window;
+};
+
+struct ConvolutionOptions {
+  Geometry geometry;
+  std::array<Algorithm, 3> algorithms;  // forward, backward data, backward weights
+  Parameter weight;                     // [out, in / groups, height, width]
+  Parameter bias;                       // [out]; may be none. Only without training
+  Value* residual = nullptr;            // added before the clamp; only without training
+  Clamp clamp;                          // only without training
+};
+
+struct BatchNormOptions {
+  Parameter gamma, beta;
+  float* runningMean;
+  float* runningVariance;
+  float eps, momentum;
+  bool batchStatistics;
+  Value* residual = nullptr;
+  Clamp clamp;
+};
+
+struct PoolingOptions {
+  Geometry geometry;
+  dnnl::algorithm algorithm;
+};
+
+std::unique_ptr<Operation> makeInput(Program&, Value& output, const float* pixels);
+std::unique_ptr<Operation> makeOutput(Program&, Value& input, float* result, const float* gradient);
+std::unique_ptr<Operation> makeConvolution(Program&, Value& input, Value& output, const ConvolutionOptions&);
+std::unique_ptr<Operation> makeBatchNorm(Program&, Value& input, Value& output, const BatchNormOptions&);
+std::unique_ptr<Operation> makePooling(Program&, Value& input, Value& output, const PoolingOptions&);
+std::unique_ptr<Operation> makeGlobalAverage(Program&, Value& input, Value& output);
+std::unique_ptr<Operation> makeLinear(Program&, Value& input, Value& output, const Parameter& weight,
+                                      const Parameter& bias);
+std::unique_ptr<Operation> makeConcatenation(Program&, const std::vector<Value*>& inputs, Value& output);
+std::unique_ptr<Operation> makeChannelPadding(Program&, Value& input, Value& output, int64_t before);
+// a (+ b), clamped; b may be null.
+std::unique_ptr<Operation> makeAddition(Program&, Value& a, Value* b, Value& output, const Clamp&);
+std::unique_ptr<Operation> makeMask(Program&, Value& input, Value& output, const float* mask);
+
+// Median seconds of a convolution's pass by an algorithm, or a negative number where oneDNN has none. pass: 0 forward, 1 backward data, 2 weights.
+double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels, const Geometry&, bool bfloat16,
+                       Algorithm, int pass, int repeats);
+
+}  // namespace knack::fast

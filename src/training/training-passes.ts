@@ -1,0 +1,104 @@
+import type { EngineChoice } from "../fast/engine-name.js";
+import { FastEngine, whereSupported } from "../fast/fast-engine.js";
+import { type FastInference, fastInference } from "../fast/fast-inference.js";
+import { FastTraining } from "../fast/fast-training.js";
+import { AuxiliaryNetwork } from "../models/auxiliary-network.js";
+import type { Module, Parameter } from "../nn/module.js";
+import { backward } from "../tensor/autograd.js";
+import { toDType } from "../tensor/ops.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { COMPUTE_DTYPE, type Precision } from "../tricks/low-precision.js";
+
+export interface TrainingPassesOptions {
+  /** [N, C, H, W] of one pass. */
+  readonly shape: readonly [number, number, number, number];
+  readonly precision: Precision;
+  readonly masters: ReadonlyMap<Parameter, Tensor>;
+  readonly device: string;
+  readonly engine: EngineChoice;
+}
+
+/**
+ * A model's forward and backward passes in training and its evaluation, by the fast engine where that can, else by libtorch's operators and
+ * autograd. Both leave gradients in the same place.
+ */
+export class TrainingPasses {
+  readonly #fast: FastEngine | undefined;
+  /** Compiled at first use, because what learns may change until then; null where the engine cannot. */
+  #training: FastTraining | null | undefined;
+  #evaluation: FastInference | null | undefined;
+
+  /** @throws InputError where the fast engine was asked for and is not there */
+  constructor(
+    private readonly model: Module,
+    private readonly options: TrainingPassesOptions,
+  ) {
+    const { engine, device, precision } = options;
+    this.#fast = FastEngine.open(engine, { device, precision });
+  }
+
+  /** @throws InputError where "fast" was asked for and the model has a layer it lacks */
+  get engine(): "fast" | "plain" {
+    return this.#compiled() ? "fast" : "plain";
+  }
+
+  /** To be called where parameters or batch norms were frozen or freed. */
+  modelChanged(): void {
+    this.#training?.dispose();
+    this.#training = undefined;
+  }
+
+  /** @param images [N, C, H, W] float32. @returns float32 logits, and those of an auxiliary classifier where the model has one. */
+  forward(images: Tensor): readonly [Tensor, Tensor | undefined] {
+    const compiled = this.#compiled();
+    const [logits, auxiliary] = compiled
+      ? compiled.forward(images)
+      : trainingOutputs(this.model, toDType(images, COMPUTE_DTYPE[this.options.precision]));
+    return [toDType(logits as Tensor, "float32"), auxiliary && toDType(auxiliary, "float32")];
+  }
+
+  /**
+   * @param loss a scalar computed from what `forward` gave
+   * @param accumulate whether the step's gradients are added to those of an earlier part of the batch
+   */
+  backward(loss: Tensor, accumulate: boolean): void {
+    backward(loss);
+    this.#training?.backward(accumulate);
+  }
+
+  /** What computes float32 logits [N, classes] from images with the model's present, float32 weights; undefined for `model.forward`. */
+  evaluation(): ((images: Tensor) => Tensor) | undefined {
+    if (this.#evaluation === undefined) {
+      const { device, engine, shape } = this.options;
+      const [, channels, height, width] = shape;
+      const task = { device, engine, precision: "fp32" } as const;
+      this.#evaluation = fastInference(this.model, [channels, height, width], task) ?? null;
+    } else {
+      this.#evaluation?.refresh();
+    }
+    const compiled = this.#evaluation;
+    return compiled ? (images) => compiled.logits(images) : undefined;
+  }
+
+  dispose(): void {
+    this.#training?.dispose();
+    this.#evaluation?.dispose();
+  }
+
+  #compiled(): FastTraining | null {
+    if (this.#training === undefined) {
+      const { shape, masters, engine } = this.options;
+      const forward = (images: Tensor) => trainingOutputs(this.model, images);
+      const make = (fast: FastEngine) => new FastTraining(fast, this.model, { shape, masters, forward });
+      this.#training = whereSupported(this.#fast, engine, make) ?? null;
+    }
+    return this.#training;
+  }
+}
+
+/** Logits, and those of an auxiliary classifier where the model has one. */
+function trainingOutputs(model: Module, images: Tensor): readonly [Tensor, ...Tensor[]] {
+  if (!(model instanceof AuxiliaryNetwork)) return [model.forward(images)];
+  const { logits, auxiliary } = model.forwardWithAuxiliary(images);
+  return auxiliary ? [logits, auxiliary] : [logits];
+}
