@@ -21,3 +21,8 @@ export class InputError extends KnackError {
     super(message, { exitCode: 2, cause });
   }
 }
+
+/** A run whose loss is no longer finite: the recipe's doing, not the machine's. Exit code 1. */
+export class DivergedError extends KnackError {
+  override readonly name = "DivergedError";
+}

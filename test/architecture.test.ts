@@ -7,6 +7,7 @@ import { repositoryRoot } from "./oracle.js";
 /** Top floor first: a file imports only from its own floor or from one further down. */
 const FLOORS = [
   "cli",
+  "ablation",
   "training",
   "tricks",
   "inference",

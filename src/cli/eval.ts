@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import { openData } from "../data/open.js";
+import type { DataOptions } from "./data-options.js";
 import { type Device, deviceOption } from "./device-option.js";
 
-interface EvalOptions {
+interface EvalOptions extends Pick<DataOptions, "holdOut"> {
   readonly all?: boolean;
   readonly json?: boolean;
   readonly device: Device;
@@ -19,12 +20,13 @@ export function evalCommand(): Command {
       "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files",
     )
     .addOption(deviceOption())
+    .option("--hold-out <file>", "CIFAR: this training file's images, not those of the test files")
     .option("--all", "all its images, not only the validation images")
     .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1')
-    .action(async (checkpoint: string, data: string, { all, json, device }: EvalOptions) => {
+    .action(async (checkpoint: string, data: string, { holdOut, all, json, device }: EvalOptions) => {
       // Only here, so that the other commands, `knack doctor` above all, start without the engine.
       const { evaluateCheckpoint } = await import("../training/evaluate-checkpoint.js");
-      const source = openData(data);
+      const source = openData(data, { holdOut });
       const { badPictures, ...result } = await evaluateCheckpoint(
         checkpoint,
         all ? [source.train, source.validation] : [source.validation],

@@ -3,6 +3,7 @@ import { systemReason } from "../atomic-file.js";
 import { KnackError } from "../errors.js";
 import { settleLibraries } from "../native/library-settings.js";
 import { VERSION } from "../version.js";
+import { ablateCommand } from "./ablate.js";
 import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
 import { evalCommand } from "./eval.js";
@@ -30,6 +31,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     trainCommand(),
     evalCommand(),
     predictCommand(),
+    ablateCommand(),
     dataCommand(),
     modelsCommand(),
     importCommand(),

@@ -6,12 +6,14 @@ import { loadRecipe } from "../training/load-recipe.js";
 import type { Recipe } from "../training/recipe.js";
 import { type ResumeOptions, type TrainOptions, train } from "../training/train.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
+import { addDataOptions, type DataOptions, selectionFrom } from "./data-options.js";
 import { type Device, deviceOption } from "./device-option.js";
 import { engineOption } from "./engine-option.js";
 import { createProgress, type Progress } from "./progress.js";
 import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from "./recipe-options.js";
+import { untilSignal } from "./until-signal.js";
 
-interface TrainCommandOptions extends RecipeOptions {
+interface TrainCommandOptions extends RecipeOptions, DataOptions {
   recipe?: string;
   out?: string;
   resume?: string;
@@ -41,7 +43,8 @@ export function trainCommand(): Command {
       "--workers <count>",
       "threads that load images; any number gives the same bits (default: 0; photographs: one a core, up to 4)",
     )
-    .option("--cache <folder>", "keep large photographs there as small copies; pays from some megapixels on")
+    .option("--cache <folder>", "keep large photographs there as small copies; pays from some megapixels on");
+  addDataOptions(command)
     .addOption(deviceOption())
     .addOption(engineOption())
     .option("--no-winograd", "fast engine: compute every convolution directly")
@@ -82,7 +85,7 @@ async function trainOptions(
   }
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
   const recipe = recipeFromOptions(withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
-  return { data, recipe, out, cache, workers, device, engine, winograd };
+  return { data, ...selectionFrom(options), recipe, out, cache, workers, device, engine, winograd };
 }
 
 /** A checkpoint knows its model: unless another is asked for, `--init CKPT` brings it. */
@@ -95,23 +98,10 @@ function withModelOfInit(recipe: Recipe, { init, model }: TrainCommandOptions): 
 }
 
 async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {
-  const abort = new AbortController();
-  let signalNumber = 0;
-  const onSignal = (_name: string, number: number) => {
-    signalNumber = number;
-    if (forPeople) process.stderr.write("\nstopping at a checkpoint … (once more: at once, without one)\n");
-    abort.abort();
-  };
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
-  try {
-    for await (const event of train({ ...options, signal: abort.signal })) {
+  await untilSignal(forPeople ? "stopping at a checkpoint" : undefined, async (signal, exitCode) => {
+    for await (const event of train({ ...options, signal })) {
       progress.show(event);
-      // What a shell gives a program that a signal ended: 130 for Ctrl-C.
-      if (event.type === "interrupted") process.exitCode = 128 + signalNumber;
+      if (event.type === "interrupted") process.exitCode = exitCode();
     }
-  } finally {
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
-  }
+  });
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { didYouMean } from "../did-you-mean.js";
 import { InputError } from "../errors.js";
 import { namesIn, readDataFile } from "./files.js";
 import { type DataSource, dataSource, type Split, sharedBytes, sharedLabels } from "./image-set.js";
@@ -51,27 +52,49 @@ export function isCifarFolder(names: readonly string[]): boolean {
  * Opens a folder in the CIFAR-10 or CIFAR-100 binary layout: 32x32x3 images. Class names come from batches.meta.txt or
  * fine_label_names.txt where present, otherwise they are CIFAR-10's own, or numbers for CIFAR-100 (its fine labels).
  *
+ * @param holdOut a training file to validate on; the test files are left alone then
  * @throws InputError where a file is missing or its records are not whole, or a label is out of range
  */
-export function openCifar(folder: string): DataSource {
+export function openCifar(folder: string, holdOut?: string): DataSource {
   const names = namesIn(folder);
   const layout = LAYOUTS.find(({ train }) => names.some((name) => train.test(name)));
   if (layout === undefined) {
     const wanted = LAYOUTS.map(({ expected }) => expected).join(", or ");
     throw new InputError(`${folder} has no training file of CIFAR: expected ${wanted}`);
   }
-  const trainFiles = names.filter((name) => layout.train.test(name));
-  const testFiles = names.includes(layout.test) ? [layout.test] : names.filter((name) => layout.testPart.test(name));
-  if (testFiles.length === 0) {
-    throw new InputError(`${folder} has no test file of ${layout.name}: expected ${layout.expected}`);
-  }
+  const { trainFiles, validationFiles } = splitFiles(folder, names, layout, holdOut);
   const classes = names.includes(layout.namesFile) ? readNames(join(folder, layout.namesFile)) : layout.classes;
   const read = (files: readonly string[]) => readFiles(folder, files, layout.labelBytes, classes.length);
   return dataSource(
-    { name: layout.name, folder, classes },
+    { name: layout.name, folder: holdOut === undefined ? folder : `${folder}, ${holdOut} held out`, classes },
     { height: SIDE, width: SIDE, channels: 3 },
-    { train: read(trainFiles), validation: read(testFiles) },
+    { train: read(trainFiles), validation: read(validationFiles) },
   );
+}
+
+function splitFiles(
+  folder: string,
+  names: readonly string[],
+  layout: Layout,
+  holdOut: string | undefined,
+): { trainFiles: string[]; validationFiles: string[] } {
+  const trainFiles = names.filter((name) => layout.train.test(name));
+  if (holdOut !== undefined) return holdingOut(folder, trainFiles, holdOut);
+  const testFiles = names.includes(layout.test) ? [layout.test] : names.filter((name) => layout.testPart.test(name));
+  if (testFiles.length > 0) return { trainFiles, validationFiles: testFiles };
+  throw new InputError(`${folder} has no test file of ${layout.name}: expected ${layout.expected}`);
+}
+
+function holdingOut(folder: string, trainFiles: readonly string[], holdOut: string) {
+  const others = trainFiles.filter((name) => name !== holdOut);
+  if (others.length === trainFiles.length) {
+    const hint = didYouMean(holdOut, trainFiles) || `; there are: ${trainFiles.join(", ")}`;
+    throw new InputError(`--hold-out: ${folder} has no training file ${JSON.stringify(holdOut)}${hint}`);
+  }
+  if (others.length === 0) {
+    throw new InputError(`--hold-out: ${holdOut} is the only training file of ${folder}, and none would be left`);
+  }
+  return { trainFiles: others, validationFiles: [holdOut] };
 }
 
 function readNames(path: string): string[] {

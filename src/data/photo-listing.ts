@@ -1,6 +1,6 @@
 import { InputError } from "../errors.js";
-import { sharedBytes } from "./image-set.js";
 import { type PhotoLocations, photoName } from "./photo-locations.js";
+import { type LabelledPhotos, selectPhotos } from "./photo-selection.js";
 
 const MOST_NAME_BYTES = 2 ** 32;
 const OTHER_EXAMPLES = 20;
@@ -93,37 +93,8 @@ export class PhotoListing {
   }
 
   /** The pictures `indices` in that order (default: all), on memory of their own that threads can share. */
-  select(indices: Uint32Array = Uint32Array.from({ length: this.#count }, (_, i) => i)): {
-    locations: PhotoLocations;
-    labels: Int32Array;
-  } {
-    const all = this.#locations();
-    const nameStart = (index: number) => (index === 0 ? 0 : (all.nameEnds[index - 1] as number));
-    const locations = {
-      ...all,
-      count: indices.length,
-      containerOf: new Uint32Array(new SharedArrayBuffer(indices.length * Uint32Array.BYTES_PER_ELEMENT)),
-      nameEnds: new Uint32Array(new SharedArrayBuffer(indices.length * Uint32Array.BYTES_PER_ELEMENT)),
-      members: all.members && {
-        starts: new Float64Array(new SharedArrayBuffer(indices.length * Float64Array.BYTES_PER_ELEMENT)),
-        lengths: new Float64Array(new SharedArrayBuffer(indices.length * Float64Array.BYTES_PER_ELEMENT)),
-      },
-      names: sharedBytes(indices.reduce((sum, index) => sum + (all.nameEnds[index] as number) - nameStart(index), 0)),
-    };
-    const labels = new Int32Array(new SharedArrayBuffer(indices.length * Int32Array.BYTES_PER_ELEMENT));
-    let bytes = 0;
-    for (let to = 0; to < indices.length; to++) {
-      const from = indices[to] as number;
-      locations.names.set(all.names.subarray(nameStart(from), all.nameEnds[from]), bytes);
-      bytes += (all.nameEnds[from] as number) - nameStart(from);
-      locations.nameEnds[to] = bytes;
-      locations.containerOf[to] = all.containerOf[from] as number;
-      labels[to] = this.#labels[from] as number;
-      if (locations.members === undefined || all.members === undefined) continue;
-      locations.members.starts[to] = all.members.starts[from] as number;
-      locations.members.lengths[to] = all.members.lengths[from] as number;
-    }
-    return { locations, labels };
+  select(indices: Uint32Array = Uint32Array.from({ length: this.#count }, (_, i) => i)): LabelledPhotos {
+    return selectPhotos({ locations: this.#locations(), labels: this.#labels }, indices);
   }
 
   /** As it is by now, over memory that `add` goes on with. */

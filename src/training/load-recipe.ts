@@ -14,13 +14,26 @@ import { parseRecipe, type Recipe } from "./recipe.js";
  */
 export async function loadRecipe(spec: string): Promise<Recipe> {
   if (isPresetName(spec)) return parseRecipe(presets[spec], spec);
-  const extension = extname(spec);
-  if (extension === ".json") return parseRecipe(named(spec, await readJson(spec)), spec);
-  if (/^\.[cm]?[jt]s$/.test(extension)) return parseRecipe(named(spec, await importDefault(spec)), spec);
+  if (isFile(spec)) return parseRecipe(named(spec, await loadFile(spec, "the recipe")), spec);
   const names = Object.keys(presets);
   throw new InputError(
     `--recipe: there is no preset "${spec}"${didYouMean(spec, names)} (presets: ${names.join(", ")}; or give a .json, .ts or .js file)`,
   );
+}
+
+/** Whether a name is that of a file which `loadFile` reads. */
+export function isFile(spec: string): boolean {
+  return /^\.([cm]?[jt]s|json)$/.test(extname(spec));
+}
+
+/**
+ * What a JSON file holds, or a TypeScript or JavaScript file exports as its default.
+ *
+ * @param what what that should be, for the message
+ * @throws InputError if there is no such file or it cannot be read
+ */
+export function loadFile(file: string, what: string): Promise<unknown> {
+  return extname(file) === ".json" ? readJson(file) : importDefault(file, what);
 }
 
 function named(file: string, recipe: unknown): unknown {
@@ -69,7 +82,7 @@ function hasUnexpectedToken(text: string): boolean {
   }
 }
 
-async function importDefault(file: string): Promise<unknown> {
+async function importDefault(file: string, what: string): Promise<unknown> {
   await readText(file);
   const jiti = createJiti(import.meta.url, { fsCache: false, moduleCache: false, interopDefault: false });
   let exported: Record<string, unknown>;
@@ -78,7 +91,7 @@ async function importDefault(file: string): Promise<unknown> {
   } catch (error) {
     throw new InputError(`${file}: cannot be loaded: ${firstLine(messageOf(error))}`, error);
   }
-  if (exported.default === undefined) throw new InputError(`${file}: has no default export; export default the recipe`);
+  if (exported.default === undefined) throw new InputError(`${file}: has no default export; export default ${what}`);
   return exported.default;
 }
 

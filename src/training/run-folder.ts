@@ -1,10 +1,17 @@
 import * as fs from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { systemReason, writeFileAtomic } from "../atomic-file.js";
+import type { DataSelection } from "../data/open.js";
 import { InputError, KnackError } from "../errors.js";
 import type { TrainEvent } from "./events.js";
 
 const METRICS = "metrics.jsonl";
+
+/** What a run is trained on: what `openData` opens, and null where a program gave the images. */
+export interface RunData extends DataSelection {
+  readonly source: string | null;
+  readonly cache: string | undefined;
+}
 
 /**
  * The folder of one training run: `recipe.json`, `environment.json`, `metrics.jsonl`, `curves.svg`, `checkpoints/last` and
@@ -85,6 +92,18 @@ export class RunFolder {
   }
 
   /**
+   * What the run is trained on, as `data.json` says.
+   *
+   * @throws InputError where that is missing or not JSON.
+   */
+  readData(): RunData {
+    const saved = (this.readJson("data.json") ?? {}) as Record<string, unknown>;
+    const text = (key: string) => (typeof saved[key] === "string" ? saved[key] : undefined);
+    const trainShare = typeof saved.trainShare === "number" ? saved.trainShare : undefined;
+    return { source: text("source") ?? null, holdOut: text("holdOut"), trainShare, cache: text("cache") };
+  }
+
+  /**
    * Adds a line to `metrics.jsonl`.
    *
    * @throws KnackError that names the file, as where the disk is full.
@@ -138,9 +157,13 @@ function makeFolder(path: string): void {
  * @param recipe a recipe's name or file
  */
 export function defaultRunPath(data: string, recipe: string, now = new Date()): string {
-  const plain = (text: string) => basename(text, extname(text)).replace(/[^A-Za-z0-9_-]+/g, "-");
   const digits = (value: number) => String(value).padStart(2, "0");
   const date = `${now.getFullYear()}${digits(now.getMonth() + 1)}${digits(now.getDate())}`;
   const time = `${digits(now.getHours())}${digits(now.getMinutes())}${digits(now.getSeconds())}`;
-  return join("runs", `${plain(data)}-${plain(recipe)}-${date}-${time}`);
+  return join("runs", `${plainName(data)}-${plainName(recipe)}-${date}-${time}`);
+}
+
+/** A data set's or file's name without folders, extension and what does not belong into a folder's name. */
+export function plainName(path: string): string {
+  return basename(path, extname(path)).replace(/[^A-Za-z0-9_-]+/g, "-");
 }

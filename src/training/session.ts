@@ -3,19 +3,19 @@ import { resolve } from "node:path";
 import { BadPictures } from "../data/bad-pictures.js";
 import type { DataSource } from "../data/image-set.js";
 import { Loader } from "../data/loader.js";
-import { anywhere, openData } from "../data/open.js";
+import { anywhere, type DataSelection, openData } from "../data/open.js";
 import { packPhotos } from "../data/packed-cache.js";
 import { photoName } from "../data/photo-locations.js";
 import type { PhotoSet, PhotoSource } from "../data/photo-set.js";
 import { isFormattedPhotos } from "../data/split.js";
-import { InputError, KnackError } from "../errors.js";
+import { DivergedError, InputError } from "../errors.js";
 import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../fast/engine-name.js";
 import { formForImages } from "../models/registry.js";
 import { requireDevice } from "../tensor/require-device.js";
-import { VERSION } from "../version.js";
 import { loadCheckpoint, loadTrainingState, saveCheckpoint } from "../weights/checkpoint.js";
 import type { CheckpointConfig } from "../weights/config.js";
 import { audit } from "./audit.js";
+import { checkpointConfig } from "./checkpoint-config.js";
 import { describeEnvironment } from "./environment.js";
 import { evaluationLoader } from "./evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
@@ -37,6 +37,8 @@ interface EngineOptions {
 
 export interface NewRun extends EngineOptions {
   readonly data: string | DataSource | PhotoSource;
+  /** What of `data` is used; only where that is a name or a path. */
+  readonly selection?: DataSelection | undefined;
   readonly recipe: Recipe;
   /** The run's folder, which must not be there yet or be empty. */
   readonly out: string;
@@ -63,8 +65,9 @@ export type SessionOptions = NewRun | ResumedRun;
 export async function* runSession(options: SessionOptions, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
   requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
-  const { recipe: asked, source, out, cache, engine } = "resume" in options ? earlierRun(options) : newRun(options);
-  const opened = typeof source === "string" ? openData(source) : source;
+  const task = "resume" in options ? earlierRun(options) : newRun(options);
+  const { recipe: asked, source, selection, out, cache, engine } = task;
+  const opened = typeof source === "string" ? openData(source, selection) : source;
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
   const initial = resumed ? undefined : initialWeights(asked);
   const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : initial?.config;
@@ -87,7 +90,12 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
     if (!resumed) {
       run.writeJson("recipe.json", recipe);
       const { description } = data;
-      run.writeJson("data.json", { source: typeof source === "string" ? source : null, description, cache });
+      run.writeJson("data.json", {
+        source: typeof source === "string" ? source : null,
+        ...selection,
+        description,
+        cache,
+      });
       if ("kind" in opened && opened.split !== "given") run.writeJson("validation.json", photoNames(opened.validation));
     }
     run.writeJson("environment.json", { ...describeEnvironment(), ...engine });
@@ -101,25 +109,25 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
 interface Task {
   readonly recipe: Recipe;
   readonly source: string | DataSource | PhotoSource;
+  readonly selection?: DataSelection | undefined;
   readonly out: string;
   readonly cache: string | undefined;
   readonly engine: EngineChoice;
 }
 
 /** A folder is remembered by its full path, so that the run can be resumed from anywhere. */
-function newRun({ recipe, data, out, cache, engine = DEFAULT_ENGINE }: NewRun): Task {
+function newRun({ recipe, data, selection, out, cache, engine = DEFAULT_ENGINE }: NewRun): Task {
   const source = typeof data === "string" ? anywhere(data) : data;
-  return { recipe, source, out, cache: cache && resolve(cache), engine };
+  return { recipe, source, selection, out, cache: cache && resolve(cache), engine };
 }
 
 function earlierRun({ resume, data }: ResumedRun): Task {
   const run = RunFolder.open(resume);
   const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
-  const saved = run.readJson("data.json") as { source?: unknown; cache?: unknown } | null;
-  const cache = typeof saved?.cache === "string" ? saved.cache : undefined;
+  const { source, cache, ...selection } = run.readData();
   const engine = savedEngine(run);
   if (data) return { recipe, source: data, out: resume, cache, engine };
-  if (typeof saved?.source === "string") return { recipe, source: saved.source, out: resume, cache, engine };
+  if (source !== null) return { recipe, source, selection, out: resume, cache, engine };
   throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);
 }
 
@@ -241,7 +249,7 @@ class Session {
     const evaluation = await trainer.evaluate(this.loaders.validation.all());
     const { epoch, lossSum, best: earlier } = this.#position;
     if (!Number.isFinite(evaluation.loss)) {
-      throw new KnackError(
+      throw new DivergedError(
         `epoch ${epoch + 1}: the validation loss is not finite: the weights have run away; try a smaller --lr or a longer --warmup`,
       );
     }
@@ -318,29 +326,7 @@ class Session {
   }
 
   #config(): CheckpointConfig {
-    const { recipe, data } = this.trainer;
-    const { train } = data;
-    const { evaluation, epoch } = this.#position;
-    return {
-      architecture: recipe.model,
-      num_classes: train.classes.length,
-      in_chans: train.channels,
-      input_size: [train.channels, train.height, train.width],
-      mean: [...train.mean],
-      std: [...train.std],
-      interpolation: isFormattedPhotos(train) ? train.evaluation.interpolation : "bilinear",
-      crop_pct: isFormattedPhotos(train) ? train.evaluation.cropPct : 1,
-      label_names: [...train.classes],
-      model_options: recipe.modelOptions,
-      knack: {
-        version: VERSION,
-        epoch,
-        step: this.#step,
-        top1: evaluation?.top1 ?? null,
-        top5: evaluation?.top5 ?? null,
-        recipe: recipe.name,
-      },
-    };
+    return checkpointConfig(this.trainer, { ...this.#position, step: this.#step });
   }
 
   #done(): TrainEvent {

@@ -1,8 +1,7 @@
-import { once } from "node:events";
-import { Worker } from "node:worker_threads";
 import type { DataSource } from "../data/image-set.js";
+import type { DataSelection } from "../data/open.js";
 import type { PhotoSource } from "../data/photo-set.js";
-import { InputError, KnackError } from "../errors.js";
+import { InputError } from "../errors.js";
 import type { EngineName } from "../fast/engine-name.js";
 import { settleLibraries } from "../native/library-settings.js";
 import type { TrainEvent } from "./events.js";
@@ -11,8 +10,9 @@ import { presets } from "./presets.js";
 import { parseRecipe, type RecipeInput } from "./recipe.js";
 import { defaultRunPath } from "./run-folder.js";
 import type { SessionOptions } from "./session.js";
+import { streamFromThread } from "./thread-stream.js";
 
-export interface TrainOptions {
+export interface TrainOptions extends DataSelection {
   /** "fashion-mnist", a folder of photographs, IDX or CIFAR binary files, or an opened source. */
   readonly data: string | DataSource | PhotoSource;
   /** A preset's name, a recipe file, or a recipe whose missing keys come from the baseline or the preset it extends. */
@@ -40,19 +40,12 @@ export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" |
   readonly data?: DataSource | PhotoSource | undefined;
 }
 
-/** What the training thread sends. */
-export type FromTraining =
-  | { readonly event: TrainEvent }
-  | { readonly failure: { readonly message: string; readonly exitCode: 1 | 2 } };
-
-/** What it is sent. */
-export type ToTraining = "stop";
-
 /**
  * Trains a model, in a thread of its own, as a stream of events: first "audit", then "step", "epoch" and "checkpoint", last
  * "done" or, where it was stopped, "interrupted". Leaving the loop early (`break`) stops the run cleanly at a checkpoint too.
  *
- * @throws InputError where options, recipe, data or teacher are wrong; KnackError where the run fails.
+ * @throws InputError where options, recipe, data or teacher are wrong; KnackError where the run fails, of them DivergedError where
+ *   its loss is no longer finite.
  * @example
  * for await (const event of train({ data: "fashion-mnist", recipe: "baseline" })) {
  *   if (event.type === "epoch") console.log(event.epoch, event.top1);
@@ -61,18 +54,7 @@ export type ToTraining = "stop";
 export async function* train(options: TrainOptions | ResumeOptions): AsyncGenerator<TrainEvent, void, undefined> {
   settleLibraries();
   const workerData = await sessionOptions(options);
-  const worker = new Worker(new URL("./training-worker.js", import.meta.url), { workerData, execArgv: [] });
-  const stop = () => worker.postMessage("stop" satisfies ToTraining);
-  const exited = once(worker, "exit").catch(() => {}); // a failure is thrown below
-  options.signal?.addEventListener("abort", stop);
-  try {
-    if (options.signal?.aborted) stop();
-    yield* eventsOf(worker);
-  } finally {
-    options.signal?.removeEventListener("abort", stop);
-    stop();
-    await exited;
-  }
+  yield* streamFromThread<TrainEvent>(new URL("./training-worker.js", import.meta.url), workerData, options.signal);
 }
 
 async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<SessionOptions> {
@@ -82,49 +64,14 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
     return { resume, workers, device, ...(data && { data }) };
   }
   const engine = { engine: options.engine ?? "auto", winograd: options.winograd ?? true };
-  const { data } = options;
+  const { data, holdOut, trainShare } = options;
+  if (typeof data !== "string" && (holdOut ?? trainShare) !== undefined) {
+    throw new InputError("holdOut, trainShare: images given in memory are used as they are; drop them");
+  }
   const recipe =
     typeof options.recipe === "string"
       ? await loadRecipe(options.recipe)
       : parseRecipe(options.recipe, "the recipe", presets.baseline);
   const out = options.out ?? defaultRunPath(typeof data === "string" ? data : "images", recipe.name);
-  return { data, recipe, out, cache: options.cache, workers, device, engine };
-}
-
-/** What the worker sends, until it ends. */
-async function* eventsOf(worker: Worker): AsyncGenerator<TrainEvent, void, undefined> {
-  const waiting: FromTraining[] = [];
-  let ended = false;
-  let crash: unknown;
-  let wake = () => {};
-  worker.on("message", (message: FromTraining) => {
-    waiting.push(message);
-    wake();
-  });
-  worker.on("error", (error) => {
-    crash = error;
-  });
-  worker.on("exit", () => {
-    ended = true;
-    wake();
-  });
-  for (;;) {
-    for (let message = waiting.shift(); message; message = waiting.shift()) {
-      if ("failure" in message) throw failureOf(message.failure);
-      yield message.event;
-    }
-    if (ended) break;
-    await new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-  }
-  if (crash) {
-    throw new KnackError(`training ended by an error: ${crash instanceof Error ? crash.message : crash}`, {
-      cause: crash,
-    });
-  }
-}
-
-function failureOf({ message, exitCode }: { message: string; exitCode: 1 | 2 }): KnackError {
-  return exitCode === 2 ? new InputError(message) : new KnackError(message);
+  return { data, selection: { holdOut, trainShare }, recipe, out, cache: options.cache, workers, device, engine };
 }

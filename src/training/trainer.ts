@@ -1,6 +1,6 @@
 import type { Batch } from "../data/loader.js";
 import { prepareImages, prepareLabels } from "../data/prepare-images.js";
-import { InputError, KnackError } from "../errors.js";
+import { DivergedError, InputError } from "../errors.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "../fast/engine-name.js";
 import { checkTrainingSize, createModel } from "../models/registry.js";
 import { BatchNorm2d } from "../nn/batch-norm2d.js";
@@ -173,7 +173,7 @@ export class Trainer {
    * One optimizer step on a batch of `recipe.batchSize` images, computed in `recipe.accumulation` parts.
    *
    * @param step 0-based number of the step in the run
-   * @throws KnackError where the loss is not finite and no loss scale is there to handle it.
+   * @throws DivergedError where the loss is not finite and no loss scale is there to handle it.
    */
   step(batch: Batch, step: number): StepResult {
     const { accumulation } = this.recipe;
@@ -193,7 +193,7 @@ export class Trainer {
       labelLoss += losses.labelLoss / accumulation;
     }
     if (!Number.isFinite(loss) && !this.scaler.active) {
-      throw new KnackError(
+      throw new DivergedError(
         `step ${step + 1}: the loss is not finite at lr ${lr.toPrecision(3)}: try a smaller --lr or a longer --warmup`,
       );
     }
