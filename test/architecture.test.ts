@@ -19,9 +19,10 @@ const FLOORS = [
   "nn",
   "tensor",
   "native",
+  "drawing",
 ];
 /** Files beside the floors that every floor may import. */
-const GROUND = ["atomic-file", "did-you-mean", "errors", "version"];
+const GROUND = ["atomic-file", "did-you-mean", "errors", "printable", "version"];
 
 const source = join(repositoryRoot, "src");
 

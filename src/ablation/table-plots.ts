@@ -1,7 +1,12 @@
+import { chart, chartText, PAGE_COLORS } from "../drawing/chart.js";
+import type { Html } from "../drawing/html.js";
+import { printable } from "../printable.js";
 import type { FinishedRun } from "./results.js";
 import { meanOf } from "./statistics.js";
 import type { Results, RowSummary, SeedFigures } from "./summary.js";
-import { BLUE, FAINT, GREY, INK, ORANGE, svgChart, TEXT } from "./svg-chart.js";
+
+const { ink: INK, line: FAINT, muted: GREY, first: BLUE, second: ORANGE } = PAGE_COLORS;
+const TEXT = chartText(PAGE_COLORS);
 
 const WIDTH = 360;
 const ROW_HEIGHT = 46;
@@ -16,13 +21,13 @@ interface Interval {
 }
 
 /** Top-1 of each row: seeds as small circles, the mean, and its 95 % interval. */
-export function topOnePlot(rows: readonly RowSummary[]): string {
+export function topOnePlot(rows: readonly RowSummary[]): Html {
   const intervals = rows.map(({ row, top1 }) => ({ label: row, figures: top1, color: BLUE, symbol: "diamond" }));
   return intervalPlot(intervals, "top-1 (%)", false);
 }
 
 /** The differences of the rows that are compared with another. Verdicts differ in marks too, not only in colour. */
-export function deltaPlot(rows: readonly RowSummary[]): string {
+export function deltaPlot(rows: readonly RowSummary[]): Html {
   const intervals = rows
     .filter(({ against }) => against !== null)
     .map(({ row, delta, verdict }) => ({
@@ -34,11 +39,11 @@ export function deltaPlot(rows: readonly RowSummary[]): string {
   return intervalPlot(intervals, "difference (percentage points)", true);
 }
 
-function intervalPlot(intervals: readonly Interval[], axis: string, zero: boolean): string {
+function intervalPlot(intervals: readonly Interval[], axis: string, zero: boolean): Html {
   const height = intervals.length * ROW_HEIGHT + AXIS_HEIGHT;
   const percent = (value: number) => Number((100 * value).toFixed(4));
   const shown = intervals.flatMap(({ figures, ...style }, index) => (figures ? [{ figures, index, ...style }] : []));
-  return svgChart(
+  return chart(
     {
       grid: { left: 16, right: 16, top: 4, height: intervals.length * ROW_HEIGHT },
       xAxis: {
@@ -96,7 +101,7 @@ function intervalPlot(intervals: readonly Interval[], axis: string, zero: boolea
         },
       ],
     },
-    { width: WIDTH, height },
+    { width: WIDTH, height, label: `${axis} of each row` },
   );
 }
 
@@ -128,7 +133,7 @@ function intervalLine(colors: readonly string[]) {
 function rowName(names: readonly string[]) {
   return ({ dataIndex, coordSys }: { dataIndex: number; coordSys: { x: number } }, api: RenderApi) => {
     const [, y] = api.coord([0, api.value(1)]);
-    const name = shortened(names[dataIndex] ?? "", 60);
+    const name = printable(names[dataIndex] ?? "", 60);
     const style = { text: name, fill: INK, font: `600 12px ${TEXT.fontFamily}`, textVerticalAlign: "top" };
     return { type: "text", x: coordSys.x, y: y + 6, style };
   };
@@ -148,15 +153,15 @@ function zeroLine() {
  * Validation top-1 over the epochs, a plot a row: each seed thin, the mean thick, and behind it the mean of what the row is compared
  * with. All have one scale, so that they can be compared by eye.
  */
-export function curvesPlots(rows: readonly RowSummary[], results: Results): { row: RowSummary; svg: string }[] {
+export function curvesPlots(rows: readonly RowSummary[], results: Results): { row: RowSummary; content: Html }[] {
   const percents = rows.flatMap(({ row }) =>
     curvesOf(results, row).flatMap((curve) => curve.map(([, value]) => value)),
   );
   const range = { min: Math.floor(Math.min(...percents, 100)), max: Math.ceil(Math.max(...percents, 0)) };
-  return rows.map((row) => ({ row, svg: curvesPlot(row, results, range) }));
+  return rows.map((row) => ({ row, content: curvesPlot(row, results, range) }));
 }
 
-function curvesPlot(row: RowSummary, results: Results, range: { min: number; max: number }): string {
+function curvesPlot(row: RowSummary, results: Results, range: { min: number; max: number }): Html {
   const own = curvesOf(results, row.row);
   const other = row.against === null ? [] : meanCurve(curvesOf(results, row.against));
   const line = (points: readonly Point[], style: { color: string; width: number; type?: string }) => ({
@@ -167,7 +172,7 @@ function curvesPlot(row: RowSummary, results: Results, range: { min: number; max
     itemStyle: { color: style.color },
     lineStyle: style,
   });
-  return svgChart(
+  return chart(
     {
       grid: { left: 44, right: 12, top: 10, height: 118 },
       xAxis: {
@@ -195,7 +200,7 @@ function curvesPlot(row: RowSummary, results: Results, range: { min: number; max
         line(meanCurve(own), { color: BLUE, width: 2.5 }),
       ],
     },
-    { width: 300, height: 170 },
+    { width: 300, height: 170, label: `top-1 over the epochs: ${row.row}` },
   );
 }
 
@@ -214,8 +219,4 @@ function meanCurve(curves: readonly Point[][]): Point[] {
     const values = curves.map((curve) => curve[index]?.[1] ?? 0);
     return [curves[0]?.[index]?.[0] ?? index + 1, meanOf(values)];
   });
-}
-
-function shortened(text: string, most: number): string {
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }

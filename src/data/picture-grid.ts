@@ -2,6 +2,7 @@ import { extname } from "node:path";
 import sharp, { type OverlayOptions } from "sharp";
 import { writeFileAtomic } from "../atomic-file.js";
 import { InputError } from "../errors.js";
+import { printable } from "../printable.js";
 
 const GAP = 4;
 const LABEL = 160;
@@ -80,9 +81,7 @@ async function written(lines: readonly string[], wrap: "word-char" | "none", { w
     .toBuffer({ resolveWithObject: true });
 }
 
-/** Class and file names are anybody's: no markup, no control characters, none that turn the text around, at most forty characters. */
+/** Class and file names are anybody's: no markup, nothing that changes the text around them, at most forty characters. */
 function harmless(name: string): string {
-  const letters = [...name.replace(/[\p{Cc}\p{Cs}\p{Bidi_Control}\ufffe\uffff]/gu, "\u00b7")];
-  const short = letters.length > 40 ? `${letters.slice(0, 39).join("")}…` : letters.join("");
-  return short.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return printable(name, 40).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -1,0 +1,113 @@
+import type { EChartsCoreOption } from "echarts/core";
+import { type ChartColors, chartText } from "./chart.js";
+
+export type Point = readonly [x: number, y: number];
+
+export interface Curve {
+  readonly name: string;
+  readonly points: readonly Point[];
+  /** Which of the chart's colours. Curves of one panel differ in dashes and marks too. */
+  readonly color: "first" | "second";
+  readonly dash?: "solid" | "dashed";
+  readonly marks?: boolean;
+  readonly faint?: boolean;
+}
+
+/** Curves over one axis. */
+export interface Panel {
+  readonly title: string;
+  readonly curves: readonly Curve[];
+  /** Whether the values lie close together, far from 0. */
+  readonly farFromZero?: boolean;
+}
+
+export interface PanelLayout {
+  readonly panelHeight: number;
+  readonly colors: ChartColors;
+  /** Where the titles and legends of the panels are; a page has titles of its own. Default: both above the panel. */
+  readonly titles?: boolean;
+  readonly xName: string;
+}
+
+const TITLE = 42;
+const AXIS = 48;
+
+/** Panels of curves, one below the other, of which all have the same x axis. */
+export function linePanels(
+  panels: readonly Panel[],
+  { panelHeight, colors, titles = true, xName }: PanelLayout,
+): EChartsCoreOption {
+  const text = chartText(colors);
+  const top = (panel: number) => panel * panelHeight;
+  return {
+    animation: false,
+    textStyle: text,
+    ...(titles && {
+      backgroundColor: colors.paper,
+      title: panels.map(({ title }, i) => ({
+        text: title,
+        left: 60,
+        top: top(i) + 10,
+        textStyle: { ...text, fontSize: 14, fontWeight: "bold" },
+      })),
+    }),
+    legend: panels.flatMap(({ curves }, i) =>
+      curves.length === 1
+        ? []
+        : [
+            {
+              // The legend would put a mark on every line.
+              data: curves.map(({ name, marks }) => ({ name, itemStyle: { opacity: marks ? 1 : 0 } })),
+              ...(titles ? { right: 30 } : { left: 0 }),
+              top: top(i) + (titles ? 10 : 2),
+              itemWidth: titles ? 36 : 26,
+              // Without a browser text widths are estimates, some too short.
+              itemGap: titles ? 36 : 16,
+              textStyle: text,
+            },
+          ],
+    ),
+    grid: panels.map((_, i) => ({
+      left: 60,
+      right: titles ? 30 : 14,
+      top: top(i) + (titles ? TITLE : TITLE - 8),
+      height: panelHeight - TITLE - AXIS,
+    })),
+    xAxis: panels.map((_, i) => ({
+      gridIndex: i,
+      type: "value",
+      min: 0,
+      name: xName,
+      nameLocation: "middle",
+      nameGap: 26,
+      nameTextStyle: text,
+      axisLabel: { ...text, hideOverlap: true },
+      axisLine: { lineStyle: { color: colors.muted } },
+      splitLine: { show: false },
+    })),
+    yAxis: panels.map(({ farFromZero = false }, i) => ({
+      gridIndex: i,
+      type: "value",
+      scale: farFromZero,
+      splitNumber: 4,
+      axisLabel: text,
+      splitLine: { lineStyle: { color: colors.line } },
+    })),
+    series: panels.flatMap(({ curves }, i) =>
+      curves.map(({ name, points, color, dash = "solid", marks = false, faint = false }) => ({
+        type: "line",
+        name,
+        silent: true,
+        data: points,
+        xAxisIndex: i,
+        yAxisIndex: i,
+        // Keeps the shape of a long run in as many points as there are pixels.
+        sampling: "lttb",
+        symbol: marks ? "circle" : "none",
+        symbolSize: 6,
+        itemStyle: { color: colors[color] },
+        lineStyle: { color: colors[color], type: dash, width: faint ? 1 : 2, opacity: faint ? 0.3 : 1 },
+      })),
+    ),
+  };
+}

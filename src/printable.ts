@@ -1,0 +1,10 @@
+/**
+ * A name that is anybody's (of a class, a file) as one line of text: control characters, half surrogates and the characters that turn the
+ * text around become a middle dot.
+ *
+ * @param most characters it is cut to, the last then being "…"
+ */
+export function printable(name: string, most = Number.POSITIVE_INFINITY): string {
+  const letters = [...name.replace(/[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029\ufffe\uffff]/gu, "\u00b7")];
+  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : letters.join("");
+}
