@@ -8,7 +8,9 @@ import { repositoryRoot } from "./oracle.js";
 const FLOORS = [
   "cli",
   "ablation",
+  "report",
   "training",
+  "tensorboard",
   "tricks",
   "inference",
   "onnx",

@@ -1,9 +1,14 @@
-import { type Html, html } from "../drawing/html.js";
+import { Html, html } from "../drawing/html.js";
 import { figure, page, table } from "../drawing/page.js";
 import type { TableDocument } from "./document.js";
 import type { Results } from "./summary.js";
 import { curvesPlots, deltaPlot, topOnePlot } from "./table-plots.js";
 import { columnsOf, remarksOf } from "./table-text.js";
+
+const STYLE = new Html(`
+tr.helps td.verdict { color: var(--accent); font-weight: 600; }
+tr.hurts td.verdict { color: var(--warn); font-weight: 600; }
+`);
 
 /** The table with its plots as one page that needs nothing else. */
 export function tableHtml(document: TableDocument, results: Results): string {
@@ -30,7 +35,7 @@ ${figure({
   );
   const body = html`<p class="remarks">Thin: seeds. Thick: their mean. Dashed: the mean of the row it is compared with.</p>
 <div class="many">${curves}</div>`;
-  return page({ title, lead, sections: [{ title: "Validation top-1 over the epochs", body }] });
+  return page({ title, lead, sections: [{ title: "Validation top-1 over the epochs", body }], style: STYLE });
 }
 
 function tableOf(document: TableDocument): Html {

@@ -12,6 +12,7 @@ import { importCommand } from "./import.js";
 import { modelsCommand } from "./models.js";
 import { predictCommand } from "./predict.js";
 import { pullCommand } from "./pull.js";
+import { reportCommand } from "./report.js";
 import { scheduleCommand } from "./schedule.js";
 import { trainCommand } from "./train.js";
 
@@ -30,6 +31,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const commands = [
     trainCommand(),
     evalCommand(),
+    reportCommand(),
     predictCommand(),
     ablateCommand(),
     dataCommand(),

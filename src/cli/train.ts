@@ -1,7 +1,9 @@
 import { statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import { InputError } from "../errors.js";
 import type { EngineName } from "../fast/engine-name.js";
+import { writeReport } from "../report/write-report.js";
 import { loadRecipe } from "../training/load-recipe.js";
 import type { Recipe } from "../training/recipe.js";
 import { type ResumeOptions, type TrainOptions, train } from "../training/train.js";
@@ -22,8 +24,12 @@ interface TrainCommandOptions extends RecipeOptions, DataOptions {
   device: Device;
   engine?: EngineName;
   winograd?: boolean;
+  tensorboard?: boolean;
   json?: boolean;
 }
+
+/** What may be said beside --resume. Commander sets winograd to true where it is not given. */
+const ALSO_ON_RESUME = new Set(["resume", "workers", "device", "json", "winograd", "tensorboard"]);
 
 /** `knack train`: trains a model by a recipe; Ctrl-C stops it at a checkpoint. */
 export function trainCommand(): Command {
@@ -48,6 +54,7 @@ export function trainCommand(): Command {
     .addOption(deviceOption())
     .addOption(engineOption())
     .option("--no-winograd", "fast engine: compute every convolution directly")
+    .option("--tensorboard", "also keep event files for TensorBoard, in tensorboard/ of the run's folder")
     .option("--json", "print one JSON object a line");
   return addRecipeOptions(command).action(async (data: string | undefined, options: TrainCommandOptions) => {
     const { json = false } = options;
@@ -67,25 +74,24 @@ async function trainOptions(
   data: string | undefined,
   options: TrainCommandOptions,
 ): Promise<TrainOptions | ResumeOptions> {
-  const { resume, recipe: spec, out, cache, device, engine, winograd } = options;
+  const { resume, recipe: spec, out, cache, device, engine, winograd, tensorboard } = options;
   const workers = options.workers === undefined ? undefined : Number(options.workers);
   if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0)) {
     throw new InputError(`--workers: must be 0 or a whole number above it, not "${options.workers}"`);
   }
   if (resume !== undefined) {
     if (data !== undefined) throw new InputError("--resume: the run knows its data; drop the argument");
-    const { resume: _, workers: __, device: ___, json: ____, winograd: _____, ...others } = options;
-    const [other] = Object.entries(others);
+    const other = Object.entries(options).find(([name]) => !ALSO_ON_RESUME.has(name));
     if (other) {
       const [name, value] = other;
       const option = `--${value === false ? "no-" : ""}${dashed(name)}`;
       throw new InputError(`--resume: the run knows its recipe and folder; drop ${option}`);
     }
-    return { resume, workers, device };
+    return { resume, workers, device, tensorboard };
   }
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
   const recipe = recipeFromOptions(withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
-  return { data, ...selectionFrom(options), recipe, out, cache, workers, device, engine, winograd };
+  return { data, ...selectionFrom(options), recipe, out, cache, workers, device, engine, winograd, tensorboard };
 }
 
 /** A checkpoint knows its model: unless another is asked for, `--init CKPT` brings it. */
@@ -98,10 +104,24 @@ function withModelOfInit(recipe: Recipe, { init, model }: TrainCommandOptions): 
 }
 
 async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {
+  let done: string | undefined;
   await untilSignal(forPeople ? "stopping at a checkpoint" : undefined, async (signal, exitCode) => {
     for await (const event of train({ ...options, signal })) {
       progress.show(event);
       if (event.type === "interrupted") process.exitCode = exitCode();
+      if (event.type === "done") done = event.run;
     }
   });
+  if (done !== undefined) await report(done, options.device, forPeople);
+}
+
+/** The run is done and saved: a report that cannot be written is a warning. */
+async function report(run: string, device: string | undefined, forPeople: boolean): Promise<void> {
+  try {
+    const { file } = await writeReport(run, { device, workers: availableParallelism() });
+    if (forPeople) console.log(`report: ${file}`);
+  } catch (error) {
+    const [message] = (error instanceof Error ? error.message : String(error)).split("\n", 1);
+    console.error(`knack: warning: no report of the run could be written: ${message}`);
+  }
 }

@@ -60,9 +60,9 @@ export function linePanels(
               data: curves.map(({ name, marks }) => ({ name, itemStyle: { opacity: marks ? 1 : 0 } })),
               ...(titles ? { right: 30 } : { left: 0 }),
               top: top(i) + (titles ? 10 : 2),
-              itemWidth: titles ? 36 : 26,
+              itemWidth: titles ? 36 : 24,
               // Without a browser text widths are estimates, some too short.
-              itemGap: titles ? 36 : 16,
+              itemGap: titles ? 36 : 30,
               textStyle: text,
             },
           ],
@@ -106,7 +106,7 @@ export function linePanels(
         symbol: marks ? "circle" : "none",
         symbolSize: 6,
         itemStyle: { color: colors[color] },
-        lineStyle: { color: colors[color], type: dash, width: faint ? 1 : 2, opacity: faint ? 0.3 : 1 },
+        lineStyle: { color: colors[color], type: dash, width: faint ? 1 : 2, opacity: faint ? 0.4 : 1 },
       })),
     ),
   };

@@ -1,6 +1,6 @@
 import { Html } from "./html.js";
 
-/** The look of knack's pages. */
+/** What all of knack's pages look like. */
 export const STYLE = new Html(`
 :root { color-scheme: light dark; --ink: #1f2933; --page: #ffffff; --panel: #f5f7f9; --line: #d9dee4; --muted: #5f6b78; --accent: #0b5fa5; --warn: #c2410c; }
 @media (prefers-color-scheme: dark) {
@@ -24,12 +24,11 @@ th { color: var(--muted); font-weight: 600; }
 td:first-child { white-space: normal; min-width: 8rem; max-width: 22rem; overflow-wrap: anywhere; }
 td.wide { white-space: normal; overflow-wrap: anywhere; }
 th.right, td.right { text-align: right; }
-tr.helps td.verdict { color: var(--accent); font-weight: 600; }
-tr.hurts td.verdict { color: var(--warn); font-weight: 600; }
 .pair, .many { display: grid; gap: 1.75rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); margin-top: 1rem; }
 .many { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
 figure { margin: 0; min-width: 0; }
 figcaption { margin-bottom: .5rem; }
 figcaption strong { overflow-wrap: anywhere; }
+@media (max-width: 30rem) { th, td { padding-right: .5rem; font-size: .8125rem; } }
 .chart svg { display: block; width: 100%; height: auto; }
 `);

@@ -6,12 +6,17 @@ export interface Section {
   readonly body: Html;
 }
 
-/**
- * A page in one file that needs no other and runs no script: light or dark as the reader's system is, and as narrow as a phone.
- *
- * @param lead what stands under the title
- */
-export function page({ title, lead, sections }: { title: string; lead: Html; sections: readonly Section[] }): string {
+export interface Page {
+  readonly title: string;
+  /** What stands under the title. */
+  readonly lead: Html;
+  readonly sections: readonly Section[];
+  /** CSS beside that of all pages. */
+  readonly style: Html;
+}
+
+/** A page in one file that needs no other and runs no script: light or dark as the reader's system is, and as narrow as a phone. */
+export function page({ title, lead, sections, style }: Page): string {
   const parts = sections.map(({ title, body }) => html`<section><h2>${title}</h2>${body}</section>\n`);
   return html`<!doctype html>
 <html lang="en">
@@ -21,7 +26,7 @@ export function page({ title, lead, sections }: { title: string; lead: Html; sec
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>${title}</title>
-<style>${STYLE}</style>
+<style>${STYLE}${style}</style>
 </head>
 <body>
 <h1>${title}</h1>

@@ -43,7 +43,7 @@ export function curvesOf(metrics: readonly TrainEvent[]): RunCurves {
     loss: {
       title: "Loss (cross-entropy, nats)",
       curves: [
-        { name: "training, each step", points: loss, color: "first", faint: true },
+        { name: "training", points: loss, color: "first", faint: true },
         { name: "training, smoothed", points: smooth(loss), color: "first" },
         { name: "validation", points: perEpoch((e) => e.validationLoss), color: "second", dash: "dashed", marks: true },
       ],

@@ -46,16 +46,25 @@ export class RunFolder {
   }
 
   /**
+   * The folder of an earlier run, to read it.
+   *
+   * @throws InputError where it is none.
+   */
+  static find(path: string): RunFolder {
+    if (!fs.existsSync(path)) throw new InputError(`there is no run folder ${path}`);
+    if (!fs.existsSync(join(path, "recipe.json"))) {
+      throw new InputError(`${path} is no run folder: it has no recipe.json`);
+    }
+    return new RunFolder(path);
+  }
+
+  /**
    * The folder of an earlier run, to go on with it.
    *
    * @throws InputError where it is none or has no checkpoint to go on from.
    */
   static open(path: string): RunFolder {
-    const run = new RunFolder(path);
-    if (!fs.existsSync(path)) throw new InputError(`there is no run folder ${path}`);
-    if (!fs.existsSync(join(path, "recipe.json"))) {
-      throw new InputError(`${path} is no run folder: it has no recipe.json`);
-    }
+    const run = RunFolder.find(path);
     if (!fs.existsSync(run.lastCheckpoint)) {
       throw new InputError(
         `the run in ${path} was stopped before its first checkpoint: start it again with another --out`,

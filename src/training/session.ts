@@ -24,6 +24,7 @@ import { writeCurves } from "./plots.js";
 import { parseRecipe, type Recipe } from "./recipe.js";
 import { RunFolder } from "./run-folder.js";
 import { parseRunState, type RunState, START } from "./run-state.js";
+import { keepTensorBoard, writeTensorBoard } from "./tensorboard.js";
 import { Trainer } from "./trainer.js";
 import { type TrainingData, trainingData } from "./training-data.js";
 
@@ -33,6 +34,8 @@ interface EngineOptions {
   readonly device: string;
   /** What computes; a resumed run keeps its own. */
   readonly engine?: EngineChoice | undefined;
+  /** Whether the run keeps event files for TensorBoard; a resumed run that has kept them goes on with them. */
+  readonly tensorboard?: boolean | undefined;
 }
 
 export interface NewRun extends EngineOptions {
@@ -98,6 +101,7 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
       });
       if ("kind" in opened && opened.split !== "given") run.writeJson("validation.json", photoNames(opened.validation));
     }
+    if (options.tensorboard) keepTensorBoard(run.path);
     run.writeJson("environment.json", { ...describeEnvironment(), ...engine });
     yield* new Session(trainer, { training, validation }, run).events(tricks, resumed !== undefined, shouldStop);
   } finally {
@@ -281,7 +285,9 @@ class Session {
     yield this.#record(event);
     if (best) yield* this.#saveBest();
     yield* this.#saveLast();
-    writeCurves(this.run.path, this.run.readMetrics());
+    const metrics = this.run.readMetrics();
+    writeCurves(this.run.path, metrics);
+    writeTensorBoard(this.run.path, metrics);
   }
 
   /** Keeps a list of the photographs that could not be read. @returns how many there are */

@@ -29,11 +29,13 @@ export interface TrainOptions extends DataSelection {
   readonly engine?: EngineName | undefined;
   /** Whether the fast engine may use Winograd's algorithm; default true. */
   readonly winograd?: boolean | undefined;
+  /** Keep event files for TensorBoard in the run's folder; default false. A resumed run that has kept them goes on with them. */
+  readonly tensorboard?: boolean | undefined;
   /** Stops the run cleanly, at a checkpoint. */
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" | "signal"> {
+export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" | "tensorboard" | "signal"> {
   /** The run's folder. */
   readonly resume: string;
   /** Needed only where the run was given its images in memory. */
@@ -58,10 +60,10 @@ export async function* train(options: TrainOptions | ResumeOptions): AsyncGenera
 }
 
 async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<SessionOptions> {
-  const { workers, device = "cpu" } = options;
+  const { workers, device = "cpu", tensorboard } = options;
   if ("resume" in options) {
     const { resume, data } = options;
-    return { resume, workers, device, ...(data && { data }) };
+    return { resume, workers, device, tensorboard, ...(data && { data }) };
   }
   const engine = { engine: options.engine ?? "auto", winograd: options.winograd ?? true };
   const { data, holdOut, trainShare } = options;
@@ -73,5 +75,6 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
       ? await loadRecipe(options.recipe)
       : parseRecipe(options.recipe, "the recipe", presets.baseline);
   const out = options.out ?? defaultRunPath(typeof data === "string" ? data : "images", recipe.name);
-  return { data, selection: { holdOut, trainShare }, recipe, out, cache: options.cache, workers, device, engine };
+  const { cache } = options;
+  return { data, selection: { holdOut, trainShare }, recipe, out, cache, workers, device, engine, tensorboard };
 }

@@ -1,0 +1,58 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { ImageSet } from "../data/image-set.js";
+import { openData } from "../data/open.js";
+import { photoName } from "../data/photo-locations.js";
+import type { PhotoSet } from "../data/photo-set.js";
+import { InputError, KnackError } from "../errors.js";
+import type { EvaluationPlace } from "../training/checkpoint-on-data.js";
+import { type ImagePrediction, predictSet } from "../training/predict-set.js";
+import type { RunFolder } from "../training/run-folder.js";
+import { loadCheckpoint } from "../weights/checkpoint.js";
+
+/** What a run's checkpoint makes of each of its validation images. */
+export interface Measured {
+  readonly set: ImageSet | PhotoSet;
+  readonly predictions: readonly ImagePrediction[];
+  readonly checkpoint: "best" | "last";
+  /** Epochs after which the checkpoint was written; undefined where it does not say. */
+  readonly epoch: number | undefined;
+}
+
+/** Or why that cannot be known, in a sentence. */
+export type Measurement = Measured | { readonly missing: string };
+
+/** Evaluates the best checkpoint of a run, the last where there is no best, image by image. */
+export async function measure(run: RunFolder, place: EvaluationPlace): Promise<Measurement> {
+  try {
+    const checkpoint = existsSync(run.bestCheckpoint) ? "best" : "last";
+    const path = checkpoint === "best" ? run.bestCheckpoint : run.lastCheckpoint;
+    if (!existsSync(path)) return { missing: "The run was stopped before its first checkpoint." };
+    const set = validationSet(run);
+    const predictions = await predictSet(path, set, place);
+    if (predictions.length === 0) return { missing: "None of its validation images can be read." };
+    return { set, predictions, checkpoint, epoch: loadCheckpoint(path).config.knack?.epoch };
+  } catch (error) {
+    if (!(error instanceof KnackError)) throw error;
+    return { missing: `Its checkpoint cannot be evaluated on its data any more: ${error.message}.` };
+  }
+}
+
+/**
+ * What the run was validated on.
+ *
+ * @throws InputError where that is not there any more, or is something else.
+ */
+function validationSet(run: RunFolder): ImageSet | PhotoSet {
+  const { source, ...selection } = run.readData();
+  if (source === null) throw new InputError("a program gave the run its images, and only that has them");
+  const { validation } = openData(source, selection);
+  if (!("locations" in validation) || !existsSync(join(run.path, "validation.json"))) return validation;
+  const held = run.readJson("validation.json");
+  const same =
+    Array.isArray(held) &&
+    held.length === validation.count &&
+    held.every((name, index) => name === photoName(validation.locations, index));
+  if (same) return validation;
+  throw new InputError(`the photographs in ${source} have changed, and those held out are no longer the run's`);
+}

@@ -1,0 +1,104 @@
+import { type Html, html, nameHtml } from "../drawing/html.js";
+import { page, type Section } from "../drawing/page.js";
+import { printable } from "../printable.js";
+import { calibrationOf } from "./calibration.js";
+import { calibrationSection } from "./calibration-section.js";
+import { confusionOf } from "./confusion.js";
+import { classesSection, confusionSection } from "./confusion-section.js";
+import { curvesSection } from "./curves-section.js";
+import { factsSections } from "./facts-sections.js";
+import { percent, whole } from "./figures-text.js";
+import type { Measured, Measurement } from "./measure.js";
+import { mistakesSection } from "./mistakes-section.js";
+import { REPORT_STYLE } from "./report-style.js";
+import type { RunRecord } from "./run-record.js";
+
+/** A run's report as one page. */
+export async function reportPage(run: RunRecord, measurement: Measurement): Promise<string> {
+  const measured = "missing" in measurement ? undefined : measurement;
+  const lead = html`${aboutRun(run)}${notices(run, measurement)}${measured ? measuredFigures(measured) : runFigures(run)}`;
+  const sections = [curvesSection(run), ...(measured ? await measuredSections(measured) : []), ...factsSections(run)];
+  return page({ title: printable(run.name), lead, sections, style: REPORT_STYLE });
+}
+
+function aboutRun({ audit, epochs, recipe }: RunRecord): Html {
+  if (!audit) return html``;
+  const { model, parameters, precision, data, batchSize } = audit;
+  const size = `${(parameters / 1e6).toFixed(2)} M parameters`;
+  const progress = `${epochs.length} of ${audit.epochs} epochs, ${batchSize} images a step`;
+  return html`<p class="lead">${model}, ${size}, ${precision}; recipe ${nameHtml(String(recipe.name))}; ${progress}</p>
+<p class="lead">${nameHtml(data)}</p>`;
+}
+
+function notices({ done, audit, epochs }: RunRecord, measurement: Measurement): Html {
+  const notes: string[] = [];
+  if (!done) {
+    const epochsDone = audit ? `${epochs.length} of its ${audit.epochs} epochs` : `${epochs.length} epochs`;
+    notes.push(`The run has not come to its end: ${epochsDone} are done, and this page is about those.`);
+  }
+  if ("missing" in measurement) {
+    notes.push(
+      `${printable(measurement.missing)} So this page has no confusion matrix, accuracy of each class, calibration and mistakes.`,
+    );
+  } else {
+    const again = otherThanRun(measurement, epochs);
+    if (again) notes.push(again);
+  }
+  return html`${notes.map((note) => html`<p class="notice">${note}</p>`)}`;
+}
+
+/** Where the images give another top-1 than while training, they are not the run's, or the machine computes otherwise. */
+function otherThanRun({ predictions, epoch }: Measured, epochs: RunRecord["epochs"]): string | undefined {
+  const then = epochs.find((each) => each.epoch === epoch)?.top1;
+  const now = topOne(predictions);
+  if (then === undefined || Math.abs(then - now) < 0.002) return undefined;
+  return `The run itself measured a top-1 of ${percent(then)} after epoch ${epoch}, and the same weights now give ${percent(now)}: the data may have changed since.`;
+}
+
+function topOne(predictions: Measured["predictions"]): number {
+  return predictions.filter(({ label, predicted }) => label === predicted).length / predictions.length;
+}
+
+/** The figures of the evaluation that the page is about. */
+function measuredFigures({ predictions, checkpoint, epoch, set }: Measured): Html {
+  const { ece, nll, accuracy } = calibrationOf(predictions);
+  const top5 = predictions.filter(({ inTop5 }) => inTop5).length / predictions.length;
+  const unread = set.count - predictions.length;
+  const after = epoch === undefined ? "" : ` (after epoch ${epoch})`;
+  return html`${figureList([
+    ["top-1", percent(accuracy)],
+    ...(set.classes.length > 5 ? [["top-5", percent(top5)] as const] : []),
+    ["NLL (nats)", nll.toFixed(4)],
+    ["ECE", percent(ece)],
+    ["images", whole(predictions.length)],
+  ])}
+<p class="remarks">Of the ${checkpoint} checkpoint${after}, measured again for this page in float32 on the ${whole(predictions.length)} validation
+images${unread === 0 ? "" : `; ${whole(unread)} that cannot be read are left out`}.</p>`;
+}
+
+/** What the run's metrics say where nothing can be measured. */
+function runFigures({ epochs }: RunRecord): Html {
+  const best = epochs.toSorted((a, b) => b.top1 - a.top1)[0];
+  if (!best) return html``;
+  return html`${figureList([
+    ["best top-1", percent(best.top1)],
+    ["of epoch", String(best.epoch)],
+    ["validation loss (nats)", String(best.validationLoss?.toFixed(4) ?? "not finite")],
+  ])}
+<p class="remarks">As the run measured them.</p>`;
+}
+
+function figureList(figures: readonly (readonly [name: string, value: string])[]): Html {
+  return html`<dl class="figures">${figures.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+async function measuredSections(measured: Measured): Promise<Section[]> {
+  const { set, predictions } = measured;
+  const confusion = confusionOf(predictions, set.classes.length);
+  return [
+    confusionSection(confusion, set.classes),
+    classesSection(confusion, set.classes),
+    calibrationSection(calibrationOf(predictions)),
+    await mistakesSection(measured),
+  ];
+}

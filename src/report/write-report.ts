@@ -1,0 +1,43 @@
+import { statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { writeFileAtomic } from "../atomic-file.js";
+import { InputError } from "../errors.js";
+import type { EvaluationPlace } from "../training/checkpoint-on-data.js";
+import { RunFolder } from "../training/run-folder.js";
+import { measure } from "./measure.js";
+import { reportPage } from "./report-page.js";
+import { readRun } from "./run-record.js";
+
+export interface WrittenReport {
+  readonly file: string;
+  /** Why the page holds only what the run's files say, where it does. */
+  readonly missing: string | undefined;
+}
+
+/**
+ * Writes the report of a run, finished or not: one HTML file that needs nothing else. Its checkpoint is evaluated for it on the run's
+ * validation images; where they are not there any more the page says so and has the rest.
+ *
+ * @param out the file; default `report.html` in the run's folder
+ * @throws InputError where there is no run, its files are broken or `out` cannot be a file; KnackError where it cannot be written.
+ */
+export async function writeReport(
+  runFolder: string,
+  place: EvaluationPlace,
+  out = join(runFolder, "report.html"),
+): Promise<WrittenReport> {
+  const run = RunFolder.find(runFolder);
+  requirePlaceFor(out);
+  const record = readRun(run);
+  const measurement = await measure(run, place);
+  writeFileAtomic(out, await reportPage(record, measurement));
+  return { file: out, missing: "missing" in measurement ? measurement.missing : undefined };
+}
+
+/** Found before the evaluation, which takes its time. */
+function requirePlaceFor(file: string): void {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new InputError(`${file} is a folder, not a file`);
+  if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory()) {
+    throw new InputError(`cannot write ${file}: there is no folder ${dirname(file)}`);
+  }
+}
