@@ -1,5 +1,5 @@
 // Makes a checkout ready: system packages, npm packages, the addon, the TypeScript, the command. Repeating it costs about a second.
-// --test adds what the tests need: Debian's own PyTorch, which they compare with.
+// --test adds what the tests need: Debian's own PyTorch, which they compare with, and a browser that opens reports.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +7,8 @@ import { buildAddon } from "./build-addon.mjs";
 import { findLibtorch, onPath } from "./find-libtorch.mjs";
 import { filesUnder, root, stampOf, writeWhole } from "./stamp.mjs";
 
+/** Where Debian puts it, and the tests look for it. */
+const CHROMIUM = "/usr/bin/chromium";
 const forTests = process.argv.includes("--test");
 const say = (/** @type {string} */ line) => console.log(line);
 /** The lines that name the trouble, at most eight: those with "error" or apt's "E:", or else the last ones. */
@@ -69,6 +71,7 @@ function missingPackages() {
   if (!images) missing.push("dataset-fashion-mnist");
 
   if (forTests && !hasOracle()) missing.push("python3-torch", "python3-torchvision");
+  if (forTests && !process.env.KNACK_CHROMIUM && !existsSync(CHROMIUM)) missing.push("chromium");
   return missing.filter((name) => !isInstalled(name));
 }
 
@@ -108,6 +111,7 @@ function withoutApt() {
     say("  Fashion-MNIST: put its four IDX files into a folder and name it in KNACK_FASHION_MNIST");
   }
   if (forTests) say("  tests compare with PyTorch: /usr/bin/python3 needs torch and torchvision for that");
+  if (forTests) say("  tests open reports in Chromium: name one in KNACK_CHROMIUM");
 }
 
 function npmPackages() {

@@ -90,6 +90,7 @@ export function linePanels(
       type: "value",
       scale: farFromZero,
       splitNumber: 4,
+      axisLine: { lineStyle: { color: colors.muted } },
       axisLabel: text,
       splitLine: { lineStyle: { color: colors.line } },
     })),
