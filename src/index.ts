@@ -10,6 +10,7 @@ export {
   loadClassifier,
   type Prediction,
 } from "./inference/classifier.js";
+export { trainWithReport as train } from "./report/reported-training.js";
 export type {
   AuditEvent,
   CheckpointEvent,
@@ -24,4 +25,4 @@ export { loadRecipe } from "./training/load-recipe.js";
 export { presets } from "./training/presets.js";
 export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.js";
 export { learningRateSchedule } from "./training/schedule.js";
-export { type ResumeOptions, type TrainOptions, train } from "./training/train.js";
+export type { ResumeOptions, TrainOptions } from "./training/train.js";

@@ -1,12 +1,11 @@
 import { statSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import { InputError } from "../errors.js";
 import type { EngineName } from "../fast/engine-name.js";
-import { writeReport } from "../report/write-report.js";
+import { problemText, type ReportOutcome, trainWithReport } from "../report/reported-training.js";
 import { loadRecipe } from "../training/load-recipe.js";
 import type { Recipe } from "../training/recipe.js";
-import { type ResumeOptions, type TrainOptions, train } from "../training/train.js";
+import type { ResumeOptions, TrainOptions } from "../training/train.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "./data-options.js";
 import { type Device, deviceOption } from "./device-option.js";
@@ -104,24 +103,21 @@ function withModelOfInit(recipe: Recipe, { init, model }: TrainCommandOptions): 
 }
 
 async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {
-  let done: string | undefined;
+  let report: ReportOutcome | undefined;
+  const tell = (outcome: ReportOutcome) => {
+    report = outcome;
+  };
   await untilSignal(forPeople ? "stopping at a checkpoint" : undefined, async (signal, exitCode) => {
-    for await (const event of train({ ...options, signal })) {
+    for await (const event of trainWithReport({ ...options, signal }, tell)) {
       progress.show(event);
       if (event.type === "interrupted") process.exitCode = exitCode();
-      if (event.type === "done") done = event.run;
     }
   });
-  if (done !== undefined) await report(done, options.device, forPeople);
+  if (report) showReport(report, forPeople);
 }
 
 /** The run is done and saved: a report that cannot be written is a warning. */
-async function report(run: string, device: string | undefined, forPeople: boolean): Promise<void> {
-  try {
-    const { file } = await writeReport(run, { device, workers: availableParallelism() });
-    if (forPeople) console.log(`report: ${file}`);
-  } catch (error) {
-    const [message] = (error instanceof Error ? error.message : String(error)).split("\n", 1);
-    console.error(`knack: warning: no report of the run could be written: ${message}`);
-  }
+function showReport(outcome: ReportOutcome, forPeople: boolean): void {
+  if ("problem" in outcome) console.error(`knack: warning: ${problemText(outcome)}`);
+  else if (forPeople) console.log(`report: ${outcome.file}`);
 }

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { ImageSet } from "../data/image-set.js";
+import type { DataSource, ImageSet } from "../data/image-set.js";
 import { openData } from "../data/open.js";
 import { photoName } from "../data/photo-locations.js";
-import type { PhotoSet } from "../data/photo-set.js";
+import type { PhotoSet, PhotoSource } from "../data/photo-set.js";
 import { InputError, KnackError } from "../errors.js";
 import type { EvaluationPlace } from "../training/checkpoint-on-data.js";
 import { type ImagePrediction, predictSet } from "../training/predict-set.js";
@@ -22,13 +22,21 @@ export interface Measured {
 /** Or why that cannot be known, in a sentence. */
 export type Measurement = Measured | { readonly missing: string };
 
-/** Evaluates the best checkpoint of a run, the last where there is no best, image by image. */
-export async function measure(run: RunFolder, place: EvaluationPlace): Promise<Measurement> {
+/**
+ * Evaluates the best checkpoint of a run, the last where there is no best, image by image.
+ *
+ * @param given the run's images, where a program gave them
+ */
+export async function measure(
+  run: RunFolder,
+  given: DataSource | PhotoSource | undefined,
+  place: EvaluationPlace,
+): Promise<Measurement> {
   try {
     const checkpoint = existsSync(run.bestCheckpoint) ? "best" : "last";
     const path = checkpoint === "best" ? run.bestCheckpoint : run.lastCheckpoint;
     if (!existsSync(path)) return { missing: "The run was stopped before its first checkpoint." };
-    const set = validationSet(run);
+    const set = given?.validation ?? validationSet(run);
     const predictions = await predictSet(path, set, place);
     if (predictions.length === 0) return { missing: "None of its validation images can be read." };
     return { set, predictions, checkpoint, epoch: loadCheckpoint(path).config.knack?.epoch };

@@ -1,6 +1,8 @@
 import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../atomic-file.js";
+import type { DataSource } from "../data/image-set.js";
+import type { PhotoSource } from "../data/photo-set.js";
 import { InputError } from "../errors.js";
 import type { EvaluationPlace } from "../training/checkpoint-on-data.js";
 import { RunFolder } from "../training/run-folder.js";
@@ -14,22 +16,28 @@ export interface WrittenReport {
   readonly missing: string | undefined;
 }
 
+export interface ReportOptions {
+  /** The file; default `report.html` in the run's folder. */
+  readonly out?: string | undefined;
+  /** The run's images, where a program gave them; default: those that the run's folder names. */
+  readonly data?: DataSource | PhotoSource | undefined;
+}
+
 /**
  * Writes the report of a run, finished or not: one HTML file that needs nothing else. Its checkpoint is evaluated for it on the run's
  * validation images; where they are not there any more the page says so and has the rest.
  *
- * @param out the file; default `report.html` in the run's folder
  * @throws InputError where there is no run, its files are broken or `out` cannot be a file; KnackError where it cannot be written.
  */
 export async function writeReport(
   runFolder: string,
   place: EvaluationPlace,
-  out = join(runFolder, "report.html"),
+  { out = join(runFolder, "report.html"), data }: ReportOptions = {},
 ): Promise<WrittenReport> {
   const run = RunFolder.find(runFolder);
   requirePlaceFor(out);
   const record = readRun(run);
-  const measurement = await measure(run, place);
+  const measurement = await measure(run, data, place);
   writeFileAtomic(out, await reportPage(record, measurement));
   return { file: out, missing: "missing" in measurement ? measurement.missing : undefined };
 }
