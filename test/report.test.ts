@@ -71,7 +71,7 @@ test("confusion counts, and sorts the pairs that were confused", () => {
     3,
   );
   assert.deepEqual(
-    found.counts.map((row) => [...row]),
+    [0, 1, 2].map((label) => [0, 1, 2].map((predicted) => found.count(label, predicted))),
     [
       [1, 2, 0],
       [0, 0, 0],

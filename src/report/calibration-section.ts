@@ -4,8 +4,8 @@ import { figure, type Section } from "../drawing/page.js";
 import type { Bin, Calibration } from "./calibration.js";
 import { percent } from "./figures-text.js";
 
-const WIDTH = 420;
-const HEIGHT = 290;
+const WIDTH = 380;
+const HEIGHT = 270;
 
 /** Whether the network is right as often as it says. */
 export function calibrationSection(calibration: Calibration): Section {

@@ -12,12 +12,12 @@ const WORST = 15;
 
 /** What was taken for what: all of it where there are few classes, and the most frequent confusions. */
 export function confusionSection(confusion: Confusion, names: readonly string[]): Section {
-  const { counts, pairs } = confusion;
-  const few = counts.length <= MOST_IN_MATRIX;
+  const { classes, pairs } = confusion;
+  const few = classes.length <= MOST_IN_MATRIX;
   const explained = few
     ? html`<p class="remarks">A row is the images of a class, a column what they were taken for; outlined are those taken right. The
-stronger the colour, the larger the share of the row.</p>${matrix(counts, names)}`
-    : html`<p class="remarks">${whole(counts.length)} classes are too many for a matrix to look at: these are the most frequent
+stronger the colour, the larger the share of the row.</p>${matrix(confusion, names)}`
+    : html`<p class="remarks">${whole(classes.length)} classes are too many for a matrix to look at: these are the most frequent
 confusions.</p>`;
   const shown = pairs.slice(0, few ? MOST_PAIRS / 2 : MOST_PAIRS);
   const most =
@@ -27,11 +27,11 @@ confusions.</p>`;
   return { title: "Confusion", body: html`${explained}${most}` };
 }
 
-function matrix(counts: readonly Uint32Array[], names: readonly string[]): Html {
+function matrix({ classes, count: countOf }: Confusion, names: readonly string[]): Html {
   const head = names.map((name) => html`<th scope="col"><span>${nameHtml(name)}</span></th>`);
-  const rows = counts.map((row, label) => {
-    const images = row.reduce((sum, count) => sum + count, 0);
-    const cells = Array.from(row, (count, predicted) => {
+  const rows = classes.map(({ label, images }) => {
+    const cells = classes.map(({ label: predicted }) => {
+      const count = countOf(label, predicted);
       const share = images === 0 ? 0 : count / images;
       const style = label === predicted ? "right own" : "right";
       return html`<td class="${style}" style="--share:${share.toFixed(3)}">${count === 0 ? "" : whole(count)}</td>`;

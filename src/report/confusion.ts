@@ -2,8 +2,8 @@ import type { ImagePrediction } from "../training/predict-set.js";
 
 /** How often images of each class were taken for each class. */
 export interface Confusion {
-  /** [class, predicted class] numbers of images */
-  readonly counts: readonly Uint32Array[];
+  /** How many images of a class were taken for a class. */
+  readonly count: (label: number, predicted: number) => number;
   readonly classes: readonly ClassFigures[];
   /** Pairs of different classes that occur, the most frequent first. */
   readonly pairs: readonly ConfusedPair[];
@@ -24,27 +24,28 @@ export interface ConfusedPair {
   readonly images: number;
 }
 
+/** Takes memory for the pairs that occur, and not for all: of 20,000 classes there would be 400 million. */
 export function confusionOf(predictions: readonly ImagePrediction[], classes: number): Confusion {
-  const counts = Array.from({ length: classes }, () => new Uint32Array(classes));
-  const taken = new Uint32Array(classes);
+  const counts = new Map<number, number>();
+  const figures = Array.from({ length: classes }, (_, label) => ({ label, images: 0, right: 0, taken: 0 }));
   for (const { label, predicted } of predictions) {
-    (counts[label] as Uint32Array)[predicted] = (counts[label]?.[predicted] ?? 0) + 1;
-    taken[predicted] = (taken[predicted] as number) + 1;
+    const pair = label * classes + predicted;
+    counts.set(pair, (counts.get(pair) ?? 0) + 1);
+    const [own, other] = [figures[label], figures[predicted]] as [Figures, Figures];
+    own.images += 1;
+    own.right += label === predicted ? 1 : 0;
+    other.taken += 1;
   }
-  const pairs: ConfusedPair[] = [];
-  for (const [label, row] of counts.entries()) {
-    for (const [predicted, images] of row.entries()) {
-      if (images > 0 && label !== predicted) pairs.push({ label, predicted, images });
-    }
-  }
+  const pairs = Array.from(counts, ([pair, images]): ConfusedPair => {
+    return { label: Math.floor(pair / classes), predicted: pair % classes, images };
+  });
   return {
-    counts,
-    classes: counts.map((row, label) => ({
-      label,
-      images: row.reduce((sum, images) => sum + images, 0),
-      right: row[label] as number,
-      taken: taken[label] as number,
-    })),
-    pairs: pairs.sort((a, b) => b.images - a.images || a.label - b.label || a.predicted - b.predicted),
+    count: (label, predicted) => counts.get(label * classes + predicted) ?? 0,
+    classes: figures,
+    pairs: pairs
+      .filter(({ label, predicted }) => label !== predicted)
+      .sort((a, b) => b.images - a.images || a.label - b.label || a.predicted - b.predicted),
   };
 }
+
+type Figures = { -readonly [Key in keyof ClassFigures]: ClassFigures[Key] };

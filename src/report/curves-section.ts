@@ -5,8 +5,8 @@ import { figure, type Section } from "../drawing/page.js";
 import { curvesOf } from "../training/plots.js";
 import type { RunRecord } from "./run-record.js";
 
-const WIDTH = 420;
-const HEIGHT = 236;
+const WIDTH = 380;
+const HEIGHT = 220;
 
 /** The run over its epochs. */
 export function curvesSection({ metrics }: RunRecord): Section {

@@ -28,6 +28,6 @@ summary { cursor: pointer; }
 .card figcaption p.taken { font-weight: 600; }
 .card figcaption p.file { color: var(--muted); font-size: .75rem; margin-top: .25rem; }
 .card .figure { white-space: nowrap; font-variant-numeric: tabular-nums; }
-@media (max-width: 30rem) { td.name { min-width: 4.5rem; } .bar { width: 3.5rem; } }
+@media (max-width: 30rem) { td.name { min-width: 5.25rem; } .bar { width: 2.75rem; } }
 @media print { details > * { display: block; } section { break-inside: auto; } .card { break-inside: avoid; } }
 `);
