@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { systemReason, writeFileAtomic } from "../atomic-file.js";
 import { InputError } from "../errors.js";
+import type { EngineChoice } from "../fast/engine-name.js";
 import type { Recipe } from "../training/recipe.js";
 import type { Extent } from "./plan.js";
 
@@ -21,6 +22,7 @@ export interface Asked {
   /** Seconds. */
   readonly budget: number | null;
   readonly device: string;
+  readonly engine: EngineChoice;
   readonly teacher: Recipe | null;
   readonly rows: readonly { readonly row: string; readonly against: string | null; readonly recipe: Recipe }[];
 }
@@ -87,8 +89,10 @@ export class AblationFolder {
     writeFileAtomic(join(this.path, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   }
 
+  /** A folder in which nothing came about goes again. */
   release(): void {
     fs.rmSync(join(this.path, LOCK), { force: true });
+    if (fs.readdirSync(this.path).length === 0) fs.rmdirSync(this.path);
   }
 
   private has(name: string): boolean {
