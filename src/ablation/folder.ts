@@ -4,6 +4,7 @@ import { systemReason, writeFileAtomic } from "../atomic-file.js";
 import { InputError } from "../errors.js";
 import type { EngineChoice } from "../fast/engine-name.js";
 import type { Recipe } from "../training/recipe.js";
+import { makeFolder } from "../training/run-folder.js";
 import type { Extent } from "./plan.js";
 
 const SETTINGS = "ablation.json";
@@ -50,7 +51,7 @@ export class AblationFolder {
   static take(path: string): AblationFolder {
     const folder = new AblationFolder(path);
     try {
-      fs.mkdirSync(path, { recursive: true });
+      makeFolder(path);
       if (!folder.has(SETTINGS) && fs.readdirSync(path).some((name) => name !== LOCK)) {
         throw new InputError(`${path} is not empty and holds no ablation: choose another --out`);
       }
