@@ -50,7 +50,7 @@ function flagsFor(libtorch) {
 }
 
 /** Loops over floats may be put in any order that vectors want; nothing traps. */
-const fastFlags = ["-O3", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"];
+const fastFlags = ["-O3", "-mprefer-vector-width=512", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"];
 
 /** Whether the compiler finds the oneDNN that the fast engine is written for: version 2, with OpenMP, on an x86 processor. */
 function hasOneDnn() {

@@ -1,4 +1,5 @@
 /** knack as a library: `import { train } from "knack"`. */
+export type { Grid } from "./ablation/grid-file.js";
 export type { Augmentation } from "./data/augment.js";
 export type { DataSource, ImageSet } from "./data/image-set.js";
 export { openData } from "./data/open.js";

@@ -290,7 +290,7 @@ test("a static loss scale that is a power of two changes no bit", () => {
 });
 
 test("a loss that is not finite ends the training where no loss scale looks for it", () => {
-  withTrainer({ lr: 1e30 }, (trainer) => assert.throws(() => take(trainer, 0, 10), /^KnackError: step \d+: .*--lr/));
+  withTrainer({ lr: 1e30 }, (trainer) => assert.throws(() => take(trainer, 0, 10), /^DivergedError: step \d+: .*--lr/));
 });
 
 test("fp16 trains, or the error names bf16 where the engine has no fp16 convolution", () => {

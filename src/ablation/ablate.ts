@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { anywhere, type DataSelection } from "../data/open.js";
 import { InputError } from "../errors.js";
+import { DEFAULT_ENGINE, type EngineChoice } from "../fast/engine-name.js";
 import { fitBudget } from "./budget.js";
 import { buildRows } from "./check-rows.js";
 import type { AblationEvent } from "./events.js";
@@ -9,7 +10,7 @@ import { atExtent, type Extent, selectionAt } from "./plan.js";
 import type { AblationTable } from "./table.js";
 import { trainRows } from "./train-rows.js";
 
-export interface AblateOptions extends DataSelection {
+export interface AblateOptions extends DataSelection, Partial<EngineChoice> {
   /** "fashion-mnist", or a folder of photographs, IDX or CIFAR binary files. */
   readonly data: string;
   readonly table: AblationTable;
@@ -58,6 +59,7 @@ export async function* ablate(options: AblateOptions): AsyncGenerator<AblationEv
 
 function askedFor(options: AblateOptions): Asked {
   const { table, data, holdOut, trainShare, seeds, budget, device } = options;
+  const { engine = DEFAULT_ENGINE.engine, winograd = DEFAULT_ENGINE.winograd } = options;
   const first = table.rows[0]?.recipe.seed ?? 0;
   return {
     table: basename(table.name),
@@ -67,6 +69,7 @@ function askedFor(options: AblateOptions): Asked {
     seeds: Array.from({ length: seeds }, (_, index) => first + index),
     budget: budget ?? null,
     device: device ?? "cpu",
+    engine: { engine, winograd },
     teacher: table.teacher ?? null,
     rows: table.rows.map(({ name, against, recipe }) => ({ row: name, against: against ?? null, recipe })),
   };
@@ -81,6 +84,7 @@ async function settle(asked: Asked, options: AblateOptions): Promise<Settings | 
       data: asked.data,
       selection: selectionAt({ holdOut }, extent),
       device: asked.device,
+      engine: asked.engine,
       workers,
       signal,
     });

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DataSelection } from "../data/open.js";
+import type { EngineChoice } from "../fast/engine-name.js";
 import type { Recipe } from "../training/recipe.js";
 import type { Rehearsed } from "../training/rehearsal.js";
 import { rehearse } from "../training/rehearse.js";
@@ -12,6 +13,7 @@ interface CheckOptions {
   readonly data: string;
   readonly selection: DataSelection;
   readonly device: string;
+  readonly engine: EngineChoice;
   readonly workers: number | undefined;
   readonly signal: AbortSignal | undefined;
 }

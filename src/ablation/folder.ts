@@ -2,7 +2,9 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { systemReason, writeFileAtomic } from "../atomic-file.js";
 import { InputError } from "../errors.js";
+import type { EngineChoice } from "../fast/engine-name.js";
 import type { Recipe } from "../training/recipe.js";
+import { makeFolder } from "../training/run-folder.js";
 import type { Extent } from "./plan.js";
 
 const SETTINGS = "ablation.json";
@@ -21,6 +23,7 @@ export interface Asked {
   /** Seconds. */
   readonly budget: number | null;
   readonly device: string;
+  readonly engine: EngineChoice;
   readonly teacher: Recipe | null;
   readonly rows: readonly { readonly row: string; readonly against: string | null; readonly recipe: Recipe }[];
 }
@@ -48,7 +51,7 @@ export class AblationFolder {
   static take(path: string): AblationFolder {
     const folder = new AblationFolder(path);
     try {
-      fs.mkdirSync(path, { recursive: true });
+      makeFolder(path);
       if (!folder.has(SETTINGS) && fs.readdirSync(path).some((name) => name !== LOCK)) {
         throw new InputError(`${path} is not empty and holds no ablation: choose another --out`);
       }
@@ -87,8 +90,10 @@ export class AblationFolder {
     writeFileAtomic(join(this.path, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
   }
 
+  /** A folder in which nothing came about goes again. */
   release(): void {
     fs.rmSync(join(this.path, LOCK), { force: true });
+    if (fs.readdirSync(this.path).length === 0) fs.rmdirSync(this.path);
   }
 
   private has(name: string): boolean {

@@ -95,7 +95,7 @@ function intervalPlot(intervals: readonly Interval[], axis: string, zero: boolea
         {
           // The rows' names, above their intervals: beside them they would leave no room on a phone.
           type: "custom",
-          data: intervals.map((_, index) => [0, index]),
+          data: intervals.map((_, index) => [percent(shown[0]?.figures.mean ?? 0), index]),
           encode: { x: [], y: 1 },
           renderItem: rowName(intervals.map(({ label }) => label)),
         },
@@ -157,11 +157,23 @@ export function curvesPlots(rows: readonly RowSummary[], results: Results): { ro
   const percents = rows.flatMap(({ row }) =>
     curvesOf(results, row).flatMap((curve) => curve.map(([, value]) => value)),
   );
-  const range = { min: Math.floor(Math.min(...percents, 100)), max: Math.ceil(Math.max(...percents, 0)) };
+  const range = roundRange(Math.min(...percents, 100), Math.max(...percents, 0));
   return rows.map((row) => ({ row, content: curvesPlot(row, results, range) }));
 }
 
-function curvesPlot(row: RowSummary, results: Results, range: { min: number; max: number }): Html {
+interface AxisRange {
+  readonly min: number;
+  readonly max: number;
+  readonly interval: number;
+}
+
+/** Of at most five round steps. */
+function roundRange(least: number, most: number): AxisRange {
+  const interval = [1, 2, 5, 10, 20].find((step) => most - least <= 3 * step) ?? 25;
+  return { min: interval * Math.floor(least / interval), max: interval * Math.ceil(most / interval + 1e-9), interval };
+}
+
+function curvesPlot(row: RowSummary, results: Results, range: AxisRange): Html {
   const own = curvesOf(results, row.row);
   const other = row.against === null ? [] : meanCurve(curvesOf(results, row.against));
   const line = (points: readonly Point[], style: { color: string; width: number; type?: string }) => ({
@@ -189,8 +201,7 @@ function curvesPlot(row: RowSummary, results: Results, range: { min: number; max
       },
       yAxis: {
         type: "value",
-        ...(range.min < range.max ? range : {}),
-        splitNumber: 4,
+        ...(range.min < range.max && range),
         axisLabel: { ...TEXT, formatter: "{value} %" },
         splitLine: { lineStyle: { color: FAINT } },
       },

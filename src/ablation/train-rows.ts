@@ -66,12 +66,12 @@ async function* trainOne(
   { asked, extent }: Settings,
 ): AsyncGenerator<AblationEvent, RunResult | undefined, undefined> {
   const folder = join(out, run.folder);
-  const { device, data, holdOut } = asked;
+  const { device, data, holdOut, engine } = asked;
   if (!resumed) clearRun(folder);
   const selection = selectionAt({ holdOut: holdOut ?? undefined }, extent);
   const events = resumed
     ? train({ resume: folder, workers, device, signal })
-    : train({ data, ...selection, recipe: run.recipe, out: folder, workers, cache, device, signal });
+    : train({ data, ...selection, recipe: run.recipe, out: folder, workers, cache, device, ...engine, signal });
   try {
     for await (const event of events) yield { type: "training", run, event };
   } catch (error) {

@@ -53,7 +53,7 @@ export class AblationProgress {
         this.#result(event);
         break;
       case "interrupted":
-        if (event.document) this.#print("", tableText(event.document));
+        if (event.document && event.document.finishedRuns > 0) this.#print("", tableText(event.document));
         this.#print("stopped; the same command goes on from here");
         break;
       case "done":

@@ -4,12 +4,14 @@ import { atEpochs } from "../ablation/epochs.js";
 import { buildTable, defaultBase, TABLE_NAMES } from "../ablation/tables.js";
 import type { TrickName } from "../ablation/tricks.js";
 import { InputError } from "../errors.js";
+import type { EngineName } from "../fast/engine-name.js";
 import { loadRecipe } from "../training/load-recipe.js";
 import type { Recipe } from "../training/recipe.js";
 import { plainName } from "../training/run-folder.js";
 import { createAblationProgress } from "./ablate-progress.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "./data-options.js";
 import { type Device, deviceOption } from "./device-option.js";
+import { engineOption } from "./engine-option.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "./recipe-options.js";
 import { untilSignal } from "./until-signal.js";
 
@@ -24,6 +26,8 @@ interface AblateCommandOptions extends RecipeOptions, DataOptions {
   workers?: string;
   cache?: string;
   device: Device;
+  engine?: EngineName;
+  winograd?: boolean;
 }
 
 /** `knack ablate`: trains recipes that differ in their tricks with several seeds each, and says which trick pays. */
@@ -52,7 +56,10 @@ export function ablateCommand(): Command {
     .option("--equal-epochs", "refinements: mixup's rows train no longer than the others (the paper's: 5/3 as long)")
     .option("--workers <count>", "threads that load images; any number gives the same bits")
     .option("--cache <folder>", "keep large photographs there as small copies; pays from some megapixels on");
-  addDataOptions(command).addOption(deviceOption());
+  addDataOptions(command)
+    .addOption(deviceOption())
+    .addOption(engineOption())
+    .option("--no-winograd", "fast engine: compute every convolution directly");
   return addRecipeOptions(command)
     .addHelpText(
       "after",
@@ -63,7 +70,7 @@ export function ablateCommand(): Command {
 }
 
 async function run(data: string, options: AblateCommandOptions): Promise<void> {
-  const { table: name, cache, device, teacherModel, equalEpochs = false } = options;
+  const { table: name, cache, device, engine, winograd, teacherModel, equalEpochs = false } = options;
   if (name === undefined) {
     throw new InputError(`--table: is missing; there are ${TABLE_NAMES.join(", ")}, or give a .json, .ts or .js file`);
   }
@@ -77,21 +84,22 @@ async function run(data: string, options: AblateCommandOptions): Promise<void> {
   // Only here, so that the other commands start without the plots' library.
   const { ablate } = await import("../ablation/ablate.js");
   const progress = createAblationProgress(process.stdout);
+  const settings = {
+    data,
+    ...selectionFrom(options),
+    table,
+    seeds,
+    budget,
+    out,
+    workers,
+    cache,
+    device,
+    engine,
+    winograd,
+  };
   try {
     await untilSignal("stopping at a checkpoint", async (signal, exitCode) => {
-      const selection = selectionFrom(options);
-      for await (const event of ablate({
-        data,
-        ...selection,
-        table,
-        seeds,
-        budget,
-        out,
-        workers,
-        cache,
-        device,
-        signal,
-      })) {
+      for await (const event of ablate({ ...settings, signal })) {
         progress.show(event);
         if (event.type === "interrupted") process.exitCode = exitCode();
       }

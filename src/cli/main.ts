@@ -4,6 +4,7 @@ import { KnackError } from "../errors.js";
 import { settleLibraries } from "../native/library-settings.js";
 import { VERSION } from "../version.js";
 import { ablateCommand } from "./ablate.js";
+import { benchCommand } from "./bench.js";
 import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
 import { evalCommand } from "./eval.js";
@@ -34,6 +35,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     reportCommand(),
     predictCommand(),
     ablateCommand(),
+    benchCommand(),
     dataCommand(),
     modelsCommand(),
     importCommand(),

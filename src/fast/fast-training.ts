@@ -1,4 +1,4 @@
-import type { NetworkHandle, OperationTime } from "../native/fast.js";
+import type { NetworkDescription, NetworkHandle, OperationTime } from "../native/fast.js";
 import { BatchNorm2d } from "../nn/batch-norm2d.js";
 import { Dropout, dropoutMask } from "../nn/dropout.js";
 import { type Graph, traceGraph } from "../nn/graph.js";
@@ -29,6 +29,8 @@ const TRACED_BATCH = 2;
  * norms take the batch's statistics is fixed. Parameters and running statistics stay the model's own tensors; their memory becomes shared.
  */
 export class FastTraining {
+  /** What was compiled. */
+  readonly description: NetworkDescription;
   readonly #engine: FastEngine;
   readonly #network: NetworkHandle;
   readonly #images: SharedFloats;
@@ -75,7 +77,8 @@ export class FastTraining {
       algorithms: (convolution) => engine.algorithms(convolution),
     };
     try {
-      this.#network = engine.compile(lower(graph, memory, { batch, training: true, bfloat16: dtype === "bfloat16" }));
+      this.description = lower(graph, memory, { batch, training: true, bfloat16: dtype === "bfloat16" });
+      this.#network = engine.compile(this.description);
     } catch (error) {
       this.#disposeShared();
       throw error;

@@ -11,6 +11,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exportDispatch(env, exports);
   exportAutograd(env, exports);
   exportEngine(env, exports);
+  exportSgd(env, exports);
   return exports;
 }
 

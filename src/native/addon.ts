@@ -29,6 +29,17 @@ export interface Addon {
   clearGradient(tensor: Handle): void;
   requiresGradient(tensor: Handle): boolean;
   setGradientMode(enabled: boolean): boolean;
+  /** One update of float32 weights on the CPU, in place. */
+  sgd(
+    weights: readonly Handle[],
+    gradients: readonly Handle[],
+    momenta: readonly Handle[],
+    lr: number,
+    momentum: number,
+    decay: number,
+    scale: number,
+    nesterov: boolean,
+  ): void;
   describeEngine(): EngineDescription;
   threads(): number;
   setThreads(count: number): void;

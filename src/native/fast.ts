@@ -127,6 +127,16 @@ export interface FastAddon {
       readonly repeats: number;
     },
   ): number | null;
+  /** Median seconds of oneDNN's own batch norm with ReLU, forward and backward. */
+  timeBatchNorm(request: TimedShape): number;
+  /** Median seconds of oneDNN's own addition of two activations. */
+  timeAddition(request: TimedShape): number;
+}
+
+interface TimedShape {
+  readonly shape: Quad;
+  readonly bfloat16: boolean;
+  readonly repeats: number;
 }
 
 let loaded: FastAddon | undefined;

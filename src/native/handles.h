@@ -75,5 +75,6 @@ void exportHandles(Napi::Env env, Napi::Object exports);
 void exportDispatch(Napi::Env env, Napi::Object exports);
 void exportAutograd(Napi::Env env, Napi::Object exports);
 void exportEngine(Napi::Env env, Napi::Object exports);
+void exportSgd(Napi::Env env, Napi::Object exports);
 
 }  // namespace knack

@@ -5,6 +5,7 @@ import { type DataSelection, openData } from "../data/open.js";
 import type { PhotoSource } from "../data/photo-set.js";
 import { isFormattedPhotos } from "../data/split.js";
 import { InputError } from "../errors.js";
+import type { EngineChoice } from "../fast/engine-name.js";
 import { formForImages } from "../models/registry.js";
 import { requireDevice } from "../tensor/require-device.js";
 import { saveCheckpoint } from "../weights/checkpoint.js";
@@ -21,6 +22,7 @@ export interface RehearsalOptions {
   readonly selection: DataSelection;
   readonly recipes: readonly RehearsedRecipe[];
   readonly device: string;
+  readonly engine: EngineChoice;
   readonly workers: number | undefined;
 }
 
@@ -73,7 +75,7 @@ export async function* rehearseHere(options: RehearsalOptions, shouldStop: () =>
   for (const { name, recipe: asked, timed, saveTo } of options.recipes) {
     if (shouldStop()) return;
     const started = performance.now();
-    const trainer = build(name, asked, opened, options.device);
+    const trainer = build(name, asked, opened, options);
     const start = openSeconds + (performance.now() - started) / 1000;
     const { recipe, data, stepsPerEpoch } = trainer;
     if (saveTo !== undefined) saveUntrained(trainer, saveTo);
@@ -89,12 +91,17 @@ export async function* rehearseHere(options: RehearsalOptions, shouldStop: () =>
 }
 
 /** As a run would be, audit included. */
-function build(name: string, asked: Recipe, opened: DataSource | PhotoSource, device: string): Trainer {
+function build(
+  name: string,
+  asked: Recipe,
+  opened: DataSource | PhotoSource,
+  { device, engine }: RehearsalOptions,
+): Trainer {
   try {
     const initial = initialWeights(asked);
     const data = trainingData(opened, asked, initial?.config);
     const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
-    return audited(new Trainer(recipe, data, device, initial), name);
+    return audited(new Trainer(recipe, data, device, initial, engine), name);
   } catch (error) {
     throw error instanceof InputError ? new InputError(`${name}: ${error.message}`, error) : error;
   }
@@ -119,7 +126,7 @@ function saveUntrained(trainer: Trainer, path: string): void {
 async function timeSteps(recipe: Recipe, data: TrainingData, options: RehearsalOptions) {
   const { batchSize, augmentation, seed } = recipe;
   const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
-  const trainer = new Trainer({ ...recipe, lr: TINY_LR, init: false }, data, options.device);
+  const trainer = new Trainer({ ...recipe, lr: TINY_LR, init: false }, data, options.device, undefined, options.engine);
   const training = new Loader(data.train, { batchSize, augmentation, seed, workers });
   const validation = evaluationLoader(data.validation, { workers });
   try {

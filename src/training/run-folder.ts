@@ -152,8 +152,8 @@ export class RunFolder {
   }
 }
 
-/** With its parents. Node's own recursive mkdir never comes back from a path like /proc/run. */
-function makeFolder(path: string): void {
+/** Makes a folder with its parents, where it is not there yet. Node's own recursive mkdir never comes back from a path like /proc/run. */
+export function makeFolder(path: string): void {
   if (fs.existsSync(path)) return;
   makeFolder(dirname(path));
   fs.mkdirSync(path);

@@ -1,7 +1,8 @@
 import type { Parameter } from "../nn/module.js";
 import { clearGradient, gradientOf, noGradient } from "../tensor/autograd.js";
-import { addEachInPlace, all, copyInPlace, finite, scaleEachInPlace, toDType, zerosLike } from "../tensor/ops.js";
+import { all, copyInPlace, finite, toDType, zerosLike } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
+import { sgdUpdate } from "../tensor/sgd-update.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { NamedParameters } from "../tricks/no-bias-decay.js";
 
@@ -72,23 +73,29 @@ export class Sgd {
           slots: group.slots.filter(({ parameter }) => !this.frozen.has(parameter)),
         }));
         const gradients = groups.map(({ slots }) => slots.map(takeGradient));
-        if (gradientScale !== 1) for (const group of gradients) scaleEachInPlace(group, gradientScale);
         if (checkFinite && !gradients.flat().every((gradient) => all(finite(gradient)).item() === 1)) return false;
-        for (const [index, group] of groups.entries()) this.#update(group, gradients[index] ?? [], learningRate);
+        for (const [index, group] of groups.entries()) {
+          this.#update(group, gradients[index] ?? [], { learningRate, gradientScale });
+        }
         return true;
       }),
     );
   }
 
-  #update({ slots, weightDecay, lrFactor }: Group, gradients: Tensor[], learningRate: number) {
-    const lr = learningRate * lrFactor;
+  #update(
+    { slots, weightDecay, lrFactor }: Group,
+    gradients: Tensor[],
+    { learningRate, gradientScale }: { learningRate: number; gradientScale: number },
+  ) {
     const targets = slots.map((slot) => slot.target);
     const momenta = slots.map((slot) => slot.momentum);
-    if (weightDecay !== 0) addEachInPlace(gradients, targets, weightDecay);
-    scaleEachInPlace(momenta, this.#momentum);
-    addEachInPlace(momenta, gradients);
-    if (this.#nesterov) addEachInPlace(gradients, momenta, this.#momentum);
-    addEachInPlace(targets, this.#nesterov ? gradients : momenta, -lr);
+    sgdUpdate(targets, gradients, momenta, {
+      lr: learningRate * lrFactor,
+      momentum: this.#momentum,
+      nesterov: this.#nesterov,
+      weightDecay,
+      gradientScale,
+    });
     for (const { parameter, target } of slots) if (parameter !== target) copyInPlace(parameter, target);
   }
 

@@ -1,8 +1,9 @@
 import type { EngineChoice } from "../fast/engine-name.js";
 import { FastEngine, whereSupported } from "../fast/fast-engine.js";
-import { type FastInference, fastInference } from "../fast/fast-inference.js";
+import { FastInference } from "../fast/fast-inference.js";
 import { FastTraining } from "../fast/fast-training.js";
 import { AuxiliaryNetwork } from "../models/auxiliary-network.js";
+import type { OperationTime } from "../native/fast.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { backward } from "../tensor/autograd.js";
 import { toDType } from "../tensor/ops.js";
@@ -69,15 +70,37 @@ export class TrainingPasses {
   /** What computes float32 logits [N, classes] from images with the model's present, float32 weights; undefined for `model.forward`. */
   evaluation(): ((images: Tensor) => Tensor) | undefined {
     if (this.#evaluation === undefined) {
-      const { device, engine, shape } = this.options;
+      const { engine, shape } = this.options;
       const [, channels, height, width] = shape;
-      const task = { device, engine, precision: "fp32" } as const;
-      this.#evaluation = fastInference(this.model, [channels, height, width], task) ?? null;
+      const make = (fast: FastEngine) => new FastInference(fast, this.model, [channels, height, width], false);
+      this.#evaluation = whereSupported(this.#fast, engine, make) ?? null;
     } else {
       this.#evaluation?.refresh();
     }
     const compiled = this.#evaluation;
     return compiled ? (images) => compiled.logits(images) : undefined;
+  }
+
+  /** From now on the fast engine measures each operation. */
+  startTiming(): void {
+    if (this.#fast) this.#fast.timed = true;
+  }
+
+  /** Seconds by kind of operation, the longest first, of all timed training passes, or evaluations where none was trained; empty for the plain engine. */
+  times(): OperationTime[] {
+    const [batch] = this.options.shape;
+    const all = this.#training?.times() ?? this.#evaluation?.times(batch) ?? [];
+    const kinds = [...new Set(all.map(({ kind }) => kind))];
+    const sums = kinds.map((kind) => {
+      const same = all.filter((operation) => operation.kind === kind);
+      return {
+        kind,
+        forwardSeconds: same.reduce((sum, { forwardSeconds }) => sum + forwardSeconds, 0),
+        backwardSeconds: same.reduce((sum, { backwardSeconds }) => sum + backwardSeconds, 0),
+      };
+    });
+    const whole = (time: OperationTime) => time.forwardSeconds + time.backwardSeconds;
+    return sums.sort((a, b) => whole(b) - whole(a));
   }
 
   dispose(): void {

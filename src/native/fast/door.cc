@@ -379,6 +379,19 @@ Napi::Value timeOneConvolution(const Napi::CallbackInfo& info) {
   });
 }
 
+// timeBatchNorm({ shape, bfloat16, repeats }) and timeAddition likewise: seconds.
+template <double time(const std::array<int64_t, 4>&, bool, int)>
+Napi::Value timeOperation(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Compiled none;
+    const Reader read(none, info[0].As<Napi::Object>());
+    const auto shape = read.integers("shape", 4);
+    const double seconds = time({shape[0], shape[1], shape[2], shape[3]}, read.flag("bfloat16"),
+                                static_cast<int>(read.number("repeats")));
+    return Napi::Number::New(info.Env(), seconds);
+  });
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("compile", Napi::Function::New(env, compile));
   exports.Set("loadParameters", Napi::Function::New(env, loadParameters));
@@ -388,6 +401,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("memoryBytes", Napi::Function::New(env, memoryBytes));
   exports.Set("dispose", Napi::Function::New(env, dispose));
   exports.Set("timeConvolution", Napi::Function::New(env, timeOneConvolution));
+  exports.Set("timeBatchNorm", Napi::Function::New(env, timeOperation<timeBatchNorm>));
+  exports.Set("timeAddition", Napi::Function::New(env, timeOperation<timeAddition>));
   return exports;
 }
 

@@ -22,12 +22,11 @@ KNACK_INLINE float load(bfloat16 value) {
 }
 
 KNACK_INLINE void store(float* place, float value) { *place = value; }
-// Rounds to nearest, ties to even; a NaN stays one.
+// Rounds to nearest, ties to even. A quiet NaN stays one.
 KNACK_INLINE void store(bfloat16* place, float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
-  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  *place = static_cast<bfloat16>(value != value ? 0x7fc0 : rounded);
+  *place = static_cast<bfloat16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
 // NaN goes through, as in libtorch.

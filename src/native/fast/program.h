@@ -196,5 +196,8 @@ std::unique_ptr<Operation> makeMask(Program&, Value& input, Value& output, const
 // Median seconds of a convolution's pass by an algorithm, or a negative number where oneDNN has none. pass: 0 forward, 1 backward data, 2 weights.
 double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels, const Geometry&, bool bfloat16,
                        Algorithm, int pass, int repeats);
+// Median seconds of a batch norm with ReLU, forward and backward in training, and of an addition of two activations, both oneDNN's own.
+double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bfloat16, int repeats);
+double timeAddition(const std::array<int64_t, 4>& shape, bool bfloat16, int repeats);
 
 }  // namespace knack::fast

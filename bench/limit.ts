@@ -1,0 +1,77 @@
+import { FastEngine } from "../src/fast/fast-engine.js";
+import { FastTraining } from "../src/fast/fast-training.js";
+import { createModel } from "../src/models/registry.js";
+import type { FastAddon, FastOperation, NetworkDescription, Quad } from "../src/native/fast.js";
+import { lowerPrecision } from "../src/tricks/low-precision.js";
+
+const REPEATS = 5;
+
+/**
+ * Seconds of a training step in which every convolution takes as long as oneDNN's fastest algorithm for it takes alone, and every batch norm
+ * (with ReLU) and addition as long as oneDNN's own, on this machine now. Nothing else takes time: pooling, the linear layer, the loss, the
+ * optimizer.
+ */
+export function limitOf(
+  { model, imageSize, batch }: { model: string; imageSize: number; batch: number },
+  precision: "fp32" | "bf16",
+): number {
+  const engine = FastEngine.open({ engine: "fast", winograd: true }, { device: "cpu", precision });
+  if (!engine) throw new Error("the limit needs the fast engine");
+  using network = createModel(model, { classes: 1000, inChannels: 3 });
+  const masters = lowerPrecision(network.train(), precision, "cpu");
+  const shape = [batch, 3, imageSize, imageSize] as const;
+  const compiled = new FastTraining(engine, network, {
+    shape,
+    masters,
+    forward: (images) => [network.forward(images)],
+  });
+  const { description } = compiled;
+  compiled.dispose();
+  const known = new Map<string, number>();
+  const once = (key: unknown, time: () => number): number => {
+    const text = JSON.stringify(key);
+    const seconds = known.get(text) ?? time();
+    known.set(text, seconds);
+    return seconds;
+  };
+  return description.operations
+    .map((operation) => secondsOf(operation, description, engine.addon, once))
+    .reduce((sum, seconds) => sum + seconds, 0);
+}
+
+function secondsOf(
+  operation: FastOperation,
+  { values, bfloat16 }: NetworkDescription,
+  addon: FastAddon,
+  once: (key: unknown, time: () => number) => number,
+): number {
+  const shapeOf = (value: number) => {
+    const [n = 1, channels = 1, height = 1, width = 1] = values[value]?.shape ?? [];
+    const wholeBlocks = values[value]?.kind === "input" ? channels : Math.ceil(channels / 16) * 16;
+    return [n, wholeBlocks, height, width] as const satisfies Quad;
+  };
+  if (operation.kind === "convolution") {
+    const { kernel, stride, padding, input, output } = operation;
+    const images = shapeOf(input);
+    const [, outChannels] = shapeOf(output);
+    const groups = operation.groups === 1 ? 1 : images[1];
+    const given = { images, outChannels, kernel, stride, padding, groups, bfloat16 };
+    // Nobody wants the gradient of the images.
+    const passes = values[input]?.kind === "input" ? ([0, 2] as const) : ([0, 1, 2] as const);
+    const fastest = (pass: 0 | 1 | 2) =>
+      Math.min(
+        ...([0, 1] as const).map(
+          (algorithm) =>
+            addon.timeConvolution({ ...given, algorithm, pass, repeats: REPEATS }) ?? Number.POSITIVE_INFINITY,
+        ),
+      );
+    return passes.reduce<number>((sum, pass) => sum + once([given, pass], () => fastest(pass)), 0);
+  }
+  if (operation.kind !== "batchNorm") return 0;
+  const shape = shapeOf(operation.input);
+  const given = { shape, bfloat16, repeats: REPEATS };
+  const norm = once(["norm", given], () => addon.timeBatchNorm(given));
+  // A residual is added forward, and its gradient backward.
+  const addition = operation.residual === undefined ? 0 : 2 * once(["add", given], () => addon.timeAddition(given));
+  return norm + addition;
+}

@@ -1,0 +1,84 @@
+"""step.py MODEL SIZE BATCH STEPS training|inference eager|tuned fp32|bf16: PyTorch's seconds a step, as JSON; the peer of bench/index.ts.
+
+"eager" is PyTorch as installed. "tuned" has channels-last memory; bench/index.ts starts it with an allocator that keeps pages. Both have two
+threads where the machine has two cores: libtorch alone would take one.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional as F
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "test", "python"))
+from resnet_reference import ResNet  # noqa: E402
+
+
+def mobilenet_v1():
+    def conv(inputs, outputs, kernel, stride, groups=1):
+        layers = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        return [layers, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+    layers, channels = conv(3, 32, 3, 2), 32
+    for count, stride, outputs in ((1, 1, 64), (2, 2, 128), (2, 2, 256), (6, 2, 512), (2, 2, 1024)):
+        for i in range(count):
+            layers += conv(channels, channels, 3, stride if i == 0 else 1, channels) + conv(channels, outputs, 1, 1)
+            channels = outputs
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1000))
+
+
+def build(name):
+    if name == "mobilenetv1_100":
+        return mobilenet_v1()
+    if name == "inception_v3":
+        return torchvision.models.inception_v3(aux_logits=False, init_weights=False)
+    if name == "resnet50d":
+        return ResNet(50, "d", False, 64, 1000, 3)
+    model = getattr(torchvision.models, name.replace("_small", ""))()
+    if name.endswith("_small"):
+        model.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+        model.maxpool = nn.Identity()
+    return model
+
+
+name, size, batch, steps, mode, tuning, precision = sys.argv[1:]
+size, batch, steps = int(size), int(batch), int(steps)
+torch.set_num_threads(len(os.sched_getaffinity(0)))
+model = build(name)
+images = torch.randn(batch, 3, size, size)
+if tuning == "tuned":
+    model = model.to(memory_format=torch.channels_last)
+    images = images.contiguous(memory_format=torch.channels_last)
+labels = torch.arange(batch) % 1000
+optimizer = torch.optim.SGD(model.parameters(), 1e-4, momentum=0.9, nesterov=True, weight_decay=1e-4)
+
+
+def train():
+    optimizer.zero_grad(set_to_none=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        logits = model(images)
+    loss = F.cross_entropy(logits.float(), labels)
+    loss.backward()
+    optimizer.step()
+    loss.item()
+
+
+def infer():
+    with torch.no_grad():
+        model(images)
+
+
+model.train(mode == "training")
+step = train if mode == "training" else infer
+seconds = []
+for _ in range(steps + 1):
+    start = time.perf_counter()
+    step()
+    seconds.append(time.perf_counter() - start)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"first": seconds[0], "seconds": seconds[1:], "peakBytes": peak}))

@@ -1,0 +1,18 @@
+/** `step.js MODEL SIZE BATCH STEPS training|inference fp32|bf16`: knack's seconds a step, as JSON; started by bench/index.ts. */
+import { type BenchmarkOptions, benchmarkInference, benchmarkTraining } from "../src/training/benchmark.js";
+
+const [model = "", size, batch, steps, mode, precision] = process.argv.slice(2);
+const options: BenchmarkOptions = {
+  model,
+  modelOptions: {},
+  imageSize: Number(size),
+  batchSize: Number(batch),
+  engine: "auto",
+  winograd: true,
+  precision: precision === "bf16" ? "bf16" : "fp32",
+  device: "cpu",
+  steps: Number(steps),
+};
+const { firstSeconds, seconds } = mode === "training" ? benchmarkTraining(options) : benchmarkInference(options);
+const peakBytes = process.resourceUsage().maxRSS * 1024;
+console.log(JSON.stringify({ first: firstSeconds, seconds, peakBytes }));
