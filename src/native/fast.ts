@@ -114,7 +114,7 @@ export interface FastAddon {
   times(network: NetworkHandle): OperationTime[];
   memoryBytes(network: NetworkHandle): number;
   dispose(network: NetworkHandle): void;
-  /** Median seconds; null where oneDNN cannot. */
+  /** Seconds, the fastest of the repeats; null where oneDNN cannot. */
   timeConvolution(
     request: WindowGeometry & {
       readonly images: Quad;
@@ -127,9 +127,9 @@ export interface FastAddon {
       readonly repeats: number;
     },
   ): number | null;
-  /** Median seconds of oneDNN's own batch norm with ReLU, forward and backward. */
+  /** The fastest seconds of oneDNN's own batch norm with ReLU, forward and backward. */
   timeBatchNorm(request: TimedShape): number;
-  /** Median seconds of oneDNN's own addition of two activations. */
+  /** The fastest seconds of oneDNN's own addition of two activations. */
   timeAddition(request: TimedShape): number;
 }
 

@@ -11,7 +11,7 @@ namespace knack {
 namespace {
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define KNACK_WIDEST __attribute__((target_clones("arch=haswell", "default"), optimize("O3", "fp-contract=off")))
+#define KNACK_WIDEST __attribute__((target_clones("arch=x86-64-v3", "default"), optimize("O3", "fp-contract=off")))
 #else
 #define KNACK_WIDEST
 #endif

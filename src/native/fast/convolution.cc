@@ -1,7 +1,6 @@
 // Convolutions by oneDNN, each pass by the algorithm it was told.
-#include <cstring>
 #include <algorithm>
-#include <chrono>
+#include <cstring>
 
 #include "program.h"
 
@@ -321,15 +320,7 @@ double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels
                    {DNNL_ARG_DIFF_DST, filled(weights.diff_dst_desc())},
                    {DNNL_ARG_DIFF_WEIGHTS, filled(weights.diff_weights_desc())}};
     }
-    std::vector<double> seconds;
-    for (int i = -1; i < repeats; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      primitive.execute(stream, arguments);
-      stream.wait();
-      if (i >= 0) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-    std::sort(seconds.begin(), seconds.end());
-    return seconds[seconds.size() / 2];
+    return fastestSeconds(primitive, arguments, stream, repeats);
   } catch (const dnnl::error&) {
     return -1;
   }

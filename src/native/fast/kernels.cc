@@ -5,7 +5,7 @@
 namespace knack::fast {
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define KNACK_WIDEST __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define KNACK_WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define KNACK_WIDEST
 #endif

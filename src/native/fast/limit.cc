@@ -15,19 +15,19 @@ memory filled(const memory::desc& layout, const dnnl::engine& engine) {
   return result;
 }
 
-double medianSeconds(const dnnl::primitive& primitive, const Arguments& arguments, dnnl::stream& stream, int repeats) {
-  std::vector<double> seconds;
+}  // namespace
+
+double fastestSeconds(const dnnl::primitive& primitive, const Arguments& arguments, dnnl::stream& stream, int repeats) {
+  double fastest = INFINITY;
   for (int i = -1; i < repeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
     primitive.execute(stream, arguments);
     stream.wait();
-    if (i >= 0) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (i >= 0) fastest = std::min(fastest, seconds);
   }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() / 2];
+  return fastest;
 }
-
-}  // namespace
 
 double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bf16, int repeats) {
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -52,8 +52,8 @@ double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bf16, int repeats
            {DNNL_ARG_DIFF_SCALE_SHIFT, forward.weights_desc()}}) {
     arguments.emplace(index, filled(description, engine));
   }
-  return medianSeconds(dnnl::batch_normalization_forward(forward), arguments, stream, repeats) +
-         medianSeconds(dnnl::batch_normalization_backward(backward), arguments, stream, repeats);
+  return fastestSeconds(dnnl::batch_normalization_forward(forward), arguments, stream, repeats) +
+         fastestSeconds(dnnl::batch_normalization_backward(backward), arguments, stream, repeats);
 }
 
 double timeAddition(const std::array<int64_t, 4>& shape, bool bf16, int repeats) {
@@ -65,7 +65,7 @@ double timeAddition(const std::array<int64_t, 4>& shape, bool bf16, int repeats)
   const Arguments arguments = {{DNNL_ARG_SRC_0, filled(layout, engine)},
                                {DNNL_ARG_SRC_1, filled(layout, engine)},
                                {DNNL_ARG_DST, filled(layout, engine)}};
-  return medianSeconds(dnnl::binary(sum), arguments, stream, repeats);
+  return fastestSeconds(dnnl::binary(sum), arguments, stream, repeats);
 }
 
 }  // namespace knack::fast

@@ -193,10 +193,12 @@ std::unique_ptr<Operation> makeChannelPadding(Program&, Value& input, Value& out
 std::unique_ptr<Operation> makeAddition(Program&, Value& a, Value* b, Value& output, const Clamp&);
 std::unique_ptr<Operation> makeMask(Program&, Value& input, Value& output, const float* mask);
 
-// Median seconds of a convolution's pass by an algorithm, or a negative number where oneDNN has none. pass: 0 forward, 1 backward data, 2 weights.
+// The fastest of some executions, after one that is not counted: what else the machine does can only slow them.
+double fastestSeconds(const dnnl::primitive&, const Arguments&, dnnl::stream&, int repeats);
+// That of a convolution's pass by an algorithm, or a negative number where oneDNN has none. pass: 0 forward, 1 backward data, 2 weights.
 double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels, const Geometry&, bool bfloat16,
                        Algorithm, int pass, int repeats);
-// Median seconds of a batch norm with ReLU, forward and backward in training, and of an addition of two activations, both oneDNN's own.
+// That of a batch norm with ReLU, forward and backward in training, and of an addition of two activations, both oneDNN's own.
 double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bfloat16, int repeats);
 double timeAddition(const std::array<int64_t, 4>& shape, bool bfloat16, int repeats);
 
