@@ -39,7 +39,9 @@ export function calibrate(model: Module, images: Tensor): void {
   const norms = Array.from(model.modules()).flatMap(([, module]) => (module instanceof BatchNorm2d ? [module] : []));
   const setMomentum = (momentum: number) => norms.map((norm) => Object.assign(norm, { momentum }));
   setMomentum(1);
-  scope(() => noGradient(() => withoutDropout(model).train().forward(images)));
+  scope(() => {
+    noGradient(() => withoutDropout(model).train().forward(images));
+  });
   setMomentum(0.1);
 }
 

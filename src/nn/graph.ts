@@ -50,7 +50,8 @@ const VIEWS = new Set(
 );
 
 /**
- * Runs a module once, in the mode it is in, on zeros [N, C, H, W] and notes every operator.
+ * Runs a module once, in the mode it is in, on zeros [N, C, H, W] and notes every operator. In training mode batch norms fold the zeros
+ * into their running statistics: whoever traces that restores them.
  *
  * @param forward what is run: all the module's outputs, the logits first
  * @throws KnackError, naming the operator, where the module uses a tensor that is neither its input nor in its state dict,
