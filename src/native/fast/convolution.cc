@@ -118,7 +118,6 @@ class Convolution final : public Operation {
     input.layout = forward_.src_desc();
     shapes.source = input.layout;
     if (!training) return;
-    const auto hint = describeForward(program.engine, true, Algorithm::Direct, shapes, nullptr, {});
     if (input.needsGradient) {
       const auto by = options.algorithms[1];
       const auto forHint = by == options.algorithms[0] ? forward_ : hintFor(by, shapes);

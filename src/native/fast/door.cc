@@ -96,7 +96,6 @@ class Reader {
 
   Parameter parameter(const char* key, const char* gradientKey, size_t count) const {
     Parameter parameter;
-    parameter.size = count;
     parameter.data = floats(key, count);
     if (has(gradientKey)) parameter.gradient = floats(gradientKey, count);
     return parameter;

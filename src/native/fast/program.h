@@ -50,7 +50,6 @@ struct Value {
 struct Parameter {
   float* data = nullptr;
   float* gradient = nullptr;
-  size_t size = 0;
 };
 
 // What oneDNN cannot do; JavaScript then takes the plain path.
