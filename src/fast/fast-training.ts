@@ -85,11 +85,6 @@ export class FastTraining {
     }
   }
 
-  /** Bytes of the activations and their gradients. */
-  get memoryBytes(): number {
-    return this.#engine.addon.memoryBytes(this.#network);
-  }
-
   /**
    * @param images [N, C, H, W] float32
    * @returns float32 logits [N, classes], and those of an auxiliary classifier: leaves that require a gradient, which `backward` carries on

@@ -112,7 +112,6 @@ export interface FastAddon {
   backward(network: NetworkHandle, accumulate: boolean, timed: boolean): void;
   /** The operations in order, with the seconds of all timed passes. */
   times(network: NetworkHandle): OperationTime[];
-  memoryBytes(network: NetworkHandle): number;
   dispose(network: NetworkHandle): void;
   /** Seconds, the fastest of the repeats; null where oneDNN cannot. */
   timeConvolution(

@@ -344,12 +344,6 @@ Napi::Value times(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value memoryBytes(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    return Napi::Number::New(info.Env(), static_cast<double>(compiledOf(info).program->memoryBytes()));
-  });
-}
-
 // Frees a network's memory now; harmless to repeat.
 Napi::Value dispose(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -397,7 +391,6 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("forward", Napi::Function::New(env, forward));
   exports.Set("backward", Napi::Function::New(env, backward));
   exports.Set("times", Napi::Function::New(env, times));
-  exports.Set("memoryBytes", Napi::Function::New(env, memoryBytes));
   exports.Set("dispose", Napi::Function::New(env, dispose));
   exports.Set("timeConvolution", Napi::Function::New(env, timeOneConvolution));
   exports.Set("timeBatchNorm", Napi::Function::New(env, timeOperation<timeBatchNorm>));

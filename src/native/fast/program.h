@@ -113,7 +113,6 @@ class Program {
   bool accumulating() const { return accumulating_; }
   memory::data_type dataType() const { return settings.bfloat16 ? memory::data_type::bf16 : memory::data_type::f32; }
 
-  size_t memoryBytes() const { return arenaBytes_; }
   const std::vector<std::unique_ptr<Operation>>& operations() const { return operations_; }
 
   const Settings settings;
