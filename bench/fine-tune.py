@@ -1,8 +1,11 @@
 """The PyTorch peer of `knack train FOLDER --recipe fine-tune --init WEIGHTS`: the same MobileNet v1, weights, pictures and epochs,
-written as a user of torchvision would. usage: fine-tune.py FOLDER WEIGHTS.safetensors [--epochs 15] [--seed 0] …"""
+written as a user of torchvision would; started by bench/end-to-end.ts. Prints a line of JSON after each epoch.
+
+usage: fine-tune.py FOLDER WEIGHTS.safetensors [--epochs 16] [--seed 0] …"""
 import argparse
 import json
 import math
+import os
 import struct
 import time
 
@@ -18,17 +21,12 @@ parser.add_argument("weights")
 parser.add_argument("--epochs", type=int, default=16)
 parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument("--lr", type=float, default=0.01)
-parser.add_argument("--backbone-lr", type=float, default=1.0)
-parser.add_argument("--freeze-epochs", type=int, default=0)
-parser.add_argument("--warmup", type=float, default=1.0)
 parser.add_argument("--label-smoothing", type=float, default=0.1)
-parser.add_argument("--mixup", type=float, default=0.0)
-parser.add_argument("--scale", type=float, default=0.08)
-parser.add_argument("--jitter", type=float, default=0.4)
-parser.add_argument("--weight-decay", type=float, default=1e-4)
 parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args()
 torch.manual_seed(options.seed)
+# libtorch alone would take one thread where two cores share a processor.
+torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
 class Conv(nn.Conv2d):
@@ -101,13 +99,12 @@ class Lighting:
 
 
 normalize = transforms.Normalize([0.5] * 3, [0.5] * 3)
-jitter = options.jitter
 train_set = datasets.ImageFolder(
     options.folder + "/train",
     transforms.Compose([
-        transforms.RandomResizedCrop(224, scale=(options.scale, 1)),
+        transforms.RandomResizedCrop(224, scale=(0.08, 1)),
         transforms.RandomHorizontalFlip(),
-        transforms.ColorJitter(brightness=jitter, saturation=jitter, hue=jitter),
+        transforms.ColorJitter(brightness=0.4, saturation=0.4, hue=0.4),
         transforms.ToTensor(),
         Lighting(),
         normalize,
@@ -125,42 +122,26 @@ weights = {name: tensor for name, tensor in read_safetensors(options.weights).it
 model.load_state_dict(weights, strict=False)
 nn.init.xavier_uniform_(model.classifier.weight)
 nn.init.zeros_(model.classifier.bias)
-groups = {}
-for name, parameter in model.named_parameters():
-    head = name.startswith("classifier")
-    decay = options.weight_decay if parameter.ndim > 1 else 0
-    groups.setdefault((head, decay), []).append(parameter)
+decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
 optimizer = torch.optim.SGD(
-    [{"params": parameters, "weight_decay": decay, "factor": 1 if head else options.backbone_lr}
-     for (head, decay), parameters in groups.items()],
+    [{"params": decayed, "weight_decay": 1e-4}, {"params": others, "weight_decay": 0}],
     lr=options.lr, momentum=0.9, nesterov=True,
 )
 steps = len(train)
-warmup, total = round(options.warmup * steps), options.epochs * steps
-beta = torch.distributions.Beta(options.mixup or 1, options.mixup or 1)
+warmup, total = steps, options.epochs * steps
 started, step, best = time.time(), 0, 0
 for epoch in range(options.epochs):
     model.train()
-    frozen = epoch < options.freeze_epochs
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad = not frozen or name.startswith("classifier")
-    if frozen:
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
     for images, labels in train:
         lr = options.lr * step / warmup if step < warmup else options.lr / 2 * (
             1 + math.cos((step - warmup) / (total - warmup) * math.pi)
         )
         for group in optimizer.param_groups:
-            group["lr"] = lr * group["factor"]
+            group["lr"] = lr
         targets = F.one_hot(labels, len(train_set.classes)).float()
         epsilon, classes = options.label_smoothing, targets.shape[1]
         targets = targets * (1 - epsilon) + (1 - targets) * epsilon / (classes - 1)
-        if options.mixup:
-            share, order = beta.sample(), torch.randperm(len(images))
-            images = share * images + (1 - share) * images[order]
-            targets = share * targets + (1 - share) * targets[order]
         optimizer.zero_grad()
         F.cross_entropy(model(images), targets).backward()
         optimizer.step()
@@ -170,4 +151,4 @@ for epoch in range(options.epochs):
         right = sum((model(images).argmax(1) == labels).sum().item() for images, labels in validation)
     top1 = right / len(validation_set)
     best = max(best, top1)
-    print(json.dumps({"epoch": epoch + 1, "top1": top1, "best": best, "seconds": round(time.time() - started, 1)}), flush=True)
+    print(json.dumps({"type": "epoch", "epoch": epoch + 1, "top1": top1, "best": best, "seconds": round(time.time() - started, 1)}), flush=True)

@@ -109,8 +109,8 @@ function summarise(rows: readonly Row[], { inference, batchSize }: { inference: 
     const [forward, backward] = [1000 * forwardSeconds, 1000 * backwardSeconds];
     rest -= forward + backward;
     if (forward + backward < whole / 200) continue;
-    const both = inference ? "" : `${backward.toFixed(1).padStart(9)}`;
-    console.log(`  ${kind.padEnd(16)} ${forward.toFixed(1).padStart(8)} ${both} ms`);
+    const both = inference ? "" : ` ${backward.toFixed(1).padStart(9)}`;
+    console.log(`  ${kind.padEnd(16)} ${forward.toFixed(1).padStart(8)}${both} ms`);
   }
   const others = inference ? "images in, logits out" : "loss, optimizer, weights brought into their layouts";
   console.log(`  ${others}: ${rest.toFixed(1)} ms`);

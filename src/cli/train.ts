@@ -27,8 +27,8 @@ interface TrainCommandOptions extends RecipeOptions, DataOptions {
   json?: boolean;
 }
 
-/** What may be said beside --resume. Commander sets winograd to true where it is not given. */
-const ALSO_ON_RESUME = new Set(["resume", "workers", "device", "json", "winograd", "tensorboard"]);
+/** What may be said beside --resume. */
+const ALSO_ON_RESUME = new Set(["resume", "workers", "device", "json", "tensorboard"]);
 
 /** `knack train`: trains a model by a recipe; Ctrl-C stops it at a checkpoint. */
 export function trainCommand(): Command {
@@ -80,7 +80,8 @@ async function trainOptions(
   }
   if (resume !== undefined) {
     if (data !== undefined) throw new InputError("--resume: the run knows its data; drop the argument");
-    const other = Object.entries(options).find(([name]) => !ALSO_ON_RESUME.has(name));
+    const asked = Object.entries({ ...options, winograd: winograd === false ? false : undefined });
+    const other = asked.find(([name, value]) => value !== undefined && !ALSO_ON_RESUME.has(name));
     if (other) {
       const [name, value] = other;
       const option = `--${value === false ? "no-" : ""}${dashed(name)}`;

@@ -1,0 +1,111 @@
+/**
+ * Training steps and inference against PyTorch and the limit of oneDNN.
+ *
+ * Every round starts each program once, knack, PyTorch eager, PyTorch tuned, so that they see the same moods of the machine; a program's first step is not
+ * counted.
+ */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { limitOf } from "./limit.js";
+import { median, python, type Row } from "./row.js";
+
+const MODELS = [
+  { model: "resnet18_small", imageSize: 32, batches: [1, 16, 128] },
+  { model: "resnet18", imageSize: 224, batches: [1, 16, 64] },
+  { model: "resnet50", imageSize: 224, batches: [1, 16, 32, 64] },
+  { model: "resnet50d", imageSize: 224, batches: [1, 16, 64] },
+  { model: "mobilenetv1_100", imageSize: 224, batches: [1, 16, 64] },
+  { model: "inception_v3", imageSize: 299, batches: [1, 16] },
+] as const;
+
+export interface StepCase {
+  readonly bench: "training" | "inference";
+  readonly model: string;
+  readonly imageSize: number;
+  readonly batch: number;
+}
+
+export interface StepRow extends Row {
+  readonly firstStepSeconds: Readonly<Record<string, number>>;
+  readonly peakMegabytes: Readonly<Record<string, number>>;
+}
+
+interface Measured {
+  /** Seconds of the first step, with all that is built for it. */
+  readonly first: number;
+  readonly seconds: readonly number[];
+  readonly peakBytes: number;
+}
+
+/** The cases that are left when only some benches, one model or one batch size are asked for. */
+export function stepCases(only: string | undefined, model: string | undefined, batch: number | undefined): StepCase[] {
+  return (["training", "inference"] as const)
+    .filter((bench) => only === undefined || only === bench)
+    .flatMap((bench) =>
+      MODELS.filter((each) => model === undefined || each.model === model).flatMap(({ model, imageSize, batches }) =>
+        batches
+          .filter((each) => batch === undefined || each === batch)
+          .map((each) => ({ bench, model, imageSize, batch: each })),
+      ),
+    );
+}
+
+const inBench = (name: string) => fileURLToPath(new URL(`../../bench/${name}`, import.meta.url));
+/** glibc keeps and reuses every page: what an allocator of one's own gives PyTorch. */
+const KEEP_PAGES = {
+  MALLOC_MMAP_MAX_: "0",
+  MALLOC_TRIM_THRESHOLD_: "100000000000",
+  MALLOC_TOP_PAD_: "100000000",
+  GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
+};
+
+function run(program: string, args: readonly string[], environment = {}): Measured {
+  const ran = spawnSync(program, args, { encoding: "utf8", env: { ...process.env, ...environment } });
+  const line = ran.stdout?.trim().split("\n").at(-1) ?? "";
+  if (ran.status !== 0 || line === "") throw new Error(`${program} ${args.join(" ")} failed:\n${ran.stderr}`);
+  return JSON.parse(line) as Measured;
+}
+
+/** As many steps as take a few seconds, at least two. */
+const stepsOf = ({ imageSize, batch }: StepCase) =>
+  Math.max(2, Math.min(20, Math.round(4e6 / (imageSize ** 2 * batch))));
+
+function programs(given: StepCase, precision: Row["precision"]): Record<string, () => Measured> {
+  const { bench, model, imageSize, batch } = given;
+  const args = [model, imageSize, batch, stepsOf(given), bench].map(String);
+  return {
+    knack: () => run(process.execPath, [fileURLToPath(new URL("./step.js", import.meta.url)), ...args, precision]),
+    "pytorch-eager": () => run(python, [inBench("step.py"), ...args, "eager", precision]),
+    "pytorch-tuned": () => run(python, [inBench("step.py"), ...args, "tuned", precision], KEEP_PAGES),
+    ...(bench === "inference" && {
+      "onnx-runtime": () => run(process.execPath, [fileURLToPath(new URL("./onnx-step.js", import.meta.url)), ...args]),
+    }),
+  };
+}
+
+export function measureSteps(given: StepCase, precision: Row["precision"], rounds: number): StepRow {
+  const all = programs(given, precision);
+  const found: Record<string, Measured[]> = {};
+  const limits: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, program] of Object.entries(all)) {
+      found[name] ??= [];
+      found[name].push(program());
+    }
+    if (given.bench === "training") limits.push(given.batch / limitOf(given, precision));
+  }
+  const each = (value: (measured: Measured) => number) =>
+    Object.fromEntries(Object.entries(found).map(([name, list]) => [name, median(list.map(value))]));
+  const { knack = 0, ...others } = each(({ seconds }) => given.batch / median(seconds));
+  const peers = limits.length > 0 ? { ...others, limit: median(limits) } : others;
+  return {
+    ...given,
+    precision,
+    unit: "images/s",
+    knack,
+    peers,
+    ratios: Object.fromEntries(Object.entries(peers).map(([name, rate]) => [name, knack / rate])),
+    firstStepSeconds: each(({ first }) => first),
+    peakMegabytes: each(({ peakBytes }) => peakBytes / 1e6),
+  };
+}
