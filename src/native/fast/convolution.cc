@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "program.h"
+#include "weights.h"
 
 namespace knack::fast {
 
@@ -88,6 +88,12 @@ class PaddedWeights {
   size_t whole_, columns_, wholeColumns_, rows_;
 };
 
+dnnl::primitive_attr scratchpadAttributes() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
 class Convolution final : public Operation {
  public:
   Convolution(Program& program, Value& input, Value& output, const ConvolutionOptions& options)
@@ -123,14 +129,14 @@ class Convolution final : public Operation {
       const auto forHint = by == options.algorithms[0] ? forward_ : hintFor(by, shapes);
       data_ = BackwardData::primitive_desc(
           {algorithmOf(by), shapes.source, any, shapes.destination, shapes.stride, shapes.before, shapes.after},
-          program.engine, forHint);
+          scratchpadAttributes(), program.engine, forHint);
     }
     if (options.weight.gradient) {
       const auto by = options.algorithms[2];
       const auto forHint = by == options.algorithms[0] ? forward_ : hintFor(by, shapes);
       weights_ = BackwardWeights::primitive_desc(
           {algorithmOf(by), shapes.source, any32, shapes.destination, shapes.stride, shapes.before, shapes.after},
-          program.engine, forHint);
+          scratchpadAttributes(), program.engine, forHint);
     }
   }
 
@@ -147,70 +153,70 @@ class Convolution final : public Operation {
       }
     }
     program_.write(output_, moment);
+    forwardWeight_.plan(program_, forward_.weights_desc(), moment);
+    forwardScratchpad_.plan(program_, forward_.scratchpad_desc(), moment);
   }
 
   void planBackward(int moment) override {
     if (!output_.needsGradient) return;
     gradient_ = program_.wholeGradient(output_, moment);
     if (!gradient_) return;
-    if (weights_) program_.read(input_, moment);
-    if (data_) share_ = program_.addGradient(input_, moment);
+    if (weights_) {
+      program_.read(input_, moment);
+      weightGradient_.plan(program_, weights_.diff_weights_desc(), moment);
+      weightScratchpad_.plan(program_, weights_.scratchpad_desc(), moment);
+    }
+    if (data_) {
+      share_ = program_.addGradient(input_, moment);
+      dataWeight_.plan(program_, data_.weights_desc(), moment);
+      dataScratchpad_.plan(program_, data_.scratchpad_desc(), moment);
+    }
   }
 
   void bind() override {
     const memory::desc plain(whole_, memory::data_type::f32, plainWeight(options_.geometry));
     const PaddedWeights padding(own_, whole_);
     if (own_ != whole_) padded_ = padding.make();
-    plain_ = memory(plain, program_.engine, own_ == whole_ ? options_.weight.data : padded_.data());
-    forwardWeight_ = memory(forward_.weights_desc(), program_.engine);
-    loads_.emplace_back(dnnl::reorder(plain_, forwardWeight_), &forwardWeight_);
+    const memory weight(plain, program_.engine, own_ == whole_ ? options_.weight.data : padded_.data());
     forwardArguments_ = {{DNNL_ARG_SRC, bound(program_, forward_.src_desc(), input_.data)},
-                         {DNNL_ARG_WEIGHTS, forwardWeight_},
+                         {DNNL_ARG_WEIGHTS, forwardWeight_.bind(program_, weight)},
                          {DNNL_ARG_DST, bound(program_, forward_.dst_desc(), output_.data)}};
     if (options_.bias.data) {
       paddedBias_.assign(output_.allChannels(), 0);
       forwardArguments_[DNNL_ARG_BIAS] = memory(forward_.bias_desc(), program_.engine, paddedBias_.data());
     }
+    forwardScratchpad_.bind(program_, forwardArguments_);
     forwardPrimitive_ = Forward(forward_);
     if (data_ && gradient_) {
-      dataWeight_ = data_.weights_desc() == forward_.weights_desc() ? forwardWeight_
-                                                                    : memory(data_.weights_desc(), program_.engine);
-      if (data_.weights_desc() != forward_.weights_desc()) {
-        loads_.emplace_back(dnnl::reorder(plain_, dataWeight_), &dataWeight_);
-      }
       dataArguments_ = {{DNNL_ARG_DIFF_DST, bound(program_, data_.diff_dst_desc(), gradient_)},
-                        {DNNL_ARG_WEIGHTS, dataWeight_},
+                        {DNNL_ARG_WEIGHTS, dataWeight_.bind(program_, weight)},
                         {DNNL_ARG_DIFF_SRC, bound(program_, data_.diff_src_desc(), share_)}};
+      dataScratchpad_.bind(program_, dataArguments_);
       dataPrimitive_ = BackwardData(data_);
     }
     if (weights_ && gradient_) {
-      blockedGradient_ = memory(weights_.diff_weights_desc(), program_.engine);
       if (own_ != whole_) paddedGradient_ = padding.make();
-      plainGradient_ =
-          memory(plain, program_.engine, own_ == whole_ ? options_.weight.gradient : paddedGradient_.data());
+      const memory gradient(plain, program_.engine,
+                            own_ == whole_ ? options_.weight.gradient : paddedGradient_.data());
       weightArguments_ = {{DNNL_ARG_SRC, bound(program_, weights_.src_desc(), input_.data)},
                           {DNNL_ARG_DIFF_DST, bound(program_, weights_.diff_dst_desc(), gradient_)},
-                          {DNNL_ARG_DIFF_WEIGHTS, blockedGradient_}};
+                          {DNNL_ARG_DIFF_WEIGHTS, weightGradient_.bind(program_, gradient)}};
+      weightScratchpad_.bind(program_, weightArguments_);
       weightPrimitive_ = BackwardWeights(weights_);
-      store_ = dnnl::reorder(blockedGradient_, plainGradient_);
-      dnnl::post_ops sum;
-      sum.append_sum(1);
-      dnnl::primitive_attr attributes;
-      attributes.set_post_ops(sum);
-      add_ = dnnl::reorder(dnnl::reorder::primitive_desc(blockedGradient_, plainGradient_, attributes));
     }
   }
 
   void loadParameters() override {
     if (own_ != whole_) PaddedWeights(own_, whole_).fill(options_.weight.data, padded_.data());
     if (options_.bias.data) std::copy_n(options_.bias.data, output_.c, paddedBias_.data());
-    for (auto& [reorder, target] : loads_) reorder.execute(program_.stream, plain_, *target);
+    forwardWeight_.makeToStay(program_.stream);
   }
 
   void forward() override {
     if (options_.residual && !inPlace_) {
       std::memcpy(output_.data->address, options_.residual->data->address, program_.bytesOf(output_));
     }
+    forwardWeight_.makeForUse(program_.stream);
     forwardPrimitive_.execute(program_.stream, forwardArguments_);
   }
 
@@ -220,17 +226,20 @@ class Convolution final : public Operation {
     if (weights_) {
       weightPrimitive_.execute(program_.stream, weightArguments_);
       const bool add = program_.accumulating();
-      (add && own_ == whole_ ? add_ : store_).execute(program_.stream, blockedGradient_, plainGradient_);
+      weightGradient_.take(program_.stream, add && own_ == whole_);
       if (own_ != whole_) {
         PaddedWeights(own_, whole_).take(paddedGradient_.data(), options_.weight.gradient, add);
       }
     }
-    if (data_) dataPrimitive_.execute(program_.stream, dataArguments_);
+    if (data_) {
+      dataWeight_.makeForUse(program_.stream);
+      dataPrimitive_.execute(program_.stream, dataArguments_);
+    }
   }
 
  private:
   dnnl::primitive_attr attributes() const {
-    dnnl::primitive_attr attributes;
+    dnnl::primitive_attr attributes = scratchpadAttributes();
     dnnl::post_ops after;
     const auto& [low, high, _] = options_.clamp;
     if (options_.residual) after.append_sum(1);
@@ -257,10 +266,10 @@ class Convolution final : public Operation {
   // The weights' own sizes, and those of whole blocks of channels. Where they differ, `padded_` stands between.
   memory::dims own_, whole_;
   std::vector<float> padded_, paddedGradient_, paddedBias_;
-  memory plain_, forwardWeight_, dataWeight_, blockedGradient_, plainGradient_;
-  std::vector<std::pair<dnnl::reorder, memory*>> loads_;
+  WeightCopy forwardWeight_, dataWeight_;
+  WeightGradient weightGradient_;
+  Scratchpad forwardScratchpad_, dataScratchpad_, weightScratchpad_;
   dnnl::primitive forwardPrimitive_, dataPrimitive_, weightPrimitive_;
-  dnnl::reorder store_, add_;
   Arguments forwardArguments_, dataArguments_, weightArguments_;
 };
 

@@ -1,5 +1,5 @@
 // Fully connected layers by oneDNN.
-#include "program.h"
+#include "weights.h"
 
 namespace knack::fast {
 
@@ -36,6 +36,7 @@ class Linear final : public Operation {
   void planForward(int moment) override {
     program_.read(input_, moment);
     program_.write(output_, moment);
+    forwardWeight_.plan(program_, forward_.weights_desc(), moment);
   }
 
   void planBackward(int moment) override {
@@ -43,18 +44,22 @@ class Linear final : public Operation {
     if (!gradient_) return;
     // oneDNN wants the gradient in the compute type, the loss gives float32.
     if (gradientLayout() != output_.layout) lowered_ = program_.newBuffer(gradientLayout().get_size(), moment);
-    if (weights_) program_.read(input_, moment);
-    if (data_) share_ = program_.addGradient(input_, moment);
+    if (weights_) {
+      program_.read(input_, moment);
+      weightGradient_.plan(program_, weights_.diff_weights_desc(), moment);
+    }
+    if (data_) {
+      share_ = program_.addGradient(input_, moment);
+      dataWeight_.plan(program_, data_.weights_desc(), moment);
+    }
   }
 
   void bind() override {
     const memory::desc plain({output_.c, input_.c}, memory::data_type::f32, memory::format_tag::ab);
     const memory::desc row({output_.c}, memory::data_type::f32, memory::format_tag::a);
-    plain_ = memory(plain, program_.engine, weight_.data);
-    forwardWeight_ = memory(forward_.weights_desc(), program_.engine);
-    loadForward_ = dnnl::reorder(plain_, forwardWeight_);
+    const memory weight(plain, program_.engine, weight_.data);
     forwardArguments_ = {{DNNL_ARG_SRC, bound(program_, input_.layout, input_.data)},
-                         {DNNL_ARG_WEIGHTS, forwardWeight_},
+                         {DNNL_ARG_WEIGHTS, forwardWeight_.bind(program_, weight)},
                          {DNNL_ARG_DST, bound(program_, output_.layout, output_.data)}};
     if (bias_.data) forwardArguments_[DNNL_ARG_BIAS] = memory(row, program_.engine, bias_.data);
     forwardPrimitive_ = Forward(forward_);
@@ -63,39 +68,32 @@ class Linear final : public Operation {
     given_ = lowered_ ? bound(program_, gradientLayout(), lowered_) : whole_;
     if (lowered_) lower_ = dnnl::reorder(whole_, given_);
     if (data_) {
-      dataWeight_ = memory(data_.weights_desc(), program_.engine);
-      loadData_ = dnnl::reorder(plain_, dataWeight_);
       dataArguments_ = {{DNNL_ARG_DIFF_DST, given_},
-                        {DNNL_ARG_WEIGHTS, dataWeight_},
+                        {DNNL_ARG_WEIGHTS, dataWeight_.bind(program_, weight)},
                         {DNNL_ARG_DIFF_SRC, bound(program_, input_.layout, share_)}};
       dataPrimitive_ = BackwardData(data_);
     }
     if (weights_) {
-      made_ = memory(weights_.diff_weights_desc(), program_.engine);
-      result_ = memory(plain, program_.engine, weight_.gradient);
+      const memory gradient(plain, program_.engine, weight_.gradient);
       weightArguments_ = {{DNNL_ARG_SRC, bound(program_, input_.layout, input_.data)},
                           {DNNL_ARG_DIFF_DST, given_},
-                          {DNNL_ARG_DIFF_WEIGHTS, made_}};
+                          {DNNL_ARG_DIFF_WEIGHTS, weightGradient_.bind(program_, gradient)}};
       if (bias_.gradient) {
         madeBias_ = memory(row, program_.engine);
         weightArguments_[DNNL_ARG_DIFF_BIAS] = madeBias_;
       }
       weightPrimitive_ = BackwardWeights(weights_);
-      store_ = dnnl::reorder(made_, result_);
-      dnnl::post_ops sum;
-      sum.append_sum(1);
-      dnnl::primitive_attr attributes;
-      attributes.set_post_ops(sum);
-      add_ = dnnl::reorder(dnnl::reorder::primitive_desc(made_, result_, attributes));
     }
   }
 
   void loadParameters() override {
-    loadForward_.execute(program_.stream, plain_, forwardWeight_);
-    if (dataPrimitive_) loadData_.execute(program_.stream, plain_, dataWeight_);
+    forwardWeight_.makeToStay(program_.stream);
   }
 
-  void forward() override { forwardPrimitive_.execute(program_.stream, forwardArguments_); }
+  void forward() override {
+    forwardWeight_.makeForUse(program_.stream);
+    forwardPrimitive_.execute(program_.stream, forwardArguments_);
+  }
 
   void backward() override {
     if (!gradient_) return;
@@ -103,13 +101,16 @@ class Linear final : public Operation {
     if (lowered_) lower_.execute(program_.stream, whole_, given_);
     if (weights_) {
       weightPrimitive_.execute(program_.stream, weightArguments_);
-      (program_.accumulating() ? add_ : store_).execute(program_.stream, made_, result_);
+      weightGradient_.take(program_.stream, program_.accumulating());
       if (bias_.gradient) {
         const float* made = static_cast<float*>(madeBias_.get_data_handle());
         for (int64_t k = 0; k < output_.c; ++k) bias_.gradient[k] = made[k] + (program_.accumulating() ? bias_.gradient[k] : 0);
       }
     }
-    if (data_) dataPrimitive_.execute(program_.stream, dataArguments_);
+    if (data_) {
+      dataWeight_.makeForUse(program_.stream);
+      dataPrimitive_.execute(program_.stream, dataArguments_);
+    }
   }
 
  private:
@@ -125,9 +126,11 @@ class Linear final : public Operation {
   BackwardData::primitive_desc data_;
   BackwardWeights::primitive_desc weights_;
   dnnl::primitive forwardPrimitive_, dataPrimitive_, weightPrimitive_;
-  dnnl::reorder loadForward_, loadData_, lower_, store_, add_;
+  dnnl::reorder lower_;
+  WeightCopy forwardWeight_, dataWeight_;
+  WeightGradient weightGradient_;
   Arguments forwardArguments_, dataArguments_, weightArguments_;
-  memory plain_, forwardWeight_, dataWeight_, whole_, given_, made_, madeBias_, result_;
+  memory whole_, given_, madeBias_;
   Buffer* gradient_ = nullptr;
   Buffer* lowered_ = nullptr;
   Buffer* share_ = nullptr;
