@@ -35,7 +35,7 @@ export class FastTraining {
   readonly #network: NetworkHandle;
   readonly #images: SharedFloats;
   readonly #outputs: { readonly result: SharedFloats; readonly gradient: SharedFloats }[];
-  readonly #gradients = new Map<Tensor, SharedFloats>();
+  readonly #gradients: ReadonlyMap<Tensor, SharedFloats>;
   readonly #masks: { readonly dropout: Dropout; readonly mask: SharedFloats; readonly dtype: DType }[] = [];
   readonly #counting: readonly BatchNorm2d[];
   /** The results of the pass under way, whose gradients backward reads. */
@@ -62,9 +62,14 @@ export class FastTraining {
       result: new SharedFloats([batch, classes]),
       gradient: new SharedFloats([batch, classes]),
     }));
+    const masterOf = (tensor: Tensor) => masters.get(tensor as Parameter) ?? tensor;
+    const homes = SharedFloats.homesOf([...graph.parameters.values()].map(masterOf));
+    const learning = [...used].filter((tensor) => tensor.requiresGradient);
+    const gradients = SharedFloats.sideBySide(learning.map(({ shape }) => shape));
+    this.#gradients = new Map(learning.map((tensor, index) => [tensor, gradients[index] as SharedFloats]));
     const memory: Memory = {
-      parameter: (tensor) => SharedFloats.homeOf(masters.get(tensor as Parameter) ?? tensor),
-      gradient: (tensor) => (tensor.requiresGradient ? this.#gradientOf(tensor).floats : undefined),
+      parameter: (tensor) => homes.get(masterOf(tensor)) as Float32Array,
+      gradient: (tensor) => this.#gradients.get(tensor)?.floats,
       images: this.#images.floats,
       outputs: this.#outputs.map(({ result, gradient }) => ({ result: result.floats, gradient: gradient.floats })),
       mask: (seed, maskShape) => {
@@ -140,14 +145,6 @@ export class FastTraining {
     const outputs = this.#outputs.flatMap(({ result, gradient }) => [result, gradient]);
     const masks = this.#masks.map(({ mask }) => mask);
     for (const shared of [this.#images, ...outputs, ...masks, ...this.#gradients.values()]) shared.dispose();
-  }
-
-  #gradientOf(parameter: Tensor): SharedFloats {
-    const known = this.#gradients.get(parameter);
-    if (known) return known;
-    const made = new SharedFloats(parameter.shape);
-    this.#gradients.set(parameter, made);
-    return made;
   }
 }
 

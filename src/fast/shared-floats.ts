@@ -1,30 +1,54 @@
+import { fastAddon } from "../native/fast.js";
 import { noGradient } from "../tensor/autograd.js";
 import { copyInPlace, permute, setData } from "../tensor/ops.js";
 import { Tensor } from "../tensor/tensor.js";
 
+/** Floats of a cache line: where neighbours in one piece of memory begin. */
+const LINE = 16;
+
 /** Numbers in memory that libtorch and the fast engine both work on. */
 export class SharedFloats implements Disposable {
-  readonly floats: Float32Array;
   readonly tensor: Tensor;
 
-  constructor(readonly shape: readonly number[]) {
-    const count = shape.reduce((product, size) => product * size, 1);
-    this.floats = new Float32Array(new SharedArrayBuffer(4 * count));
-    this.tensor = Tensor.from(this.floats, shape).keep();
+  constructor(
+    readonly shape: readonly number[],
+    readonly floats: Float32Array = new Float32Array(new SharedArrayBuffer(4 * sizeOf(shape))),
+  ) {
+    this.tensor = Tensor.from(floats, shape).keep();
+  }
+
+  /** One for each shape, side by side in one piece of memory of large pages. */
+  static sideBySide(shapes: readonly (readonly number[])[]): SharedFloats[] {
+    const sizes = shapes.map((shape) => Math.ceil(sizeOf(shape) / LINE) * LINE);
+    const whole = new Float32Array(new SharedArrayBuffer(4 * sizes.reduce((sum, size) => sum + size, 0)));
+    fastAddon()?.wantLargePages(whole);
+    let start = 0;
+    return shapes.map((shape, index) => {
+      const floats = whole.subarray(start, start + sizeOf(shape));
+      start += sizes[index] as number;
+      return new SharedFloats(shape, floats);
+    });
   }
 
   static readonly #homes = new WeakMap<Tensor, Float32Array>();
 
-  /** Moves a float32 tensor's contents into such memory, once: it stays the same tensor, in the layout of its shape. */
-  static homeOf(tensor: Tensor): Float32Array {
-    const known = SharedFloats.#homes.get(tensor);
-    if (known) return known;
-    const home = new SharedFloats(tensor.shape);
-    noGradient(() => copyInPlace(home.tensor, tensor));
-    setData(tensor, home.tensor);
-    home.dispose();
-    SharedFloats.#homes.set(tensor, home.floats);
-    return home.floats;
+  /**
+   * Moves float32 tensors' contents into such memory, each once: they stay the same tensors, in the layout of their shapes.
+   *
+   * @returns the memory of each
+   */
+  static homesOf(tensors: Iterable<Tensor>): Map<Tensor, Float32Array> {
+    const all = [...new Set(tensors)];
+    const strangers = all.filter((tensor) => !SharedFloats.#homes.has(tensor));
+    const homes = SharedFloats.sideBySide(strangers.map(({ shape }) => shape));
+    for (const [index, tensor] of strangers.entries()) {
+      const home = homes[index] as SharedFloats;
+      noGradient(() => copyInPlace(home.tensor, tensor));
+      setData(tensor, home.tensor);
+      home.dispose();
+      SharedFloats.#homes.set(tensor, home.floats);
+    }
+    return new Map(all.map((tensor) => [tensor, SharedFloats.#homes.get(tensor) as Float32Array]));
   }
 
   /** Memory of [N, H, W, C] as images [N, C, H, W], which libtorch calls channels-last. */
@@ -40,4 +64,8 @@ export class SharedFloats implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }

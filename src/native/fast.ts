@@ -113,6 +113,8 @@ export interface FastAddon {
   /** The operations in order, with the seconds of all timed passes. */
   times(network: NetworkHandle): OperationTime[];
   dispose(network: NetworkHandle): void;
+  /** Asks for large pages under memory that nobody has touched yet. */
+  wantLargePages(floats: Float32Array): void;
   /** Seconds, the fastest of the repeats; null where oneDNN cannot. */
   timeConvolution(
     request: WindowGeometry & {

@@ -28,10 +28,6 @@ memory::dims wholeWeightDims(const Value& output, const Value& input, const Geom
   return weightDims(output.allChannels(), input.allChannels(), wider);
 }
 
-memory::format_tag plainWeight(const Geometry& g) {
-  return g.groups == 1 ? memory::format_tag::abcd : memory::format_tag::abcde;
-}
-
 dnnl::algorithm algorithmOf(Algorithm algorithm) {
   return algorithm == Algorithm::Winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct;
 }
@@ -153,7 +149,7 @@ class Convolution final : public Operation {
       }
     }
     program_.write(output_, moment);
-    forwardWeight_.plan(program_, forward_.weights_desc(), moment);
+    forwardWeight_.plan(program_, forward_.weights_desc(), plainWeight(), moment);
     forwardScratchpad_.plan(program_, forward_.scratchpad_desc(), moment);
   }
 
@@ -168,16 +164,15 @@ class Convolution final : public Operation {
     }
     if (data_) {
       share_ = program_.addGradient(input_, moment);
-      dataWeight_.plan(program_, data_.weights_desc(), moment);
+      dataWeight_.plan(program_, data_.weights_desc(), plainWeight(), moment);
       dataScratchpad_.plan(program_, data_.scratchpad_desc(), moment);
     }
   }
 
   void bind() override {
-    const memory::desc plain(whole_, memory::data_type::f32, plainWeight(options_.geometry));
     const PaddedWeights padding(own_, whole_);
     if (own_ != whole_) padded_ = padding.make();
-    const memory weight(plain, program_.engine, own_ == whole_ ? options_.weight.data : padded_.data());
+    const memory weight(plainWeight(), program_.engine, own_ == whole_ ? options_.weight.data : padded_.data());
     forwardArguments_ = {{DNNL_ARG_SRC, bound(program_, forward_.src_desc(), input_.data)},
                          {DNNL_ARG_WEIGHTS, forwardWeight_.bind(program_, weight)},
                          {DNNL_ARG_DST, bound(program_, forward_.dst_desc(), output_.data)}};
@@ -196,7 +191,7 @@ class Convolution final : public Operation {
     }
     if (weights_ && gradient_) {
       if (own_ != whole_) paddedGradient_ = padding.make();
-      const memory gradient(plain, program_.engine,
+      const memory gradient(plainWeight(), program_.engine,
                             own_ == whole_ ? options_.weight.gradient : paddedGradient_.data());
       weightArguments_ = {{DNNL_ARG_SRC, bound(program_, weights_.src_desc(), input_.data)},
                           {DNNL_ARG_DIFF_DST, bound(program_, weights_.diff_dst_desc(), gradient_)},
@@ -238,6 +233,11 @@ class Convolution final : public Operation {
   }
 
  private:
+  memory::desc plainWeight() const {
+    const auto tag = options_.geometry.groups == 1 ? memory::format_tag::abcd : memory::format_tag::abcde;
+    return {whole_, memory::data_type::f32, tag};
+  }
+
   dnnl::primitive_attr attributes() const {
     dnnl::primitive_attr attributes = scratchpadAttributes();
     dnnl::post_ops after;

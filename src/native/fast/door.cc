@@ -312,6 +312,16 @@ Napi::Value loadParameters(const Napi::CallbackInfo& info) {
   });
 }
 
+// wantLargePages(floats)
+Napi::Value wantLargePagesUnder(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsTypedArray()) throw std::invalid_argument("wantLargePages: expected a Float32Array");
+    auto floats = info[0].As<Napi::Float32Array>();
+    wantLargePages(floats.Data(), floats.ByteLength());
+    return info.Env().Undefined();
+  });
+}
+
 // forward(network, timed)
 Napi::Value forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -392,6 +402,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("backward", Napi::Function::New(env, backward));
   exports.Set("times", Napi::Function::New(env, times));
   exports.Set("dispose", Napi::Function::New(env, dispose));
+  exports.Set("wantLargePages", Napi::Function::New(env, wantLargePagesUnder));
   exports.Set("timeConvolution", Napi::Function::New(env, timeOneConvolution));
   exports.Set("timeBatchNorm", Napi::Function::New(env, timeOperation<timeBatchNorm>));
   exports.Set("timeAddition", Napi::Function::New(env, timeOperation<timeAddition>));

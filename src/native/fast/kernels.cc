@@ -2,14 +2,9 @@
 
 #include <cstring>
 
-namespace knack::fast {
+#include "widest.h"
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define KNACK_WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define KNACK_WIDEST
-#endif
-#define KNACK_INLINE static inline __attribute__((always_inline))
+namespace knack::fast {
 
 namespace {
 

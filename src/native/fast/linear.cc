@@ -17,13 +17,15 @@ class Linear final : public Operation {
     const auto kind =
         program.settings.training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
     const memory::dims dims = {output.c, input.c};
-    const memory::desc any(dims, program.dataType(), memory::format_tag::any);
+    // Float32 as it is: no layout is so much faster that a copy would pay.
+    const auto tag = program.settings.bfloat16 ? memory::format_tag::any : memory::format_tag::ab;
+    const memory::desc rows(dims, program.dataType(), tag);
     const memory::desc any32(dims, memory::data_type::f32, memory::format_tag::any);
     const memory::desc biasLayout({output.c}, memory::data_type::f32, memory::format_tag::a);
-    forward_ = bias.data ? Forward::primitive_desc({kind, input.layout, any, biasLayout, output.layout}, program.engine)
-                         : Forward::primitive_desc({kind, input.layout, any, output.layout}, program.engine);
+    forward_ = bias.data ? Forward::primitive_desc({kind, input.layout, rows, biasLayout, output.layout}, program.engine)
+                         : Forward::primitive_desc({kind, input.layout, rows, output.layout}, program.engine);
     if (!program.settings.training) return;
-    if (input.needsGradient) data_ = BackwardData::primitive_desc({input.layout, any, gradientLayout()}, program.engine, forward_);
+    if (input.needsGradient) data_ = BackwardData::primitive_desc({input.layout, rows, gradientLayout()}, program.engine, forward_);
     if (weight.gradient) {
       weights_ = bias.gradient
                      ? BackwardWeights::primitive_desc({input.layout, any32, biasLayout, gradientLayout()}, program.engine, forward_)
@@ -36,7 +38,7 @@ class Linear final : public Operation {
   void planForward(int moment) override {
     program_.read(input_, moment);
     program_.write(output_, moment);
-    forwardWeight_.plan(program_, forward_.weights_desc(), moment);
+    forwardWeight_.plan(program_, forward_.weights_desc(), plainWeight(), moment);
   }
 
   void planBackward(int moment) override {
@@ -50,14 +52,13 @@ class Linear final : public Operation {
     }
     if (data_) {
       share_ = program_.addGradient(input_, moment);
-      dataWeight_.plan(program_, data_.weights_desc(), moment);
+      dataWeight_.plan(program_, data_.weights_desc(), plainWeight(), moment);
     }
   }
 
   void bind() override {
-    const memory::desc plain({output_.c, input_.c}, memory::data_type::f32, memory::format_tag::ab);
     const memory::desc row({output_.c}, memory::data_type::f32, memory::format_tag::a);
-    const memory weight(plain, program_.engine, weight_.data);
+    const memory weight(plainWeight(), program_.engine, weight_.data);
     forwardArguments_ = {{DNNL_ARG_SRC, bound(program_, input_.layout, input_.data)},
                          {DNNL_ARG_WEIGHTS, forwardWeight_.bind(program_, weight)},
                          {DNNL_ARG_DST, bound(program_, output_.layout, output_.data)}};
@@ -74,7 +75,7 @@ class Linear final : public Operation {
       dataPrimitive_ = BackwardData(data_);
     }
     if (weights_) {
-      const memory gradient(plain, program_.engine, weight_.gradient);
+      const memory gradient(plainWeight(), program_.engine, weight_.gradient);
       weightArguments_ = {{DNNL_ARG_SRC, bound(program_, input_.layout, input_.data)},
                           {DNNL_ARG_DIFF_DST, given_},
                           {DNNL_ARG_DIFF_WEIGHTS, weightGradient_.bind(program_, gradient)}};
@@ -114,6 +115,8 @@ class Linear final : public Operation {
   }
 
  private:
+  memory::desc plainWeight() const { return {{output_.c, input_.c}, memory::data_type::f32, memory::format_tag::ab}; }
+
   memory::desc gradientLayout() const {
     return memory::desc({output_.n, output_.c}, program_.dataType(), memory::format_tag::ab);
   }

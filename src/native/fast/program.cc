@@ -24,6 +24,14 @@ void maybeTimed(bool timed, double& seconds, Body body) {
 
 }  // namespace
 
+void wantLargePages([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  const auto start = (reinterpret_cast<uintptr_t>(memory) + kAlignment - 1) / kAlignment * kAlignment;
+  const auto end = (reinterpret_cast<uintptr_t>(memory) + bytes) / kAlignment * kAlignment;
+  if (end > start) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
+#endif
+}
+
 Program::Program(Settings given) : settings(given), engine(dnnl::engine::kind::cpu, 0), stream(engine) {}
 
 Program::~Program() {
@@ -135,9 +143,7 @@ void Program::finish() {
     arenaBytes_ = 0;
     throw std::runtime_error("out of memory: the network's activations take more than there is; use a smaller batch");
   }
-#ifdef MADV_HUGEPAGE
-  madvise(memory, arenaBytes_, MADV_HUGEPAGE);
-#endif
+  wantLargePages(memory, arenaBytes_);
   arena_ = static_cast<char*>(memory);
   for (const Placed& place : placed) place.buffer->address = arena_ + place.start;
   for (auto& operation : operations_) operation->bind();

@@ -191,6 +191,9 @@ std::unique_ptr<Operation> makeChannelPadding(Program&, Value& input, Value& out
 std::unique_ptr<Operation> makeAddition(Program&, Value& a, Value* b, Value& output, const Clamp&);
 std::unique_ptr<Operation> makeMask(Program&, Value& input, Value& output, const float* mask);
 
+// Asks for large pages under the whole ones in a piece of memory that nobody has touched yet.
+void wantLargePages(void* memory, size_t bytes);
+
 // The fastest of some executions, after one that is not counted: what else the machine does can only slow them.
 double fastestSeconds(const dnnl::primitive&, const Arguments&, dnnl::stream&, int repeats);
 // That of a convolution's pass by an algorithm, or a negative number where oneDNN has none. pass: 0 forward, 1 backward data, 2 weights.

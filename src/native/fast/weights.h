@@ -2,6 +2,7 @@
 #pragma once
 
 #include "program.h"
+#include "weight-blocks.h"
 
 namespace knack::fast {
 
@@ -9,21 +10,24 @@ namespace knack::fast {
 // it in the cache, and the network is held once. For inference it is made once and stays.
 class WeightCopy {
  public:
-  void plan(Program& program, const memory::desc& layout, int moment) {
-    layout_ = layout;
-    if (program.settings.training) buffer_ = program.newBuffer(layout.get_size(), moment);
+  // @param own the weight's layout; where the primitive wants the same there is no copy
+  void plan(Program& program, const memory::desc& wanted, const memory::desc& own, int moment) {
+    wanted_ = wanted;
+    needed_ = wanted != own;
+    if (needed_ && program.settings.training) buffer_ = program.newBuffer(wanted.get_size(), moment);
   }
 
   const memory& bind(const Program& program, const memory& weight) {
     weight_ = weight;
-    copy_ = buffer_ ? bound(program, layout_, buffer_) : memory(layout_, program.engine);
+    if (!needed_) return weight_;
+    copy_ = buffer_ ? bound(program, wanted_, buffer_) : memory(wanted_, program.engine);
     reorder_ = dnnl::reorder(weight_, copy_);
     return copy_;
   }
 
   // Called when weights may have changed.
   void makeToStay(const dnnl::stream& stream) {
-    if (!buffer_) reorder_.execute(stream, weight_, copy_);
+    if (needed_ && !buffer_) reorder_.execute(stream, weight_, copy_);
   }
 
   // Called right before the primitive runs.
@@ -32,7 +36,8 @@ class WeightCopy {
   }
 
  private:
-  memory::desc layout_;
+  memory::desc wanted_;
+  bool needed_ = false;
   Buffer* buffer_ = nullptr;
   memory weight_, copy_;
   dnnl::reorder reorder_;
@@ -49,6 +54,11 @@ class WeightGradient {
   const memory& bind(const Program& program, const memory& gradient) {
     gradient_ = gradient;
     made_ = bound(program, layout_, buffer_);
+    const memory::dims dims = layout_.dims();
+    const bool is1x1 = dims.size() == 4 && dims[2] * dims[3] == 1;
+    blocked_ = is1x1 && dims[0] % kBlock == 0 && dims[1] % kBlock == 0 &&
+               layout_ == memory::desc(dims, memory::data_type::f32, memory::format_tag::ABcd16b16a);
+    if (blocked_) return made_;
     store_ = dnnl::reorder(made_, gradient_);
     dnnl::post_ops sum;
     sum.append_sum(1);
@@ -59,12 +69,18 @@ class WeightGradient {
   }
 
   // @param add whether it is added to what the gradient holds
-  void take(const dnnl::stream& stream, bool add) { (add ? add_ : store_).execute(stream, made_, gradient_); }
+  void take(const dnnl::stream& stream, bool add) {
+    if (!blocked_) return (add ? add_ : store_).execute(stream, made_, gradient_);
+    const memory::dims dims = layout_.dims();
+    unblock(static_cast<const float*>(made_.get_data_handle()), static_cast<float*>(gradient_.get_data_handle()), dims[0],
+            dims[1], add);
+  }
 
  private:
   memory::desc layout_;
   Buffer* buffer_ = nullptr;
   memory made_, gradient_;
+  bool blocked_ = false;
   dnnl::reorder store_, add_;
 };
 
