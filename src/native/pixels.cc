@@ -121,41 +121,89 @@ constexpr int kBits = 10;
 constexpr int kTableBits = 3;
 constexpr int kToTable = 2 * kBits - kTableBits;
 
+/** What is done to colours, in 2^-10 of a level. */
+struct ColourChange {
+  int32_t wholeSixths, partOfSixth, colour, greyRed, greyGreen, greyBlue, start, last;
+};
+
+/** Eight pixels' values of one channel. */
+using Levels = int32_t __attribute__((vector_size(32)));
+constexpr size_t kLanes = 8;
+/** Pixels that are worked on together. */
+constexpr size_t kGroups = 8, kPixels = kGroups * kLanes;
+
+/** Some pixels, channel by channel: levels before, entries of the tables after. */
+struct Channels {
+  Levels red[kGroups], green[kGroups], blue[kGroups];
+};
+
+/** Turns the hue and changes the saturation, without branches. */
+KNACK_WIDEST void turnHues(Channels& pixels, const ColourChange& change) {
+  for (size_t i = 0; i < kGroups; i++) {
+    const Levels red = pixels.red[i], green = pixels.green[i], blue = pixels.blue[i], zero = {};
+    const Levels warm = red > green ? red : green, cold = red > green ? green : red;
+    const Levels high = warm > blue ? warm : blue, low = cold < blue ? cold : blue;
+    const Levels middle = red + green + blue - high - low;
+    // The sixth of the hue circle that the colour is in, and how far into it, from 0 to the chroma. Turning keeps high and low.
+    const Levels nearRed = green >= blue ? zero : zero + 5, nearGreen = red >= blue ? zero + 1 : zero + 2;
+    const Levels nearBlue = green >= red ? zero + 3 : zero + 4;
+    const Levels nearOther = high == green ? nearGreen : nearBlue;
+    Levels sixth = high == red ? nearRed : nearOther;
+    const Levels distance = (sixth & 1) == 1 ? high - middle : middle - low;
+    Levels into = (distance << kBits) + (high - low) * change.partOfSixth;
+    const Levels chroma = (high - low) << kBits;
+    sixth += change.wholeSixths + (into >= chroma ? zero + 1 : zero);
+    into = into >= chroma ? into - chroma : into;
+    sixth = sixth >= 6 ? sixth - 6 : sixth;
+    const Levels top = high << kBits, bottom = low << kBits;
+    const Levels between = (sixth & 1) == 1 ? top - into : bottom + into;
+    // Which channel is highest, between and lowest, by sixth.
+    const Levels redLess = (sixth == 1) | (sixth == 4) ? between : bottom;
+    const Levels greenLess = (sixth == 0) | (sixth == 3) ? between : bottom;
+    const Levels blueLess = (sixth == 2) | (sixth == 5) ? between : bottom;
+    const Levels newRed = (sixth == 0) | (sixth == 5) ? top : redLess;
+    const Levels newGreen = (sixth == 1) | (sixth == 2) ? top : greenLess;
+    const Levels newBlue = (sixth == 3) | (sixth == 4) ? top : blueLess;
+    const Levels grey =
+        newRed * change.greyRed + newGreen * change.greyGreen + newBlue * change.greyBlue + (1 << (kToTable - 1));
+    const Levels last = zero + change.last;
+    Levels* const results[] = {&pixels.red[i], &pixels.green[i], &pixels.blue[i]};
+    const Levels levels[] = {newRed, newGreen, newBlue};
+    for (int channel = 0; channel < 3; channel++) {
+      Levels entry = ((levels[channel] * change.colour + grey) >> kToTable) + change.start;
+      entry = entry < 0 ? zero : entry;
+      *results[channel] = entry > last ? last : entry;
+    }
+  }
+}
+
 /** changeColours(pixels, [wholeSixths, partOfSixth, colour, greyRed, greyGreen, greyBlue, start], reds, greens, blues), in place */
 Napi::Value changeColours(const Napi::CallbackInfo& info) {
-  auto pixels = bytesOf(info[0]);
+  auto bytes = bytesOf(info[0]);
   const auto numbers = integersOf(info[1]);
   const auto reds = bytesOf(info[2]), greens = bytesOf(info[3]), blues = bytesOf(info[4]);
   const size_t entries = reds.ElementLength();
   if (numbers.ElementLength() != 7 || entries == 0 || greens.ElementLength() != entries || blues.ElementLength() != entries) {
     throw Napi::RangeError::New(info.Env(), "the tables have other sizes");
   }
-  const int32_t wholeSixths = numbers[0], partOfSixth = numbers[1], colour = numbers[2];
-  const int32_t greyRed = numbers[3], greyGreen = numbers[4], greyBlue = numbers[5], start = numbers[6];
-  const uint8_t* const tables[] = {reds.Data(), greens.Data(), blues.Data()};
-  const int32_t last = static_cast<int32_t>(entries) - 1;
-  uint8_t* const end = pixels.Data() + pixels.ElementLength() / 3 * 3;
-  for (uint8_t* pixel = pixels.Data(); pixel < end; pixel += 3) {
-    int32_t rgb[] = {pixel[0], pixel[1], pixel[2]};
-    const auto [red, green, blue] = rgb;
-    const int32_t high = std::max({red, green, blue}), low = std::min({red, green, blue});
-    const int32_t middle = red + green + blue - high - low;
-    // The sixth of the hue circle that the colour is in, and how far into it, from 0 to the chroma. Turning keeps high and low.
-    int32_t sixth = high == red ? (green >= blue ? 0 : 5) : high == green ? (red >= blue ? 1 : 2) : green >= red ? 3 : 4;
-    int32_t into = ((sixth & 1 ? high - middle : middle - low) << kBits) + (high - low) * partOfSixth;
-    const int32_t chroma = (high - low) << kBits;
-    sixth += wholeSixths;
-    if (into >= chroma) into -= chroma, sixth++;
-    sixth %= 6;
-    const int32_t top = high << kBits, bottom = low << kBits, between = sixth & 1 ? top - into : bottom + into;
-    // Which channel is highest, lowest, and between, by sixth.
-    static constexpr int8_t kTop[] = {0, 1, 1, 2, 2, 0}, kBetween[] = {1, 0, 2, 1, 0, 2}, kBottom[] = {2, 2, 0, 0, 1, 1};
-    const int32_t at = sixth < 0 ? 0 : sixth;
-    rgb[kTop[at]] = top, rgb[kBetween[at]] = between, rgb[kBottom[at]] = bottom;
-    const int32_t grey = rgb[0] * greyRed + rgb[1] * greyGreen + rgb[2] * greyBlue + (1 << (kToTable - 1));
-    for (int channel = 0; channel < 3; channel++) {
-      const int32_t entry = ((rgb[channel] * colour + grey) >> kToTable) + start;
-      pixel[channel] = tables[channel][std::clamp(entry, 0, last)];
+  const ColourChange change = {numbers[0], numbers[1], numbers[2], numbers[3],
+                               numbers[4], numbers[5], numbers[6], static_cast<int32_t>(entries) - 1};
+  const size_t count = bytes.ElementLength() / 3;
+  Channels pixels = {};
+  auto* const red = reinterpret_cast<int32_t*>(pixels.red);
+  auto* const green = reinterpret_cast<int32_t*>(pixels.green);
+  auto* const blue = reinterpret_cast<int32_t*>(pixels.blue);
+  for (size_t first = 0; first < count; first += kPixels) {
+    uint8_t* const pixel = bytes.Data() + 3 * first;
+    const size_t size = std::min<size_t>(kPixels, count - first);
+    for (size_t i = 0; i < size; i++) {
+      red[i] = pixel[3 * i], green[i] = pixel[3 * i + 1], blue[i] = pixel[3 * i + 2];
+    }
+    turnHues(pixels, change);
+    for (size_t i = 0; i < size; i++) {
+      pixel[3 * i] = reds.Data()[red[i]];
+      pixel[3 * i + 1] = greens.Data()[green[i]];
+      pixel[3 * i + 2] = blues.Data()[blue[i]];
     }
   }
   return info.Env().Undefined();
