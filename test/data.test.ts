@@ -482,6 +482,21 @@ describe("loader", () => {
     });
   });
 
+  test("an epoch that was prepared has the same bits, whether it comes next or not", async () => {
+    const [one, two] = await withLoader({}, async (loader) => [await collect(loader, 1), await collect(loader, 2)]);
+    for (const workers of [0, 2]) {
+      await withLoader({ workers }, async (loader) => {
+        loader.prepare(1);
+        assert.deepEqual(await collect(loader, 1), one);
+        loader.prepare(1);
+        assert.deepEqual(await collect(loader, 2), two);
+        loader.prepare(1);
+        assert.deepEqual(await collect(loader, 1, 4), one.slice(4));
+        loader.prepare(2); // and is closed
+      });
+    }
+  });
+
   test("a worker that dies is named", async (t) => {
     const workers: Worker[] = [];
     const keep = (worker: Worker) => workers.push(worker);

@@ -52,6 +52,7 @@ export class Loader {
   readonly #batchSize: number;
   readonly #options: LoaderOptions;
   readonly #workers: LoaderWorker[];
+  #prepared: { readonly epoch: number; readonly ahead: Promise<BatchContent>[] } | undefined;
   #closed = false;
 
   /** @throws InputError where the batch is larger than the set, or an option is out of range */
@@ -83,15 +84,17 @@ export class Loader {
    */
   async *epoch(epoch: number, firstBatch = 0): AsyncGenerator<Batch, void, undefined> {
     requireInteger("the first batch of the epoch", firstBatch, 0, this.batchesPerEpoch);
-    const { set, seed } = this.#source;
-    const { sampling = "shuffle" } = this.#options;
-    const order = epochOrder(set, sampling, seed, epoch);
-    const repeats = sampling === "balanced" ? repeatsIn(order, set.count) : undefined;
-    const batches = Array.from({ length: this.batchesPerEpoch - firstBatch }, (_, i): Images => {
-      const [start, end] = [(firstBatch + i) * this.#batchSize, (firstBatch + i + 1) * this.#batchSize];
-      return { indices: order.slice(start, end), repeats: repeats?.slice(start, end) };
-    });
-    yield* this.#inTurn(epoch, batches, firstBatch);
+    const prepared = this.#prepared?.epoch === epoch && firstBatch === 0 ? this.#prepared.ahead : [];
+    this.#prepared = undefined;
+    yield* this.#inTurn(epoch, this.#batchesOf(epoch, firstBatch), firstBatch, prepared);
+  }
+
+  /** Lets the threads begin with an epoch that comes next, while this one still does something else. */
+  prepare(epoch: number): void {
+    if (this.#workers.length === 0) return;
+    const ahead: Promise<BatchContent>[] = [];
+    this.#askAhead(epoch, this.#batchesOf(epoch, 0), 0, ahead);
+    this.#prepared = { epoch, ahead };
   }
 
   /** All images once, in order; the last batch may be smaller, and photographs that cannot be read are left out. */
@@ -101,20 +104,40 @@ export class Loader {
       const start = i * this.#batchSize;
       return { indices: Uint32Array.from({ length: Math.min(this.#batchSize, count - start) }, (_, k) => start + k) };
     });
-    yield* this.#inTurn(0, batches, 0);
+    yield* this.#inTurn(0, batches, 0, []);
   }
 
-  async *#inTurn(epoch: number, batches: Images[], firstIndex: number): AsyncGenerator<Batch, void, undefined> {
-    const ahead: Promise<BatchContent>[] = [];
+  #batchesOf(epoch: number, firstBatch: number): Images[] {
+    const { set, seed } = this.#source;
+    const { sampling = "shuffle" } = this.#options;
+    const order = epochOrder(set, sampling, seed, epoch);
+    const repeats = sampling === "balanced" ? repeatsIn(order, set.count) : undefined;
+    return Array.from({ length: this.batchesPerEpoch - firstBatch }, (_, i): Images => {
+      const [start, end] = [(firstBatch + i) * this.#batchSize, (firstBatch + i + 1) * this.#batchSize];
+      return { indices: order.slice(start, end), repeats: repeats?.slice(start, end) };
+    });
+  }
+
+  /** Asks for batches from a position on until enough are ahead of it. */
+  #askAhead(epoch: number, batches: readonly Images[], position: number, ahead: Promise<BatchContent>[]): void {
     const lookAhead = Math.max(1, AHEAD_PER_WORKER * this.#workers.length);
+    while (ahead.length < lookAhead && position + ahead.length < batches.length) {
+      const number = position + ahead.length;
+      const content = this.#make(epoch, number, batches[number] as Images);
+      // A failure is thrown when its turn comes; until then, and if its turn never comes, it must not end the process.
+      content.catch(() => {});
+      ahead.push(content);
+    }
+  }
+
+  async *#inTurn(
+    epoch: number,
+    batches: readonly Images[],
+    firstIndex: number,
+    ahead: Promise<BatchContent>[],
+  ): AsyncGenerator<Batch, void, undefined> {
     for (const position of batches.keys()) {
-      while (ahead.length < lookAhead && position + ahead.length < batches.length) {
-        const number = position + ahead.length;
-        const content = this.#make(epoch, number, batches[number] as Images);
-        // A failure is thrown when its turn comes; until then, and if its turn never comes, it must not end the process.
-        content.catch(() => {});
-        ahead.push(content);
-      }
+      this.#askAhead(epoch, batches, position, ahead);
       const { pixels, labels, bad } = (await ahead.shift()) as BatchContent;
       this.badPictures.note(bad);
       // Even with batches at hand, one turn of the event loop lets messages in between steps (stop, progress).

@@ -250,6 +250,7 @@ class Session {
   async *#endEpoch(): AsyncGenerator<TrainEvent> {
     const { trainer } = this;
     const imagesPerSecond = (this.#stepCount * trainer.recipe.batchSize) / this.#stepSeconds;
+    if (this.#position.epoch + 1 < trainer.recipe.epochs) this.loaders.training.prepare(this.#position.epoch + 1);
     const evaluation = await trainer.evaluate(this.loaders.validation.all());
     const { epoch, lossSum, best: earlier } = this.#position;
     if (!Number.isFinite(evaluation.loss)) {
