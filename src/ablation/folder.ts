@@ -117,9 +117,19 @@ export class AblationFolder {
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  return !hasEnded(pid);
+}
+
+/** Whether only a process's number is left, because its parent (a container's first program, for one) never asked how it ended. */
+function hasEnded(pid: number): boolean {
+  try {
+    // "PID (NAME) STATE …", and a name may hold anything.
+    return /^.*\) [ZX]/s.test(fs.readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false; // not Linux
   }
 }
 
