@@ -22,7 +22,7 @@ export function ownTeacher(
   const stripped = withoutTricks(base, [TRICKS.labelSmoothing, TRICKS.distillation, TRICKS.mixup]);
   const recipe = TRICKS.cosine.on({ ...stripped, model: teacherModel, name: "teacher" }, stripped);
   notes.push(
-    `the teacher is trained first, once, and all seeds learn from it: ${teacherModel}, ${recipe.epochs} epochs of the base recipe ` +
+    `the teacher is trained first, once, and all seeds learn from it: ${teacherModel} by the base recipe ` +
       "with cosine decay, without label smoothing and mixup (--teacher CKPT and --teacher-model NAME give another)",
   );
   return recipe;
