@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { DEFAULT_ENGINE } from "../src/fast/engine-name.js";
 import { FastEngine, whereSupported } from "../src/fast/fast-engine.js";
 import { FastInference } from "../src/fast/fast-inference.js";
-import { FastTraining } from "../src/fast/fast-training.js";
+import { FastTraining, type FastTrainingOptions } from "../src/fast/fast-training.js";
 import { createModel, type ModelOptions } from "../src/models/registry.js";
 import { addon } from "../src/native/addon.js";
 import { BatchNorm2d } from "../src/nn/batch-norm2d.js";
@@ -172,18 +172,23 @@ function near(actual: readonly number[], expected: readonly number[], tolerance:
 function bothPasses(model: Module, side: number, by: FastEngine): { plain: Passed; fast: Passed } {
   const images = noise(side);
   const plain = pass(model, () => model.forward(images));
+  return { plain, fast: fastPass(model, images, by, new Map()) };
+}
+
+function fastPass(model: Module, images: Tensor, by: FastEngine, masters: FastTrainingOptions["masters"]): Passed {
+  const [, , height = 1, width = 1] = images.shape;
   const training = new FastTraining(by, model, {
-    shape: [BATCH, 3, side, side],
-    masters: new Map(),
+    shape: [BATCH, 3, height, width],
+    masters,
     forward: (given) => [model.forward(given)],
   });
-  const fast = pass(
+  const passed = pass(
     model,
     () => training.forward(images)[0] as Tensor,
     () => training.backward(false),
   );
   training.dispose();
-  return { plain, fast };
+  return passed;
 }
 
 for (const [title, make] of Object.entries(PROBES)) {
@@ -339,17 +344,7 @@ test("bf16: no farther from float32 than three times libtorch's bf16", options, 
     const exact = pass(model, () => model.forward(images));
     const masters = lowerPrecision(model, "bf16", "cpu");
     const plain = pass(model, () => toDType(model.forward(toDType(images, "bfloat16")), "float32"));
-    const training = new FastTraining(engine as FastEngine, model, {
-      shape: [BATCH, 3, 16, 16],
-      masters,
-      forward: (given) => [model.forward(given)],
-    });
-    const fast = pass(
-      model,
-      () => training.forward(images)[0] as Tensor,
-      () => training.backward(false),
-    );
-    training.dispose();
+    const fast = fastPass(model, images, engine as FastEngine, masters);
     const distance = (found: Passed) => apart(found.logits, exact.logits);
     assert.ok(distance(plain) > 1e-4, "the test could not see the rounding");
     assert.ok(distance(fast) < 3 * distance(plain), `${distance(fast)}, libtorch's ${distance(plain)}`);
