@@ -70,7 +70,9 @@ async function measure(options: Options, command: Command): Promise<void> {
   }
 }
 
-const figure = (value: number | null | undefined) => value?.toPrecision(3) ?? "";
+function figure(value: number | null | undefined): string {
+  return value?.toPrecision(3) ?? "";
+}
 
 function printSteps(rows: readonly StepRow[]): void {
   const head = [

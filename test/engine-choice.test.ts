@@ -117,3 +117,44 @@ describe("knack bench", () => {
     assert.match(stdout, /^ {2}convolution +[\d.]+ ms$/m);
   });
 });
+
+test("npm run bench: a row as JSON with the machine, and the same as a table", whereFast, () => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      join(repositoryRoot, "dist/bench/index.js"),
+      ..."--only inference --model resnet18_small --batch 1 --rounds 1".split(" "),
+      ...["--json", at("bench.json")],
+    ],
+    { encoding: "utf8" },
+  );
+  assert.equal(status, 0, stderr);
+  const { machine, rows } = JSON.parse(readFileSync(at("bench.json"), "utf8"));
+  assert.ok(machine.cpu.model.length > 0);
+  assert.equal(rows.length, 1);
+  const [{ bench, model, imageSize, batch, knack, peers, ratios, firstStepSeconds, peakMegabytes }] = rows;
+  assert.deepEqual([bench, model, imageSize, batch], ["inference", "resnet18_small", 32, 1]);
+  const names = ["pytorch-eager", "pytorch-tuned", "onnx-runtime"];
+  for (const values of [peers, ratios]) assert.deepEqual(Object.keys(values), names);
+  for (const name of names) assert.equal(ratios[name], knack / peers[name]);
+  for (const values of [firstStepSeconds, peakMegabytes]) {
+    assert.deepEqual(Object.keys(values), ["knack", ...names]);
+    assert.ok(Object.values(values).every((value) => Number(value) > 0));
+  }
+  const [, cells = ""] = /inference(.*)/.exec(stdout) ?? [];
+  const expected = [
+    "resnet18_small 32",
+    "1",
+    ...[knack, peers["pytorch-eager"], peers["pytorch-tuned"], peers["onnx-runtime"]].map((rate) =>
+      rate.toPrecision(3),
+    ),
+  ];
+  assert.deepEqual(
+    cells
+      .split("│")
+      .map((cell) => cell.trim())
+      .filter(Boolean)
+      .slice(0, 6),
+    expected,
+  );
+});
