@@ -31,6 +31,8 @@ class BatchNorm final : public Operation {
     if (!program_.settings.training && input_.lastRead == moment) output_.data = input_.data;
     program_.write(output_, moment);
     program_.read(output_, moment);
+    const bool notes = program_.settings.training && options_.residual && isClamped();
+    if (notes) passed_ = program_.newBuffer(input_.n * input_.blocks() * input_.pixels() * sizeof(Passed), moment);
   }
 
   void planBackward(int moment) override {
@@ -38,8 +40,8 @@ class BatchNorm final : public Operation {
     gradient_ = program_.wholeGradient(output_, moment);
     if (!gradient_) return;
     program_.read(input_, moment);
+    if (passed_) passed_->last = moment;
     if (options_.residual) {
-      program_.read(output_, moment);
       // The gated gradient is the residual's share as it stands.
       if (options_.residual->needsGradient) options_.residual->gradients.push_back(gradient_);
       if (input_.needsGradient) share_ = program_.addGradient(input_, moment);
@@ -91,6 +93,7 @@ class BatchNorm final : public Operation {
     }
   }
 
+  bool isClamped() const { return options_.clamp.low != -INFINITY || options_.clamp.high != INFINITY; }
   size_t offset(int64_t n, int64_t block) const { return (n * input_.blocks() + block) * input_.pixels() * kBlock; }
   float* partial(int64_t n, int64_t block, int which) {
     return partial_.data() + ((block * input_.n + n) * 2 + which) * kBlock;
@@ -107,7 +110,7 @@ class BatchNorm final : public Operation {
     const T* residual = options_.residual ? at<T>(options_.residual->data) : nullptr;
     T* y = at<T>(output_.data);
     const size_t pixels = input_.pixels();
-    const auto& [low, high, _] = options_.clamp;
+    Passed* passed = passed_ ? at<Passed>(passed_) : nullptr;
     twice(
         [&](int64_t n, int64_t block) {
           if (!options_.batchStatistics) return;
@@ -116,8 +119,8 @@ class BatchNorm final : public Operation {
         [&](int64_t block) { settle(block); },
         [&](int64_t n, int64_t block) {
           const size_t start = offset(n, block);
-          normalise<T>(x + start, residual ? residual + start : nullptr, y + start, pixels, scale_.data() + block * kBlock,
-                       shift_.data() + block * kBlock, low, high);
+          normalise<T>(x + start, residual ? residual + start : nullptr, y + start, passed ? passed + start / kBlock : nullptr,
+                       pixels, scale_.data() + block * kBlock, shift_.data() + block * kBlock, options_.clamp);
         });
   }
 
@@ -159,16 +162,16 @@ class BatchNorm final : public Operation {
     T* g = at<T>(gradient_);
     const T* g2 = fused ? at<T>(shares[1]) : nullptr;
     const T* x = at<T>(input_.data);
-    const T* y = options_.residual ? at<T>(output_.data) : nullptr;
-    const bool clamped = options_.clamp.low != -INFINITY || options_.clamp.high != INFINITY;
+    const Passed* passed = passed_ ? at<Passed>(passed_) : nullptr;
+    const bool clamped = isClamped();
     // Without a residual the gate is found from x twice, rather than written and read.
     const bool keep = options_.residual != nullptr || g2 != nullptr;
     T* gated = keep ? g : nullptr;
     T* dx = share_ ? at<T>(share_) : nullptr;
     const size_t pixels = input_.pixels();
-    const auto gateOf = [&](int64_t n, int64_t block) -> Gate<T> {
+    const auto gateOf = [&](int64_t n, int64_t block) -> Gate {
       if (!clamped) return {nullptr, nullptr, nullptr, options_.clamp.window};
-      if (y) return {y + offset(n, block), nullptr, nullptr, options_.clamp.window};
+      if (passed) return {passed + offset(n, block) / kBlock, nullptr, nullptr, options_.clamp.window};
       return {nullptr, scale_.data() + block * kBlock, shift_.data() + block * kBlock, options_.clamp.window};
     };
     twice(
@@ -182,7 +185,7 @@ class BatchNorm final : public Operation {
         [&](int64_t n, int64_t block) {
           if (!dx) return;
           const size_t start = offset(n, block);
-          const Gate<T> gate = gateOf(n, block);
+          const Gate gate = gateOf(n, block);
           applyGradient<T>(g + start, x + start, keep || !clamped ? nullptr : &gate, dx + start, pixels,
                            mean_.data() + block * kBlock, a_.data() + block * kBlock, b_.data() + block * kBlock,
                            c_.data() + block * kBlock);
@@ -215,6 +218,8 @@ class BatchNorm final : public Operation {
   BatchNormOptions options_;
   Buffer* gradient_ = nullptr;
   Buffer* share_ = nullptr;
+  // What the clamp let through, where that cannot be found from the input alone.
+  Buffer* passed_ = nullptr;
   std::vector<float> mean_, inverse_, scale_, shift_, a_, b_, c_;
   // For each block and image: two rows of kBlock sums.
   std::vector<float> partial_;

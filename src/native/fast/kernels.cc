@@ -40,18 +40,27 @@ KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, float* mean, float* 
   for (size_t start = 0; start < pixels; start += kChunk) {
     const size_t size = pixels - start < kChunk ? pixels - start : kChunk;
     const T* chunk = x + start * kBlock;
-    float sum[kBlock] = {}, local[kBlock] = {};
-    for (size_t p = 0; p < size; ++p) {
-      for (int c = 0; c < kBlock; ++c) sum[c] += load(chunk[p * kBlock + c]);
+    // Two pixels at a time: an addition need not wait for the one before.
+    float sum[2 * kBlock] = {}, local[2 * kBlock] = {};
+    const size_t pairs = size / 2;
+    for (size_t p = 0; p < pairs; ++p) {
+      for (int c = 0; c < 2 * kBlock; ++c) sum[c] += load(chunk[2 * p * kBlock + c]);
     }
-    float middle[kBlock];
+    if (size % 2 == 1) {
+      for (int c = 0; c < kBlock; ++c) sum[c] += load(chunk[2 * pairs * kBlock + c]);
+    }
+    float middle[2 * kBlock];
     const float inverse = 1.0f / static_cast<float>(size);
-    for (int c = 0; c < kBlock; ++c) middle[c] = sum[c] * inverse;
-    for (size_t p = 0; p < size; ++p) {
-      for (int c = 0; c < kBlock; ++c) {
-        const float deviation = load(chunk[p * kBlock + c]) - middle[c];
+    for (int c = 0; c < kBlock; ++c) middle[c] = middle[kBlock + c] = (sum[c] + sum[kBlock + c]) * inverse;
+    for (size_t p = 0; p < pairs; ++p) {
+      for (int c = 0; c < 2 * kBlock; ++c) {
+        const float deviation = load(chunk[2 * p * kBlock + c]) - middle[c];
         local[c] += deviation * deviation;
       }
+    }
+    for (int c = 0; size % 2 == 1 && c < kBlock; ++c) {
+      const float deviation = load(chunk[2 * pairs * kBlock + c]) - middle[c];
+      local[c] += deviation * deviation;
     }
     // Chan, Golub and LeVeque: statistics of two parts joined.
     const float added = static_cast<float>(size), total = count + added;
@@ -59,34 +68,40 @@ KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, float* mean, float* 
     for (int c = 0; c < kBlock; ++c) {
       const float difference = middle[c] - mean[c];
       mean[c] += difference * share;
-      squares[c] += local[c] + difference * difference * weight;
+      squares[c] += local[c] + local[kBlock + c] + difference * difference * weight;
     }
     count = total;
   }
 }
 
-template <bool WithResidual, typename T>
-KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, size_t pixels, const float* scale,
-                                const float* shift, float low, float high) {
+template <bool WithResidual, bool Note, typename T>
+KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const float* scale,
+                                const float* shift, const Clamp& by) {
   float a[kBlock], b[kBlock];
   for (int c = 0; c < kBlock; ++c) a[c] = scale[c], b[c] = shift[c];
+  const auto [low, high, window] = by;
   for (size_t p = 0; p < pixels; ++p) {
+    unsigned bits = 0;
+    KNACK_INDEPENDENT
     for (int c = 0; c < kBlock; ++c) {
       const size_t i = p * kBlock + c;
       float value = load(x[i]) * a[c] + b[c];
       if (WithResidual) value += load(residual[i]);
+      if (Note) bits |= static_cast<unsigned>((value > window.low) & (value < window.high)) << c;
       store(y + i, clamp(value, low, high));
     }
+    if (Note) passed[p] = static_cast<Passed>(bits);
   }
 }
 
-enum class GateBy { Nothing, Output, Input };
+enum class GateBy { Nothing, Passed, Input };
 
 template <GateBy By, bool Two, bool Write, typename T>
-KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate<T>& gate, T* gated, size_t pixels,
+KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,
                              const float* mean, float* sum, float* product) {
   float middle[kBlock], a[kBlock] = {}, b[kBlock] = {};
-  for (int c = 0; c < kBlock; ++c) middle[c] = mean[c], sum[c] = product[c] = 0;
+  unsigned bit[kBlock];
+  for (int c = 0; c < kBlock; ++c) middle[c] = mean[c], sum[c] = product[c] = 0, bit[c] = 1u << c;
   if (By == GateBy::Input) {
     for (int c = 0; c < kBlock; ++c) a[c] = gate.scale[c], b[c] = gate.shift[c];
   }
@@ -95,15 +110,14 @@ KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate<T>&
     const size_t end = start + kChunk < pixels ? start + kChunk : pixels;
     float sums[kBlock] = {}, products[kBlock] = {};
     for (size_t p = start; p < end; ++p) {
+      const unsigned passed = By == GateBy::Passed ? gate.passed[p] : 0;
+      KNACK_INDEPENDENT
       for (int c = 0; c < kBlock; ++c) {
         const size_t i = p * kBlock + c;
         const float input = load(x[i]);
         float value = load(g[i]);
         if (Two) value += load(g2[i]);
-        if (By == GateBy::Output) {
-          const float y = load(gate.output[i]);
-          value = (y > low) & (y < high) ? value : 0.0f;
-        }
+        if (By == GateBy::Passed) value = passed & bit[c] ? value : 0.0f;
         if (By == GateBy::Input) {
           const float y = input * a[c] + b[c];
           value = (y > low) & (y < high) ? value : 0.0f;
@@ -118,7 +132,7 @@ KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate<T>&
 }
 
 template <bool Gated, typename T>
-KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate<T>* gate, T* dx, size_t pixels, const float* mean,
+KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean,
                             const float* a, const float* b, const float* c0) {
   float m[kBlock], ka[kBlock], kb[kBlock], kc[kBlock], scale[kBlock] = {}, shift[kBlock] = {};
   for (int c = 0; c < kBlock; ++c) m[c] = mean[c], ka[c] = a[c], kb[c] = b[c], kc[c] = c0[c];
@@ -128,6 +142,7 @@ KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate<T>* gate, T* dx, 
     low = gate->window.low, high = gate->window.high;
   }
   for (size_t p = 0; p < pixels; ++p) {
+    KNACK_INDEPENDENT
     for (int c = 0; c < kBlock; ++c) {
       const size_t i = p * kBlock + c;
       const float input = load(x[i]);
@@ -181,16 +196,17 @@ KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels) {
   KNACK_WIDEST void statistics_##name(const T* x, size_t pixels, float* mean, float* squares) {                          \
     statisticsLoop(x, pixels, mean, squares);                                                                            \
   }                                                                                                                      \
-  KNACK_WIDEST void normalise_##name(const T* x, const T* residual, T* y, size_t pixels, const float* scale,             \
-                                     const float* shift, float low, float high) {                                        \
-    if (residual) normaliseLoop<true>(x, residual, y, pixels, scale, shift, low, high);                                  \
-    else normaliseLoop<false>(x, residual, y, pixels, scale, shift, low, high);                                          \
+  KNACK_WIDEST void normalise_##name(const T* x, const T* residual, T* y, Passed* passed, size_t pixels,                 \
+                                     const float* scale, const float* shift, const Clamp& clamp) {                       \
+    if (residual && passed) normaliseLoop<true, true>(x, residual, y, passed, pixels, scale, shift, clamp);              \
+    else if (residual) normaliseLoop<true, false>(x, residual, y, passed, pixels, scale, shift, clamp);                  \
+    else normaliseLoop<false, false>(x, residual, y, passed, pixels, scale, shift, clamp);                               \
   }                                                                                                                      \
-  KNACK_WIDEST void reduce_##name(const T* g, const T* g2, const T* x, const Gate<T>& gate, T* gated, size_t pixels,     \
+  KNACK_WIDEST void reduce_##name(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,     \
                                   const float* mean, float* sum, float* product) {                                       \
-    if (gate.output) {                                                                                                   \
-      if (g2) reduceLoop<GateBy::Output, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                 \
-      else reduceLoop<GateBy::Output, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                   \
+    if (gate.passed) {                                                                                                   \
+      if (g2) reduceLoop<GateBy::Passed, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                 \
+      else reduceLoop<GateBy::Passed, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                   \
     } else if (gate.scale) {                                                                                             \
       if (g2) reduceLoop<GateBy::Input, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                  \
       else if (gated) reduceLoop<GateBy::Input, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);         \
@@ -201,7 +217,7 @@ KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels) {
       else reduceLoop<GateBy::Nothing, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);                 \
     }                                                                                                                    \
   }                                                                                                                      \
-  KNACK_WIDEST void apply_##name(const T* g, const T* x, const Gate<T>* gate, T* dx, size_t pixels, const float* mean,   \
+  KNACK_WIDEST void apply_##name(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean,   \
                                  const float* a, const float* b, const float* c) {                                       \
     if (gate) applyLoop<true>(g, x, gate, dx, pixels, mean, a, b, c);                                                    \
     else applyLoop<false>(g, x, gate, dx, pixels, mean, a, b, c);                                                        \
@@ -227,17 +243,17 @@ KNACK_FORMS(bfloat16, bf16)
     statistics_##name(x, pixels, mean, squares);                                                                        \
   }                                                                                                                     \
   template <>                                                                                                           \
-  void normalise<T>(const T* x, const T* residual, T* y, size_t pixels, const float* scale, const float* shift,         \
-                    float low, float high) {                                                                            \
-    normalise_##name(x, residual, y, pixels, scale, shift, low, high);                                                  \
+  void normalise<T>(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const float* scale,             \
+                    const float* shift, const Clamp& clamp) {                                                           \
+    normalise_##name(x, residual, y, passed, pixels, scale, shift, clamp);                                              \
   }                                                                                                                     \
   template <>                                                                                                           \
-  void reduceGradient<T>(const T* g, const T* g2, const T* x, const Gate<T>& gate, T* gated, size_t pixels,             \
+  void reduceGradient<T>(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,             \
                          const float* mean, float* sum, float* product) {                                               \
     reduce_##name(g, g2, x, gate, gated, pixels, mean, sum, product);                                                   \
   }                                                                                                                     \
   template <>                                                                                                           \
-  void applyGradient<T>(const T* g, const T* x, const Gate<T>* gate, T* dx, size_t pixels, const float* mean,           \
+  void applyGradient<T>(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean,           \
                         const float* a, const float* b, const float* c) {                                               \
     apply_##name(g, x, gate, dx, pixels, mean, a, b, c);                                                                \
   }                                                                                                                     \

@@ -22,28 +22,37 @@ struct Window {
 template <typename T>
 void channelStatistics(const T* x, size_t pixels, float* mean, float* squares);
 
-// y = min(max(x scale + shift (+ residual), low), high); residual may be null, y may be x or residual.
+// Which channels of a pixel an activation let the gradient through: a bit each.
+using Passed = uint16_t;
+
+// max(x, low) and min(x, high), infinite where nothing is cut, and what that lets gradients through.
+struct Clamp {
+  float low, high;
+  Window window;
+};
+
+// y = min(max(x scale + shift (+ residual), low), high); residual may be null, y may be x or residual. With a residual, what it lets through is
+// noted unless `passed` is null.
 template <typename T>
-void normalise(const T* x, const T* residual, T* y, size_t pixels, const float* scale, const float* shift, float low,
-               float high);
+void normalise(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const float* scale, const float* shift,
+               const Clamp& clamp);
 
 // How the gradient that arrives at a normalisation is stopped where the activation was flat.
-template <typename T>
 struct Gate {
-  const T* output;     // the activation's result; null: it is computed again from x
-  const float* scale;  // used where `output` is null
+  const Passed* passed;  // as noted; null: it is found again from x
+  const float* scale;    // used where `passed` is null
   const float* shift;
   Window window;
 };
 
 // The gradient g (+ g2), gated: its sum, and its sum times (x - mean), for each channel. Written to `gated` unless that is null; g may be `gated`.
 template <typename T>
-void reduceGradient(const T* g, const T* g2, const T* x, const Gate<T>& gate, T* gated, size_t pixels, const float* mean,
+void reduceGradient(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels, const float* mean,
                     float* sum, float* product);
 
 // dx = a g + b (x - mean) + c; g is gated first where `gate` is not null. dx may be g.
 template <typename T>
-void applyGradient(const T* g, const T* x, const Gate<T>* gate, T* dx, size_t pixels, const float* mean, const float* a,
+void applyGradient(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean, const float* a,
                    const float* b, const float* c);
 
 // y = min(max(a + b, low), high); b may be null, y may be a.

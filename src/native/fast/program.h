@@ -147,12 +147,6 @@ struct Geometry {
   int64_t groups = 1;
 };
 
-// max(x, low) and min(x, high), infinite where nothing is cut, and what that lets gradients through.
-struct Clamp {
-  float low, high;
-  Window window;
-};
-
 struct ConvolutionOptions {
   Geometry geometry;
   std::array<Algorithm, 3> algorithms;  // forward, backward data, backward weights

@@ -6,4 +6,10 @@
 #else
 #define KNACK_WIDEST
 #endif
+// Before a loop whose iterations touch different elements: where arrays might overlap the compiler would check that at every entry, and keep sums in memory.
+#if defined(__GNUC__) && !defined(__clang__)
+#define KNACK_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define KNACK_INDEPENDENT
+#endif
 #define KNACK_INLINE static inline __attribute__((always_inline))
