@@ -2,7 +2,9 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <stdexcept>
+#include <vector>
 
 #include "handles.h"
 
@@ -45,6 +47,22 @@ at::Tensor laidOutLike(const at::Tensor& like, const at::Tensor& tensor) {
   return tensor.strides() == like.strides() ? tensor : at::empty_like(like).copy_(tensor);
 }
 
+// Brings a tensor into the memory layout of `like` without leaving the memory it has.
+void layOutLike(const at::Tensor& like, at::Tensor& tensor) {
+  if (tensor.strides() == like.strides()) return;
+  const at::Tensor before = tensor.clone();
+  tensor.set_data(at::as_strided(tensor, tensor.sizes(), like.strides(), tensor.storage_offset()).copy_(before));
+}
+
+// A stretch of a weight, its gradient and its momentum that one thread updates.
+struct Piece {
+  float* weight;
+  const float* gradient;
+  float* momentum;
+  int64_t count;
+};
+constexpr int64_t kPiece = 1 << 15;
+
 // sgd(weights, gradients, momenta, lr, momentum, decay, scale, nesterov): float32 on the CPU, of equal shapes. A weight may have changed its memory
 // layout since the step before; its momentum follows.
 Napi::Value sgd(const Napi::CallbackInfo& info) {
@@ -56,6 +74,7 @@ Napi::Value sgd(const Napi::CallbackInfo& info) {
     }
     const auto number = [&](int index) { return static_cast<float>(info[index].As<Napi::Number>().DoubleValue()); };
     const Step step = {number(3), number(4), number(5), number(6), info[7].As<Napi::Boolean>().Value()};
+    std::vector<Piece> pieces;
     for (size_t i = 0; i < weights.size(); ++i) {
       const at::Tensor& weight = weights[i];
       for (const at::Tensor& tensor : {weight, gradients[i], momenta[i]}) {
@@ -63,14 +82,17 @@ Napi::Value sgd(const Napi::CallbackInfo& info) {
                           weight.is_non_overlapping_and_dense() && tensor.sizes() == weight.sizes();
         if (!fits) throw std::invalid_argument("sgd: " + describe(tensor) + " does not fit " + describe(weight));
       }
-      const at::Tensor gradient = laidOutLike(weight, gradients[i]);
-      if (momenta[i].strides() != weight.strides()) momenta[i].set_data(laidOutLike(weight, momenta[i]));
+      gradients[i] = laidOutLike(weight, gradients[i]);
+      layOutLike(weight, momenta[i]);
       float *w = weight.data_ptr<float>(), *v = momenta[i].data_ptr<float>();
-      const float* g = gradient.data_ptr<float>();
-      at::parallel_for(0, weight.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
-        update(w + begin, g + begin, v + begin, end - begin, step);
-      });
+      const float* g = gradients[i].data_ptr<float>();
+      for (int64_t start = 0; start < weight.numel(); start += kPiece) {
+        pieces.push_back({w + start, g + start, v + start, std::min(kPiece, weight.numel() - start)});
+      }
     }
+    at::parallel_for(0, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) update(pieces[i].weight, pieces[i].gradient, pieces[i].momentum, pieces[i].count, step);
+    });
     return info.Env().Undefined();
   });
 }

@@ -191,7 +191,6 @@ export function full(shape: readonly number[], value: number, dtype: DType = "fl
   return aten_fill(aten_empty(shape, dtype, undefined, device), value);
 }
 
-export const zerosLike: (input: Tensor) => Tensor = tensorOperator("aten::zeros_like");
 export const clone: (input: Tensor) => Tensor = tensorOperator("aten::clone");
 /** The same memory, outside the autograd graph. */
 export const detach: (input: Tensor) => Tensor = tensorOperator("aten::detach");

@@ -1,8 +1,9 @@
 import type { Parameter } from "../nn/module.js";
 import { clearGradient, gradientOf, noGradient } from "../tensor/autograd.js";
-import { all, copyInPlace, finite, toDType, zerosLike } from "../tensor/ops.js";
+import { all, concatenate, copyInPlace, finite, reshape, toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { sgdUpdate } from "../tensor/sgd-update.js";
+import { zerosSideBySide } from "../tensor/side-by-side.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { NamedParameters } from "../tricks/no-bias-decay.js";
 
@@ -46,16 +47,25 @@ export class Sgd {
   ) {
     this.#momentum = options.momentum;
     this.#nesterov = options.nesterov;
-    this.#groups = noGradient(() =>
-      groups.map(({ parameters, weightDecay, lrFactor }) => ({
-        weightDecay,
-        lrFactor,
-        slots: Array.from(parameters, ([name, parameter]) => {
-          const target = options.masters.get(parameter) ?? parameter;
-          return { name, parameter, target, momentum: zerosLike(target).keep() };
-        }),
-      })),
+    const targetOf = (parameter: Parameter) => options.masters.get(parameter) ?? parameter;
+    const targets = groups.flatMap(({ parameters }) => Array.from(parameters.values(), targetOf));
+    const momenta = scope(() =>
+      zerosSideBySide(
+        targets.map(({ shape }) => shape),
+        targets[0]?.device ?? "cpu",
+      ).map((momentum) => momentum.keep()),
     );
+    let next = 0;
+    this.#groups = groups.map(({ parameters, weightDecay, lrFactor }) => ({
+      weightDecay,
+      lrFactor,
+      slots: Array.from(parameters, ([name, parameter]) => ({
+        name,
+        parameter,
+        target: targetOf(parameter),
+        momentum: momenta[next++] as Tensor,
+      })),
+    }));
   }
 
   /**
@@ -73,7 +83,7 @@ export class Sgd {
           slots: group.slots.filter(({ parameter }) => !this.frozen.has(parameter)),
         }));
         const gradients = groups.map(({ slots }) => slots.map(takeGradient));
-        if (checkFinite && !gradients.flat().every((gradient) => all(finite(gradient)).item() === 1)) return false;
+        if (checkFinite && !allFinite(gradients.flat())) return false;
         for (const [index, group] of groups.entries()) {
           this.#update(group, gradients[index] ?? [], { learningRate, gradientScale });
         }
@@ -115,4 +125,12 @@ function takeGradient({ name, parameter }: Slot): Tensor {
   if (gradient === null) throw new Error(`${name} has no gradient: it does not take part in the loss`);
   clearGradient(parameter);
   return toDType(gradient, "float32");
+}
+
+/** Asks the device once, for all: on a GPU each question waits until everything before is computed. */
+function allFinite(gradients: readonly Tensor[]): boolean {
+  return scope(() => {
+    const flags = gradients.map((gradient) => scope(() => reshape(all(finite(gradient)), [1])));
+    return flags.length === 0 || all(concatenate(flags, 0)).item() === 1;
+  });
 }

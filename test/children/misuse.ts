@@ -200,7 +200,6 @@ const GOOD: Record<string, () => unknown[]> = {
   toDevice: () => [table(), "cpu", "float32"],
   contiguous: () => [image(), "channels_last"],
   full: () => [[2, 3], 1, "float32", "cpu"],
-  zerosLike: () => [table()],
   clone: () => [table()],
   detach: () => [table()],
   copyInPlace: () => [table(), table()],
