@@ -73,5 +73,5 @@ function secondsOf(
   const norm = once(["norm", given], () => addon.timeBatchNorm(given));
   // A residual is added forward, and its gradient backward.
   const addition = operation.residual === undefined ? 0 : 2 * once(["add", given], () => addon.timeAddition(given));
-  return norm + addition;
+  return (operation.residualNorm ? 2 : 1) * norm + addition;
 }

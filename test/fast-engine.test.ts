@@ -96,6 +96,13 @@ const PROBES: Record<string, () => Probe> = {
     ),
   "two batch norms added": () =>
     new Probe(16, 16, { m: norm(16), n: norm(16) }, (x, p) => relu(add(run(p, "m", x), run(p, "n", x)))),
+  "two batch norms of two convolutions added": () =>
+    new Probe(
+      16,
+      24,
+      { a: new Conv2d(16, 24, 1), b: new Conv2d(16, 24, 3, { padding: 1 }), m: norm(24), n: norm(24) },
+      (x, p) => relu(add(run(p, "m", run(p, "a", x)), run(p, "n", run(p, "b", x)))),
+    ),
   "a value with three readers": () =>
     new Probe(16, 16, { a: norm(16), b: norm(16), c: new Conv2d(16, 16, 1) }, (x, p) =>
       relu(add(add(run(p, "a", x), run(p, "c", x)), run(p, "b", x))),

@@ -1,4 +1,4 @@
-import type { Clamp, FastOperation, NetworkDescription, Quad } from "../native/fast.js";
+import type { Clamp, FastOperation, NetworkDescription, NormParameters, Quad } from "../native/fast.js";
 import { DROPOUT } from "../nn/dropout.js";
 import { type Graph, type GraphNode, isValue, type NodeArgument, type Value, valuesRead } from "../nn/graph.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -38,6 +38,15 @@ export function lower(graph: Graph, memory: Memory, options: LoweringOptions): N
 
 const WHOLE: Quad = [0, 0, 0, 0];
 
+/** An operation's first node and what follows in it. */
+interface Chain {
+  readonly head: GraphNode;
+  readonly residual: Value | undefined;
+  /** The batch norm that the residual goes through. */
+  readonly residualNorm: GraphNode | undefined;
+  readonly clamp: Clamp | undefined;
+}
+
 class Lowering {
   readonly #values: { shape: readonly number[]; kind: "input" | "output" | "between" }[] = [];
   readonly #numbers = new Map<Value, number>();
@@ -46,7 +55,7 @@ class Lowering {
   /** Nodes that became part of an operation further on. */
   readonly #absorbed = new Set<GraphNode>();
   /** What an operation that ends with this node begins with. */
-  readonly #heads = new Map<GraphNode, { head: GraphNode; residual: Value | undefined; clamp: Clamp | undefined }>();
+  readonly #heads = new Map<GraphNode, Chain>();
   /** Zeros around images that the convolution after them brings itself. */
   readonly #margins = new Map<Value, { from: Value; margins: Quad }>();
 
@@ -93,13 +102,17 @@ class Lowering {
     if (!heads.includes(head.operator) || this.#absorbed.has(head)) return;
     const chain = [head];
     let residual: Value | undefined;
+    let residualNorm: GraphNode | undefined;
     const addition = this.#onlyReader(head.output);
     const isTaken = addition && (this.#absorbed.has(addition) || this.#heads.has(addition));
     if (addition?.operator === "aten::add.Tensor" && !isTaken) {
       const [first, second, alpha = 1] = addition.arguments;
       const other = first === head.output ? second : first;
       if (isValue(other) && other !== head.output && alpha === 1 && String(other.shape) === String(head.output.shape)) {
-        residual = other;
+        residualNorm = this.#normOnlyFor(addition, other);
+        if (residualNorm) chain.push(residualNorm);
+        const [normalised] = residualNorm?.arguments ?? [];
+        residual = isValue(normalised) ? normalised : other;
         chain.push(addition);
       }
     }
@@ -109,7 +122,15 @@ class Lowering {
     const last = chain.pop();
     if (!last || last === head) return;
     for (const node of chain) this.#absorbed.add(node);
-    this.#heads.set(last, { head, residual, clamp });
+    this.#heads.set(last, { head, residual, residualNorm, clamp });
+  }
+
+  /** In training the batch norm that makes a value nobody else reads. */
+  #normOnlyFor(reader: GraphNode, value: Value): GraphNode | undefined {
+    if (!this.options.training || this.#onlyReader(value) !== reader) return undefined;
+    const maker = this.graph.nodes.find(({ output }) => output === value);
+    const isFree = maker && !this.#absorbed.has(maker) && !this.#heads.has(maker);
+    return isFree && maker.operator === "aten::batch_norm" ? maker : undefined;
   }
 
   #lowerNode(node: GraphNode): void {
@@ -121,7 +142,10 @@ class Lowering {
         this.#convolution(head, node.output, after);
         break;
       case "aten::batch_norm":
-        this.#batchNorm(head, node.output, after);
+        this.#batchNorm(head, node.output, {
+          ...after,
+          residualNorm: fused?.residualNorm && this.#norm(fused.residualNorm),
+        });
         break;
       case "aten::constant_pad_nd":
         this.#padding(node);
@@ -187,15 +211,21 @@ class Lowering {
     });
   }
 
-  #batchNorm(node: GraphNode, output: Value, after: { residual: number | undefined; clamp: Clamp | undefined }): void {
-    const [input, gamma, beta, mean, variance, batchStatistics, momentum, eps] = node.arguments;
-    if (![input, gamma, beta, mean, variance].every((value) => value !== undefined && isValue(value)))
-      throw unsupported(node);
+  #batchNorm(
+    node: GraphNode,
+    output: Value,
+    after: { residual: number | undefined; residualNorm: NormParameters | undefined; clamp: Clamp | undefined },
+  ): void {
+    const [input] = node.arguments;
+    const numbers = { input: this.#read(input), output: this.#number(output) };
+    this.#operations.push({ kind: "batchNorm", ...numbers, ...this.#norm(node), ...after });
+  }
+
+  #norm(node: GraphNode): NormParameters {
+    const [, gamma, beta, mean, variance, batchStatistics, momentum, eps] = node.arguments;
+    if (![gamma, beta, mean, variance].every((value) => value !== undefined && isValue(value))) throw unsupported(node);
     const [gammas, betas] = [this.#tensor(gamma), this.#tensor(beta)];
-    this.#operations.push({
-      kind: "batchNorm",
-      input: this.#read(input),
-      output: this.#number(output),
+    return {
       gamma: this.memory.parameter(gammas),
       gammaGradient: this.#gradient(gammas),
       beta: this.memory.parameter(betas),
@@ -205,8 +235,7 @@ class Lowering {
       eps: Number(eps),
       momentum: Number(momentum),
       batchStatistics: batchStatistics === true,
-      ...after,
-    });
+    };
   }
 
   /** Zeros around images go into the convolution that reads them; zeros beside channels are an operation. */

@@ -25,6 +25,19 @@ export interface Clamp {
   readonly gradientAtBorders: boolean;
 }
 
+/** Of a batch norm, each [C]. */
+export interface NormParameters {
+  readonly gamma: Float32Array;
+  readonly gammaGradient: Float32Array | undefined;
+  readonly beta: Float32Array;
+  readonly betaGradient: Float32Array | undefined;
+  readonly runningMean: Float32Array;
+  readonly runningVariance: Float32Array;
+  readonly eps: number;
+  readonly momentum: number;
+  readonly batchStatistics: boolean;
+}
+
 /** One operation over values, which are numbered. All arrays lie in shared memory and are read or written at every pass. */
 export type FastOperation =
   | { readonly kind: "input"; readonly output: number; readonly pixels: Float32Array }
@@ -43,22 +56,16 @@ export type FastOperation =
       readonly residual?: number | undefined;
       readonly clamp?: Clamp | undefined;
     })
-  | {
+  | (NormParameters & {
       readonly kind: "batchNorm";
       readonly input: number;
       readonly output: number;
-      readonly gamma: Float32Array;
-      readonly gammaGradient: Float32Array | undefined;
-      readonly beta: Float32Array;
-      readonly betaGradient: Float32Array | undefined;
-      readonly runningMean: Float32Array;
-      readonly runningVariance: Float32Array;
-      readonly eps: number;
-      readonly momentum: number;
-      readonly batchStatistics: boolean;
+      /** Added before the clamp. */
       readonly residual?: number | undefined;
+      /** In training: the residual is normalised too, by these. */
+      readonly residualNorm?: NormParameters | undefined;
       readonly clamp?: Clamp | undefined;
-    }
+    })
   | (WindowGeometry & { readonly kind: "maxPool"; readonly input: number; readonly output: number })
   | (WindowGeometry & {
       readonly kind: "averagePool";

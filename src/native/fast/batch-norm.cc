@@ -1,11 +1,6 @@
 // Batch normalisation with what follows it: an optional addition (the residual) and a clamp (ReLU, ReLU6), in two readings of the input
-// forward and two backward. A thread takes a block of channels through both, so that the second reading finds it in the cache.
-#include <omp.h>
-
-#include <algorithm>
-#include <vector>
-
-#include "program.h"
+// forward and two backward.
+#include "batch-statistics.h"
 
 namespace knack::fast {
 
@@ -14,12 +9,12 @@ namespace {
 class BatchNorm final : public Operation {
  public:
   BatchNorm(Program& program, Value& input, Value& output, const BatchNormOptions& options)
-      : program_(program), input_(input), output_(output), options_(options) {
-    output.needsGradient = input.needsGradient || options.gamma.gradient || options.beta.gradient ||
-                           (options.residual && options.residual->needsGradient);
-    const size_t padded = input.blocks() * kBlock;
-    for (auto* row : {&mean_, &inverse_, &scale_, &shift_, &a_, &b_, &c_}) row->assign(padded, 0);
-    partial_.assign(2 * input.n * padded, 0);
+      : program_(program), input_(input), output_(output), options_(options), statistics_(input, options.norm) {
+    if (options.residualNorm) residualStatistics_.emplace(*options.residual, *options.residualNorm);
+    const auto learns = [](const NormParameters& norm) { return norm.gamma.gradient || norm.beta.gradient; };
+    output.needsGradient = input.needsGradient || learns(options.norm) ||
+                           (options.residual && options.residual->needsGradient) ||
+                           (options.residualNorm && learns(*options.residualNorm));
   }
 
   const char* kind() const override { return "batch norm"; }
@@ -42,7 +37,8 @@ class BatchNorm final : public Operation {
     program_.read(input_, moment);
     if (passed_) passed_->last = moment;
     if (options_.residual) {
-      // The gated gradient is the residual's share as it stands.
+      if (residualStatistics_) program_.read(*options_.residual, moment);
+      // The gated gradient is the residual's share as it stands, or its place is that of the residual's own.
       if (options_.residual->needsGradient) options_.residual->gradients.push_back(gradient_);
       if (input_.needsGradient) share_ = program_.addGradient(input_, moment);
     } else if (input_.needsGradient) {
@@ -63,42 +59,7 @@ class BatchNorm final : public Operation {
   }
 
  private:
-  // Runs body(n, block) for every image and block of channels, and finish(block) after the last image of a block, then body2(n, block).
-  template <typename First, typename Middle, typename Second>
-  void twice(First first, Middle middle, Second second) {
-    const int64_t blocks = input_.blocks(), images = input_.n;
-    const int threads = omp_get_max_threads();
-    if (blocks % threads == 0 || blocks >= 8 * threads) {
-#pragma omp parallel for schedule(static)
-      for (int64_t block = 0; block < blocks; ++block) {
-        for (int64_t n = 0; n < images; ++n) first(n, block);
-        middle(block);
-        // Backwards: what was read last is still in the cache.
-        for (int64_t n = images; n-- > 0;) second(n, block);
-      }
-      return;
-    }
-#pragma omp parallel
-    {
-#pragma omp for schedule(static) collapse(2)
-      for (int64_t block = 0; block < blocks; ++block) {
-        for (int64_t n = 0; n < images; ++n) first(n, block);
-      }
-#pragma omp for schedule(static)
-      for (int64_t block = 0; block < blocks; ++block) middle(block);
-#pragma omp for schedule(static) collapse(2)
-      for (int64_t block = 0; block < blocks; ++block) {
-        for (int64_t n = 0; n < images; ++n) second(n, block);
-      }
-    }
-  }
-
   bool isClamped() const { return options_.clamp.low != -INFINITY || options_.clamp.high != INFINITY; }
-  size_t offset(int64_t n, int64_t block) const { return (n * input_.blocks() + block) * input_.pixels() * kBlock; }
-  float* partial(int64_t n, int64_t block, int which) {
-    return partial_.data() + ((block * input_.n + n) * 2 + which) * kBlock;
-  }
-
   template <typename T>
   static T* at(Buffer* buffer) {
     return reinterpret_cast<T*>(buffer->address);
@@ -109,48 +70,22 @@ class BatchNorm final : public Operation {
     const T* x = at<T>(input_.data);
     const T* residual = options_.residual ? at<T>(options_.residual->data) : nullptr;
     T* y = at<T>(output_.data);
-    const size_t pixels = input_.pixels();
     Passed* passed = passed_ ? at<Passed>(passed_) : nullptr;
-    twice(
+    statistics_.twice(
         [&](int64_t n, int64_t block) {
-          if (!options_.batchStatistics) return;
-          channelStatistics<T>(x + offset(n, block), pixels, partial(n, block, 0), partial(n, block, 1));
+          statistics_.read(x, n, block);
+          if (residualStatistics_) residualStatistics_->read(residual, n, block);
         },
-        [&](int64_t block) { settle(block); },
+        [&](int64_t block) {
+          statistics_.settle(block);
+          if (residualStatistics_) residualStatistics_->settle(block);
+        },
         [&](int64_t n, int64_t block) {
-          const size_t start = offset(n, block);
+          const size_t start = statistics_.offset(n, block);
+          const Line line = statistics_.line(block), own = residualStatistics_ ? residualStatistics_->line(block) : Line{};
           normalise<T>(x + start, residual ? residual + start : nullptr, y + start, passed ? passed + start / kBlock : nullptr,
-                       pixels, scale_.data() + block * kBlock, shift_.data() + block * kBlock, options_.clamp);
+                       input_.pixels(), line, residualStatistics_ ? &own : nullptr, options_.clamp);
         });
-  }
-
-  // The statistics of a block's channels, from those of its images or the running ones, and what is made of them.
-  void settle(int64_t block) {
-    const double count = static_cast<double>(input_.pixels());
-    for (int64_t c = block * kBlock; c < std::min((block + 1) * kBlock, input_.c); ++c) {
-      double mean = 0, squares = 0;
-      if (options_.batchStatistics) {
-        double seen = 0;
-        for (int64_t n = 0; n < input_.n; ++n) {
-          const double difference = partial(n, block, 0)[c % kBlock] - mean, total = seen + count;
-          mean += difference * count / total;
-          squares += partial(n, block, 1)[c % kBlock] + difference * difference * seen * count / total;
-          seen = total;
-        }
-        const double momentum = options_.momentum;
-        options_.runningMean[c] += static_cast<float>(momentum * (mean - options_.runningMean[c]));
-        options_.runningVariance[c] += static_cast<float>(momentum * (squares / (seen - 1) - options_.runningVariance[c]));
-        squares /= seen;
-      } else {
-        mean = options_.runningMean[c];
-        squares = options_.runningVariance[c];
-      }
-      const double inverse = 1 / std::sqrt(squares + options_.eps), scale = options_.gamma.data[c] * inverse;
-      mean_[c] = static_cast<float>(mean);
-      inverse_[c] = static_cast<float>(inverse);
-      scale_[c] = static_cast<float>(scale);
-      shift_[c] = static_cast<float>(options_.beta.data[c] - mean * scale);
-    }
   }
 
   template <typename T>
@@ -162,54 +97,33 @@ class BatchNorm final : public Operation {
     T* g = at<T>(gradient_);
     const T* g2 = fused ? at<T>(shares[1]) : nullptr;
     const T* x = at<T>(input_.data);
+    const T* residual = residualStatistics_ ? at<T>(options_.residual->data) : nullptr;
     const Passed* passed = passed_ ? at<Passed>(passed_) : nullptr;
     const bool clamped = isClamped();
     // Without a residual the gate is found from x twice, rather than written and read.
     const bool keep = options_.residual != nullptr || g2 != nullptr;
     T* gated = keep ? g : nullptr;
     T* dx = share_ ? at<T>(share_) : nullptr;
-    const size_t pixels = input_.pixels();
+    const Gate open = {nullptr, {}, options_.clamp.window};
     const auto gateOf = [&](int64_t n, int64_t block) -> Gate {
-      if (!clamped) return {nullptr, nullptr, nullptr, options_.clamp.window};
-      if (passed) return {passed + offset(n, block) / kBlock, nullptr, nullptr, options_.clamp.window};
-      return {nullptr, scale_.data() + block * kBlock, shift_.data() + block * kBlock, options_.clamp.window};
+      if (!clamped) return open;
+      if (passed) return {passed + statistics_.offset(n, block) / kBlock, {}, options_.clamp.window};
+      return {nullptr, statistics_.line(block), options_.clamp.window};
     };
-    twice(
+    statistics_.twice(
         [&](int64_t n, int64_t block) {
-          const size_t start = offset(n, block);
-          reduceGradient<T>(g + start, g2 ? g2 + start : nullptr, x + start, gateOf(n, block),
-                            gated ? gated + start : nullptr, pixels, mean_.data() + block * kBlock, partial(n, block, 0),
-                            partial(n, block, 1));
+          statistics_.readGradient<T>(g, g2, x, gateOf(n, block), gated, n, block);
+          if (residual) residualStatistics_->readGradient<T>(g, nullptr, residual, open, nullptr, n, block);
         },
-        [&](int64_t block) { settleGradient(block); },
+        [&](int64_t block) {
+          statistics_.settleGradient(block, program_.accumulating());
+          if (residual) residualStatistics_->settleGradient(block, program_.accumulating());
+        },
         [&](int64_t n, int64_t block) {
-          if (!dx) return;
-          const size_t start = offset(n, block);
           const Gate gate = gateOf(n, block);
-          applyGradient<T>(g + start, x + start, keep || !clamped ? nullptr : &gate, dx + start, pixels,
-                           mean_.data() + block * kBlock, a_.data() + block * kBlock, b_.data() + block * kBlock,
-                           c_.data() + block * kBlock);
+          if (dx) statistics_.apply<T>(g, x, keep || !clamped ? nullptr : &gate, dx, n, block);
+          if (residual && options_.residual->needsGradient) residualStatistics_->apply<T>(g, residual, nullptr, g, n, block);
         });
-  }
-
-  // dx = gamma / deviation (g - mean(g) - x^ mean(g x^)), written as a g + b (x - mean) + c.
-  void settleGradient(int64_t block) {
-    const double count = static_cast<double>(input_.n) * static_cast<double>(input_.pixels());
-    for (int64_t c = block * kBlock; c < std::min((block + 1) * kBlock, input_.c); ++c) {
-      double sum = 0, product = 0;
-      for (int64_t n = 0; n < input_.n; ++n) {
-        sum += partial(n, block, 0)[c % kBlock];
-        product += partial(n, block, 1)[c % kBlock];
-      }
-      const double inverse = inverse_[c], gammaGradient = product * inverse;
-      const double a = options_.gamma.data[c] * inverse;
-      const bool add = program_.accumulating();
-      if (float* g = options_.gamma.gradient) g[c] = static_cast<float>(gammaGradient + (add ? g[c] : 0));
-      if (float* g = options_.beta.gradient) g[c] = static_cast<float>(sum + (add ? g[c] : 0));
-      a_[c] = static_cast<float>(a);
-      b_[c] = options_.batchStatistics ? static_cast<float>(-a * inverse * gammaGradient / count) : 0;
-      c_[c] = options_.batchStatistics ? static_cast<float>(-a * sum / count) : 0;
-    }
   }
 
   Program& program_;
@@ -220,9 +134,8 @@ class BatchNorm final : public Operation {
   Buffer* share_ = nullptr;
   // What the clamp let through, where that cannot be found from the input alone.
   Buffer* passed_ = nullptr;
-  std::vector<float> mean_, inverse_, scale_, shift_, a_, b_, c_;
-  // For each block and image: two rows of kBlock sums.
-  std::vector<float> partial_;
+  BatchStatistics statistics_;
+  std::optional<BatchStatistics> residualStatistics_;
 };
 
 }  // namespace

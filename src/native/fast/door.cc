@@ -101,6 +101,20 @@ class Reader {
     return parameter;
   }
 
+  Reader within(const char* key) const { return Reader(compiled_, object_.Get(key).As<Napi::Object>()); }
+
+  NormParameters norm(size_t channels) const {
+    NormParameters norm;
+    norm.gamma = parameter("gamma", "gammaGradient", channels);
+    norm.beta = parameter("beta", "betaGradient", channels);
+    norm.runningMean = floats("runningMean", channels);
+    norm.runningVariance = floats("runningVariance", channels);
+    norm.eps = static_cast<float>(number("eps"));
+    norm.momentum = static_cast<float>(number("momentum"));
+    norm.batchStatistics = flag("batchStatistics");
+    return norm;
+  }
+
   Geometry geometry() const {
     const auto kernel = integers("kernel", 2), stride = integers("stride", 2), padding = integers("padding", 4);
     for (const int64_t size : {kernel[0], kernel[1], stride[0], stride[1]}) {
@@ -117,7 +131,7 @@ class Reader {
   Clamp clamp() const {
     Clamp clamp = {-INFINITY, INFINITY, {-INFINITY, INFINITY}};
     if (!has("clamp")) return clamp;
-    const Reader inner(compiled_, object_.Get("clamp").As<Napi::Object>());
+    const Reader inner = within("clamp");
     clamp.low = static_cast<float>(inner.number("low"));
     clamp.high = static_cast<float>(inner.number("high"));
     // At the borders relu stops the gradient and clamp lets it through, as in libtorch.
@@ -189,14 +203,12 @@ std::unique_ptr<Operation> makeOperation(const Reader& read, Program& program, s
     Value& output = read.value("output");
     requireShape(output, value.c, value.h, value.w);
     BatchNormOptions options;
-    options.gamma = read.parameter("gamma", "gammaGradient", value.c);
-    options.beta = read.parameter("beta", "betaGradient", value.c);
-    options.runningMean = read.floats("runningMean", value.c);
-    options.runningVariance = read.floats("runningVariance", value.c);
-    options.eps = static_cast<float>(read.number("eps"));
-    options.momentum = static_cast<float>(read.number("momentum"));
-    options.batchStatistics = read.flag("batchStatistics");
+    options.norm = read.norm(value.c);
     if (read.has("residual")) options.residual = &input("residual");
+    if (read.has("residualNorm")) {
+      if (!options.residual || !program.settings.training) throw std::invalid_argument("residualNorm: in training, of a residual");
+      options.residualNorm = read.within("residualNorm").norm(value.c);
+    }
     options.clamp = read.clamp();
     return makeBatchNorm(program, value, output, options);
   }

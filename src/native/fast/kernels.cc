@@ -74,11 +74,16 @@ KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, float* mean, float* 
   }
 }
 
-template <bool WithResidual, bool Note, typename T>
-KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const float* scale,
-                                const float* shift, const Clamp& by) {
-  float a[kBlock], b[kBlock];
-  for (int c = 0; c < kBlock; ++c) a[c] = scale[c], b[c] = shift[c];
+enum class Residual { None, Plain, Line };
+
+template <Residual With, bool Note, typename T>
+KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const Line& line,
+                                const Line* residualLine, const Clamp& by) {
+  float a[kBlock], b[kBlock], own[kBlock] = {};
+  for (int c = 0; c < kBlock; ++c) {
+    a[c] = line.scale[c], b[c] = line.shift[c];
+    if (With == Residual::Line) own[c] = residualLine->scale[c], b[c] += residualLine->shift[c];
+  }
   const auto [low, high, window] = by;
   for (size_t p = 0; p < pixels; ++p) {
     unsigned bits = 0;
@@ -86,7 +91,8 @@ KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* pas
     for (int c = 0; c < kBlock; ++c) {
       const size_t i = p * kBlock + c;
       float value = load(x[i]) * a[c] + b[c];
-      if (WithResidual) value += load(residual[i]);
+      if (With == Residual::Plain) value += load(residual[i]);
+      if (With == Residual::Line) value += load(residual[i]) * own[c];
       if (Note) bits |= static_cast<unsigned>((value > window.low) & (value < window.high)) << c;
       store(y + i, clamp(value, low, high));
     }
@@ -103,7 +109,7 @@ KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate& ga
   unsigned bit[kBlock];
   for (int c = 0; c < kBlock; ++c) middle[c] = mean[c], sum[c] = product[c] = 0, bit[c] = 1u << c;
   if (By == GateBy::Input) {
-    for (int c = 0; c < kBlock; ++c) a[c] = gate.scale[c], b[c] = gate.shift[c];
+    for (int c = 0; c < kBlock; ++c) a[c] = gate.line.scale[c], b[c] = gate.line.shift[c];
   }
   const float low = gate.window.low, high = gate.window.high;
   for (size_t start = 0; start < pixels; start += kChunk) {
@@ -138,7 +144,7 @@ KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate* gate, T* dx, siz
   for (int c = 0; c < kBlock; ++c) m[c] = mean[c], ka[c] = a[c], kb[c] = b[c], kc[c] = c0[c];
   float low = 0, high = 0;
   if (Gated) {
-    for (int c = 0; c < kBlock; ++c) scale[c] = gate->scale[c], shift[c] = gate->shift[c];
+    for (int c = 0; c < kBlock; ++c) scale[c] = gate->line.scale[c], shift[c] = gate->line.shift[c];
     low = gate->window.low, high = gate->window.high;
   }
   for (size_t p = 0; p < pixels; ++p) {
@@ -192,44 +198,46 @@ KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels) {
 }
 
 // The compiler makes the forms of plain functions only, so each kernel has one for each element type.
-#define KNACK_FORMS(T, name)                                                                                             \
-  KNACK_WIDEST void statistics_##name(const T* x, size_t pixels, float* mean, float* squares) {                          \
-    statisticsLoop(x, pixels, mean, squares);                                                                            \
-  }                                                                                                                      \
-  KNACK_WIDEST void normalise_##name(const T* x, const T* residual, T* y, Passed* passed, size_t pixels,                 \
-                                     const float* scale, const float* shift, const Clamp& clamp) {                       \
-    if (residual && passed) normaliseLoop<true, true>(x, residual, y, passed, pixels, scale, shift, clamp);              \
-    else if (residual) normaliseLoop<true, false>(x, residual, y, passed, pixels, scale, shift, clamp);                  \
-    else normaliseLoop<false, false>(x, residual, y, passed, pixels, scale, shift, clamp);                               \
-  }                                                                                                                      \
-  KNACK_WIDEST void reduce_##name(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,     \
-                                  const float* mean, float* sum, float* product) {                                       \
-    if (gate.passed) {                                                                                                   \
-      if (g2) reduceLoop<GateBy::Passed, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                 \
-      else reduceLoop<GateBy::Passed, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                   \
-    } else if (gate.scale) {                                                                                             \
-      if (g2) reduceLoop<GateBy::Input, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                  \
-      else if (gated) reduceLoop<GateBy::Input, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);         \
-      else reduceLoop<GateBy::Input, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);                   \
-    } else {                                                                                                             \
-      if (g2) reduceLoop<GateBy::Nothing, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);                \
-      else if (gated) reduceLoop<GateBy::Nothing, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);       \
-      else reduceLoop<GateBy::Nothing, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);                 \
-    }                                                                                                                    \
-  }                                                                                                                      \
-  KNACK_WIDEST void apply_##name(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean,   \
-                                 const float* a, const float* b, const float* c) {                                       \
-    if (gate) applyLoop<true>(g, x, gate, dx, pixels, mean, a, b, c);                                                    \
-    else applyLoop<false>(g, x, gate, dx, pixels, mean, a, b, c);                                                        \
-  }                                                                                                                      \
-  KNACK_WIDEST void add_##name(const T* a, const T* b, T* y, size_t count, float low, float high) {                      \
-    if (b) addLoop<true>(a, b, y, count, low, high);                                                                     \
-    else addLoop<false>(a, b, y, count, low, high);                                                                      \
-  }                                                                                                                      \
-  KNACK_WIDEST void gate_##name(const T* g, const T* y, T* result, size_t count, Window window) {                        \
-    gateLoop(g, y, result, count, window);                                                                               \
-  }                                                                                                                      \
-  KNACK_WIDEST void sum_##name(const T* x, size_t pixels, float* sum) { sumLoop(x, pixels, sum); }                       \
+#define KNACK_FORMS(T, name)                                                                                        \
+  KNACK_WIDEST void statistics_##name(const T* x, size_t pixels, float* mean, float* squares) {                     \
+    statisticsLoop(x, pixels, mean, squares);                                                                       \
+  }                                                                                                                 \
+  KNACK_WIDEST void normalise_##name(const T* x, const T* residual, T* y, Passed* passed, size_t pixels,            \
+                                     const Line& line, const Line* own, const Clamp& clamp) {                       \
+    if (!residual) normaliseLoop<Residual::None, false>(x, residual, y, passed, pixels, line, own, clamp);          \
+    else if (own && passed) normaliseLoop<Residual::Line, true>(x, residual, y, passed, pixels, line, own, clamp);  \
+    else if (own) normaliseLoop<Residual::Line, false>(x, residual, y, passed, pixels, line, own, clamp);           \
+    else if (passed) normaliseLoop<Residual::Plain, true>(x, residual, y, passed, pixels, line, own, clamp);        \
+    else normaliseLoop<Residual::Plain, false>(x, residual, y, passed, pixels, line, own, clamp);                   \
+  }                                                                                                                 \
+  KNACK_WIDEST void reduce_##name(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,   \
+                                  const float* mean, float* sum, float* product) {                                  \
+    if (gate.passed) {                                                                                              \
+      if (g2) reduceLoop<GateBy::Passed, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);            \
+      else reduceLoop<GateBy::Passed, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);              \
+    } else if (gate.line.scale) {                                                                                   \
+      if (g2) reduceLoop<GateBy::Input, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);             \
+      else if (gated) reduceLoop<GateBy::Input, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);    \
+      else reduceLoop<GateBy::Input, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);              \
+    } else {                                                                                                        \
+      if (g2) reduceLoop<GateBy::Nothing, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);           \
+      else if (gated) reduceLoop<GateBy::Nothing, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);  \
+      else reduceLoop<GateBy::Nothing, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);            \
+    }                                                                                                               \
+  }                                                                                                                 \
+  KNACK_WIDEST void apply_##name(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean, \
+                                 const float* a, const float* b, const float* c) {                                  \
+    if (gate) applyLoop<true>(g, x, gate, dx, pixels, mean, a, b, c);                                               \
+    else applyLoop<false>(g, x, gate, dx, pixels, mean, a, b, c);                                                   \
+  }                                                                                                                 \
+  KNACK_WIDEST void add_##name(const T* a, const T* b, T* y, size_t count, float low, float high) {                 \
+    if (b) addLoop<true>(a, b, y, count, low, high);                                                                \
+    else addLoop<false>(a, b, y, count, low, high);                                                                 \
+  }                                                                                                                 \
+  KNACK_WIDEST void gate_##name(const T* g, const T* y, T* result, size_t count, Window window) {                   \
+    gateLoop(g, y, result, count, window);                                                                          \
+  }                                                                                                                 \
+  KNACK_WIDEST void sum_##name(const T* x, size_t pixels, float* sum) { sumLoop(x, pixels, sum); }                  \
   KNACK_WIDEST void spread_##name(const float* value, T* y, size_t pixels) { spreadLoop(value, y, pixels); }
 
 KNACK_FORMS(float, f32)
@@ -237,41 +245,41 @@ KNACK_FORMS(bfloat16, bf16)
 
 }  // namespace
 
-#define KNACK_EXPORT(T, name)                                                                                           \
-  template <>                                                                                                           \
-  void channelStatistics<T>(const T* x, size_t pixels, float* mean, float* squares) {                                   \
-    statistics_##name(x, pixels, mean, squares);                                                                        \
-  }                                                                                                                     \
-  template <>                                                                                                           \
-  void normalise<T>(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const float* scale,             \
-                    const float* shift, const Clamp& clamp) {                                                           \
-    normalise_##name(x, residual, y, passed, pixels, scale, shift, clamp);                                              \
-  }                                                                                                                     \
-  template <>                                                                                                           \
-  void reduceGradient<T>(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,             \
-                         const float* mean, float* sum, float* product) {                                               \
-    reduce_##name(g, g2, x, gate, gated, pixels, mean, sum, product);                                                   \
-  }                                                                                                                     \
-  template <>                                                                                                           \
-  void applyGradient<T>(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean,           \
-                        const float* a, const float* b, const float* c) {                                               \
-    apply_##name(g, x, gate, dx, pixels, mean, a, b, c);                                                                \
-  }                                                                                                                     \
-  template <>                                                                                                           \
-  void addClamped<T>(const T* a, const T* b, T* y, size_t count, float low, float high) {                               \
-    add_##name(a, b, y, count, low, high);                                                                              \
-  }                                                                                                                     \
-  template <>                                                                                                           \
-  void gateGradient<T>(const T* g, const T* y, T* result, size_t count, Window window) {                                \
-    gate_##name(g, y, result, count, window);                                                                           \
-  }                                                                                                                     \
-  template <>                                                                                                           \
-  void sumPixels<T>(const T* x, size_t pixels, float* sum) {                                                            \
-    sum_##name(x, pixels, sum);                                                                                         \
-  }                                                                                                                     \
-  template <>                                                                                                           \
-  void spreadPixels<T>(const float* value, T* y, size_t pixels) {                                                       \
-    spread_##name(value, y, pixels);                                                                                    \
+#define KNACK_EXPORT(T, name)                                                                              \
+  template <>                                                                                              \
+  void channelStatistics<T>(const T* x, size_t pixels, float* mean, float* squares) {                      \
+    statistics_##name(x, pixels, mean, squares);                                                           \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void normalise<T>(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const Line& line,  \
+                    const Line* residualLine, const Clamp& clamp) {                                        \
+    normalise_##name(x, residual, y, passed, pixels, line, residualLine, clamp);                           \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void reduceGradient<T>(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,   \
+                         const float* mean, float* sum, float* product) {                                  \
+    reduce_##name(g, g2, x, gate, gated, pixels, mean, sum, product);                                      \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void applyGradient<T>(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean, \
+                        const float* a, const float* b, const float* c) {                                  \
+    apply_##name(g, x, gate, dx, pixels, mean, a, b, c);                                                   \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void addClamped<T>(const T* a, const T* b, T* y, size_t count, float low, float high) {                  \
+    add_##name(a, b, y, count, low, high);                                                                 \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void gateGradient<T>(const T* g, const T* y, T* result, size_t count, Window window) {                   \
+    gate_##name(g, y, result, count, window);                                                              \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void sumPixels<T>(const T* x, size_t pixels, float* sum) {                                               \
+    sum_##name(x, pixels, sum);                                                                            \
+  }                                                                                                        \
+  template <>                                                                                              \
+  void spreadPixels<T>(const float* value, T* y, size_t pixels) {                                          \
+    spread_##name(value, y, pixels);                                                                       \
   }
 
 KNACK_EXPORT(float, f32)

@@ -31,17 +31,22 @@ struct Clamp {
   Window window;
 };
 
-// y = min(max(x scale + shift (+ residual), low), high); residual may be null, y may be x or residual. With a residual, what it lets through is
-// noted unless `passed` is null.
+// What a batch norm makes of its channels: x scale + shift.
+struct Line {
+  const float* scale;
+  const float* shift;
+};
+
+// y = min(max(x scale + shift (+ residual), low), high); residual may be null, y may be x or residual. A residual may have a line of its own. With a
+// residual, what is let through is noted unless `passed` is null.
 template <typename T>
-void normalise(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const float* scale, const float* shift,
+void normalise(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const Line& line, const Line* residualLine,
                const Clamp& clamp);
 
 // How the gradient that arrives at a normalisation is stopped where the activation was flat.
 struct Gate {
   const Passed* passed;  // as noted; null: it is found again from x
-  const float* scale;    // used where `passed` is null
-  const float* shift;
+  Line line;             // of x, where `passed` is null; without one nothing is stopped
   Window window;
 };
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -156,13 +157,18 @@ struct ConvolutionOptions {
   Clamp clamp;                          // only without training
 };
 
-struct BatchNormOptions {
+struct NormParameters {
   Parameter gamma, beta;
   float* runningMean;
   float* runningVariance;
   float eps, momentum;
   bool batchStatistics;
+};
+
+struct BatchNormOptions {
+  NormParameters norm;
   Value* residual = nullptr;
+  std::optional<NormParameters> residualNorm;  // the residual is normalised too
   Clamp clamp;
 };
 
