@@ -15,6 +15,8 @@ interface Network {
   readonly handle: NetworkHandle;
   readonly images: SharedFloats;
   readonly result: SharedFloats;
+  /** Whether it has the present weights in its layouts: a copy of them that only a network in use needs. */
+  loaded: boolean;
 }
 
 /** Batch sizes that are kept compiled: an evaluation has one and the rest. */
@@ -24,7 +26,7 @@ const KEPT_NETWORKS = 2;
 export class FastInference {
   readonly #graph: Graph;
   /** The folded weights by their names. */
-  readonly #weights: ReadonlyMap<string, SharedFloats>;
+  readonly #weights = new Map<string, SharedFloats>();
   readonly #networks = new Map<number, Network>();
 
   /**
@@ -38,17 +40,8 @@ export class FastInference {
     private readonly shape: readonly [channels: number, height: number, width: number],
     private readonly bfloat16: boolean,
   ) {
-    const { graph, weights } = scope(() => {
-      const folded = this.#folded();
-      const shared = Array.from(folded.parameters, ([value, tensor]) => ({ value, copy: sharedCopy(tensor) }));
-      return {
-        graph: { ...folded, parameters: new Map(shared.map(({ value, copy }) => [value, copy.tensor])) },
-        weights: new Map(shared.map(({ value, copy }) => [value.name, copy])),
-      };
-    });
-    this.#graph = graph;
-    this.#weights = weights;
     try {
+      this.#graph = this.#fold();
       this.#compile(1);
     } catch (error) {
       this.dispose();
@@ -58,20 +51,17 @@ export class FastInference {
 
   /** Takes the model's present weights, which are float32. */
   refresh(): void {
-    scope(() =>
-      noGradient(() => {
-        for (const [{ name }, tensor] of this.#folded().parameters) {
-          copyInPlace((this.#weights.get(name) as SharedFloats).tensor, tensor);
-        }
-      }),
-    );
-    for (const { handle } of this.#networks.values()) this.engine.addon.loadParameters(handle);
+    this.#fold();
+    for (const network of this.#networks.values()) network.loaded = false;
   }
 
   /** @param images [N, C, H, W] float32. @returns logits [N, classes], float32, without a gradient */
   logits(images: Tensor): Tensor {
     const [batch = 0] = images.shape;
-    const { handle, images: place, result } = this.#networks.get(batch) ?? this.#compile(batch);
+    const network = this.#networks.get(batch) ?? this.#compile(batch);
+    const { handle, images: place, result } = network;
+    if (!network.loaded) this.engine.addon.loadParameters(handle);
+    network.loaded = true;
     noGradient(() => scope(() => copyInPlace(place.asImages(), images)));
     this.engine.addon.forward(handle, this.engine.timed);
     return Tensor.from(result.floats.slice(), result.shape);
@@ -88,14 +78,36 @@ export class FastInference {
     for (const shared of this.#weights.values()) shared.dispose();
   }
 
-  #folded(): Graph {
+  /** Takes the model's weights into their own memory. @returns the network over them */
+  #fold(): Graph {
     const wasTraining = this.model.training;
     this.model.eval();
     try {
-      return foldBatchNorm(traceGraph(this.model, [1, ...this.shape]));
+      return scope(() =>
+        noGradient(() => {
+          const traced = traceGraph(this.model, [1, ...this.shape]);
+          const made = new Set<string>();
+          const graph = foldBatchNorm(traced, (name, shape) => {
+            made.add(name);
+            return this.#home(name, shape).floats;
+          });
+          const parameters = Array.from(graph.parameters, ([value, tensor]) => {
+            const home = this.#home(value.name, value.shape);
+            if (!made.has(value.name)) copyInPlace(home.tensor, tensor);
+            return [value, home.tensor] as const;
+          });
+          return { ...graph, parameters: new Map(parameters) };
+        }),
+      );
     } finally {
       this.model.train(wasTraining);
     }
+  }
+
+  #home(name: string, shape: readonly number[]): SharedFloats {
+    const home = this.#weights.get(name) ?? new SharedFloats(shape);
+    this.#weights.set(name, home);
+    return home;
   }
 
   #compile(batch: number): Network {
@@ -123,8 +135,7 @@ export class FastInference {
     try {
       const options = { batch, training: false, bfloat16: this.bfloat16 };
       const handle = this.engine.compile(lower(this.#graph, memory, options));
-      this.engine.addon.loadParameters(handle);
-      const network = { handle, images, result };
+      const network = { handle, images, result, loaded: false };
       this.#networks.set(batch, network);
       return network;
     } catch (error) {
@@ -141,12 +152,6 @@ export class FastInference {
     network.images.dispose();
     network.result.dispose();
   }
-}
-
-function sharedCopy(tensor: Tensor): SharedFloats {
-  const copy = new SharedFloats(tensor.shape);
-  noGradient(() => copyInPlace(copy.tensor, tensor));
-  return copy;
 }
 
 /**

@@ -1,7 +1,13 @@
-import { toDevice } from "../tensor/ops.js";
+import { noGradient } from "../tensor/autograd.js";
+import { copyInPlace, toDevice } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type Graph, type GraphNode, isValue, type NodeArgument, type Value, valuesRead } from "./graph.js";
+
+/** Float32 numbers over a SharedArrayBuffer, for the tensor of that name. */
+type Room = (name: string, shape: readonly number[]) => Float32Array;
+const freshRoom: Room = (_, shape) =>
+  new Float32Array(new SharedArrayBuffer(4 * shape.reduce((product, size) => product * size, 1)));
 
 /**
  * Replaces every convolution that only a batch norm of running statistics reads by one convolution with bias:
@@ -9,9 +15,11 @@ import { type Graph, type GraphNode, isValue, type NodeArgument, type Value, val
  *     scale = gamma / sqrt(variance + eps),  weight' = scale weight,  bias' = scale (bias - mean) + beta
  *
  * computed in float64 and rounded to float32. The new weight keeps its name; its bias is "conv1.bias" beside "conv1.weight".
- * New tensors belong to the scope this is called in; the given graph and its module stay as they are.
+ * The given graph and its module stay as they are.
+ *
+ * @param room gives the shared memory that a new tensor is made in; the tensors belong to the scope this is called in
  */
-export function foldBatchNorm(graph: Graph): Graph {
+export function foldBatchNorm(graph: Graph, room: Room = freshRoom): Graph {
   const reads = new Map<Value, number>();
   for (const value of [...graph.nodes.flatMap(valuesRead), ...graph.outputs])
     reads.set(value, (reads.get(value) ?? 0) + 1);
@@ -29,10 +37,10 @@ export function foldBatchNorm(graph: Graph): Graph {
     if (reads.get(convolution.output) !== 1 || reads.get(weight as Value) !== 1) continue;
 
     const tensors = [weight, bias, gamma, beta, mean, variance].map((value) => tensorOf(graph, value));
-    const [weightTensor, biasTensor] = fold(tensors, Number(eps));
     const { name, shape } = weight as Value;
     const newWeight: Value = { name, shape };
     const newBias: Value = { name: name.replace(/weight$/, "bias"), shape: shape.slice(0, 1) };
+    const [weightTensor, biasTensor] = fold(tensors, Number(eps), room(name, shape), room(newBias.name, newBias.shape));
     parameters.set(newWeight, weightTensor).set(newBias, biasTensor);
     replaced.set(convolution, undefined);
     replaced.set(norm, { ...convolution, arguments: [input, newWeight, newBias, ...geometry], output: norm.output });
@@ -50,6 +58,8 @@ function tensorOf(graph: Graph, argument: NodeArgument): Tensor | undefined {
 function fold(
   [weight, bias, gamma, beta, mean, variance]: readonly (Tensor | undefined)[],
   eps: number,
+  newWeights: Float32Array,
+  newBiases: Float32Array,
 ): [weight: Tensor, bias: Tensor] {
   if (!(weight && mean && variance)) throw new TypeError("foldBatchNorm: a weight or a statistic is no parameter");
   const channels = mean.size;
@@ -59,16 +69,17 @@ function fold(
   const [means, variances] = [mean.toArray(), variance.toArray()];
   const scales = gammas.map((value, channel) => value / Math.sqrt((variances[channel] ?? 0) + eps));
 
-  const weights = new Float32Array(weight.bytes().buffer);
-  const perFilter = weights.length / channels;
-  const newWeights = new Float32Array(weights.length);
-  for (const [channel, scale] of scales.entries()) {
-    const end = (channel + 1) * perFilter;
-    for (let i = channel * perFilter; i < end; i++) newWeights[i] = (weights[i] as number) * scale;
-  }
-  const newBiases = scales.map((scale, c) => scale * ((biases[c] ?? 0) - (means[c] ?? 0)) + (betas[c] ?? 0));
-  return scope(() => [
-    toDevice(Tensor.from(newWeights, weight.shape), weight.device),
-    toDevice(Tensor.from(newBiases, [channels]), weight.device),
-  ]);
+  return scope(() => {
+    const folded = Tensor.from(newWeights, weight.shape);
+    noGradient(() => copyInPlace(folded, weight));
+    const perFilter = newWeights.length / channels;
+    for (const [channel, scale] of scales.entries()) {
+      const end = (channel + 1) * perFilter;
+      for (let i = channel * perFilter; i < end; i++) newWeights[i] = (newWeights[i] as number) * scale;
+    }
+    for (const [c, scale] of scales.entries()) {
+      newBiases[c] = scale * ((biases[c] ?? 0) - (means[c] ?? 0)) + (betas[c] ?? 0);
+    }
+    return [toDevice(folded, weight.device), toDevice(Tensor.from(newBiases, [channels]), weight.device)];
+  });
 }
