@@ -38,7 +38,7 @@ def build(name):
     if name == "inception_v3":
         return torchvision.models.inception_v3(aux_logits=False, init_weights=False)
     if name == "resnet50d":
-        return ResNet(50, "d", False, 64, 1000, 3)
+        return ResNet(50, "d", False, 1000, 3, 64)
     model = getattr(torchvision.models, name.replace("_small", ""))()
     if name.endswith("_small"):
         model.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)

@@ -1,10 +1,11 @@
 /** Which engine a run is computed by: as asked for, kept when it is resumed, and compared by `knack bench`. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { DEFAULT_ENGINE } from "../src/fast/engine-name.js";
 import { FastEngine } from "../src/fast/fast-engine.js";
 import { type TrainEvent, type TrainOptions, train } from "../src/index.js";
@@ -157,4 +158,13 @@ test("npm run bench: a row as JSON with the machine, and the same as a table", w
       .slice(0, 6),
     expected,
   );
+});
+
+test("npm run bench: the PyTorch peer of every model takes a step", async () => {
+  const steps = ["resnet18", "resnet50", "resnet50d", "mobilenetv1_100", "inception_v3"].map(async (model) => {
+    const args = [join(repositoryRoot, "bench/step.py"), model, "75", "2", "1", "training", "eager", "fp32"];
+    const { stdout } = await promisify(execFile)("/usr/bin/python3", args);
+    assert.equal(JSON.parse(stdout).seconds.length, 1, model);
+  });
+  await Promise.all(steps);
 });

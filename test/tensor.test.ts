@@ -393,6 +393,16 @@ test("workers load the addon at once and end without disposing anything, or in t
   runChild("workers");
 });
 
+test("memory of disposed tensors is kept for the next ones, until it is released", () => {
+  const megabytes = () => process.memoryUsage().rss / 2 ** 20;
+  const before = megabytes();
+  ops.full([256, 2 ** 18], 1).dispose();
+  const kept = megabytes() - before;
+  addon.releaseKeptMemory();
+  const left = megabytes() - before;
+  assert.ok(kept > 200 && left < 50, `256 MB: ${kept} MB kept, ${left} MB left after the release`);
+});
+
 test("500 training steps neither grow the process nor leave tensors behind", () => {
   const at = JSON.parse(runChild("training")) as Record<100 | 500, { rss: number; live: number; loss: number }>;
   assert.equal(at[500].live, at[100].live);

@@ -1,3 +1,4 @@
+import { addon } from "../native/addon.js";
 import type { NetworkHandle, OperationTime } from "../native/fast.js";
 import { foldBatchNorm } from "../nn/fold-batch-norm.js";
 import { type Graph, traceGraph } from "../nn/graph.js";
@@ -43,6 +44,8 @@ export class FastInference {
     try {
       this.#graph = this.#fold();
       this.#compile(1);
+      // What the trace took; the passes need none of it.
+      addon.releaseKeptMemory();
     } catch (error) {
       this.dispose();
       throw error;

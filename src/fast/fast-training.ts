@@ -1,3 +1,4 @@
+import { addon } from "../native/addon.js";
 import type { NetworkDescription, NetworkHandle, OperationTime } from "../native/fast.js";
 import { BatchNorm2d } from "../nn/batch-norm2d.js";
 import { Dropout, dropoutMask } from "../nn/dropout.js";
@@ -84,6 +85,8 @@ export class FastTraining {
     try {
       this.description = lower(graph, memory, { batch, training: true, bfloat16: dtype === "bfloat16" });
       this.#network = engine.compile(this.description);
+      // What the trace and the parameters' earlier places took; the passes need none of it.
+      addon.releaseKeptMemory();
     } catch (error) {
       this.#disposeShared();
       throw error;
@@ -95,7 +98,7 @@ export class FastTraining {
    * @returns float32 logits [N, classes], and those of an auxiliary classifier: leaves that require a gradient, which `backward` carries on
    */
   forward(images: Tensor): readonly Tensor[] {
-    const { addon } = this.#engine;
+    const { addon: fast } = this.#engine;
     noGradient(() =>
       scope(() => {
         copyInPlace(this.#images.asImages(), images);
@@ -105,8 +108,8 @@ export class FastTraining {
         }
       }),
     );
-    addon.loadParameters(this.#network);
-    addon.forward(this.#network, this.#engine.timed);
+    fast.loadParameters(this.#network);
+    fast.forward(this.#network, this.#engine.timed);
     for (const norm of this.#counting) norm.countBatch();
     this.#leaves = this.#outputs.map(({ result }) => requireGradient(Tensor.from(result.floats, result.shape), true));
     return this.#leaves;

@@ -43,6 +43,8 @@ export interface Addon {
   describeEngine(): EngineDescription;
   threads(): number;
   setThreads(count: number): void;
+  /** Gives memory that libtorch's allocator keeps, and no tensor holds, back to the system. */
+  releaseKeptMemory(): void;
   createGenerator(seed: number, device: string): Handle;
   generatorState(generator: Handle): Handle;
   setGeneratorState(generator: Handle, state: Handle): void;

@@ -6,6 +6,10 @@
 #include <c10/core/CPUAllocator.h>
 #include <torch/version.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -54,6 +58,17 @@ class PageKeeper {
     free_[size].push_back(block);
   }
 
+  void releaseAll() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (auto& entry : free_) {
+      for (void* block : entry.second) std::free(static_cast<char*>(block) - kAlignment);
+    }
+    free_.clear();
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+  }
+
  private:
   // The size stands in the 64 bytes before the block.
   static size_t& header(void* block) { return *reinterpret_cast<size_t*>(static_cast<char*>(block) - kAlignment); }
@@ -64,14 +79,6 @@ class PageKeeper {
     void* block = static_cast<char*>(memory) + kAlignment;
     header(block) = size;
     return block;
-  }
-
-  void releaseAll() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    for (auto& entry : free_) {
-      for (void* block : entry.second) std::free(static_cast<char*>(block) - kAlignment);
-    }
-    free_.clear();
   }
 
   std::mutex mutex_;
@@ -114,5 +121,7 @@ void installAllocator() {
   static std::once_flag once;
   std::call_once(once, [] { c10::SetCPUAllocator(new KeepingAllocator(), /*priority=*/100); });
 }
+
+void releaseKeptPages() { keeper().releaseAll(); }
 
 }  // namespace knack

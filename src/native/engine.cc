@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 
+#include "allocator.h"
 #include "handles.h"
 
 namespace knack {
@@ -34,6 +35,13 @@ Napi::Value setThreads(const Napi::CallbackInfo& info) {
     // OpenMP ends the process where it cannot start as many threads as it was told to.
     if (!(count >= 1 && count <= 1024)) throw std::invalid_argument("setThreads: expected 1 to 1024 threads");
     at::set_num_threads(static_cast<int>(count));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value releaseKeptMemory(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    releaseKeptPages();
     return info.Env().Undefined();
   });
 }
@@ -74,6 +82,7 @@ void exportEngine(Napi::Env env, Napi::Object exports) {
   exports.Set("describeEngine", Napi::Function::New(env, describeEngine));
   exports.Set("threads", Napi::Function::New(env, threads));
   exports.Set("setThreads", Napi::Function::New(env, setThreads));
+  exports.Set("releaseKeptMemory", Napi::Function::New(env, releaseKeptMemory));
   exports.Set("createGenerator", Napi::Function::New(env, createGenerator));
   exports.Set("generatorState", Napi::Function::New(env, generatorState));
   exports.Set("setGeneratorState", Napi::Function::New(env, setGeneratorState));

@@ -1,5 +1,5 @@
-// Batch normalisation with what follows it: an optional addition (the residual) and a clamp (ReLU, ReLU6), in two readings of the input
-// forward and two backward.
+// Batch normalisation with what follows it: an optional addition (the residual, which may have a batch norm of its own) and a clamp (ReLU, ReLU6), in
+// two readings of the input forward and two backward.
 #include "batch-statistics.h"
 
 namespace knack::fast {

@@ -52,7 +52,6 @@ class BatchStatistics {
   // Where the image's block of channels begins.
   size_t offset(int64_t n, int64_t block) const { return (n * input_.blocks() + block) * input_.pixels() * kBlock; }
 
-
   // The statistics of a block's channels, from those of its images or the running ones, and what is made of them.
   void settle(int64_t block);
   // dx = gamma / deviation (g - mean(g) - x^ mean(g x^)), written as a g + b (x - mean) + c; and the parameters' gradients.

@@ -6,7 +6,8 @@
 #else
 #define KNACK_WIDEST
 #endif
-// Before a loop whose iterations touch different elements: where arrays might overlap the compiler would check that at every entry, and keep sums in memory.
+// Before a loop whose iterations touch different elements: where arrays might overlap the compiler would check that at every entry, and keep
+// sums in memory.
 #if defined(__GNUC__) && !defined(__clang__)
 #define KNACK_INDEPENDENT _Pragma("GCC ivdep")
 #else
