@@ -11,6 +11,7 @@ import { type DType, ITEM_SIZE } from "../src/tensor/dtype.js";
 import { Generator } from "../src/tensor/generator.js";
 import { operator } from "../src/tensor/operator.js";
 import * as ops from "../src/tensor/ops.js";
+import { releaseKeptMemory } from "../src/tensor/release-kept-memory.js";
 import { liveTensors, scope } from "../src/tensor/scope.js";
 import { Tensor } from "../src/tensor/tensor.js";
 
@@ -398,7 +399,7 @@ test("memory of disposed tensors is kept for the next ones, until it is released
   const before = megabytes();
   ops.full([256, 2 ** 18], 1).dispose();
   const kept = megabytes() - before;
-  addon.releaseKeptMemory();
+  releaseKeptMemory();
   const left = megabytes() - before;
   assert.ok(kept > 200 && left < 50, `256 MB: ${kept} MB kept, ${left} MB left after the release`);
 });

@@ -1,10 +1,10 @@
-import { addon } from "../native/addon.js";
 import type { NetworkHandle, OperationTime } from "../native/fast.js";
 import { foldBatchNorm } from "../nn/fold-batch-norm.js";
 import { type Graph, traceGraph } from "../nn/graph.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { copyInPlace } from "../tensor/ops.js";
+import { releaseKeptMemory } from "../tensor/release-kept-memory.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "./engine-name.js";
@@ -45,7 +45,7 @@ export class FastInference {
       this.#graph = this.#fold();
       this.#compile(1);
       // What the trace took; the passes need none of it.
-      addon.releaseKeptMemory();
+      releaseKeptMemory();
     } catch (error) {
       this.dispose();
       throw error;

@@ -1,4 +1,3 @@
-import { addon } from "../native/addon.js";
 import type { NetworkDescription, NetworkHandle, OperationTime } from "../native/fast.js";
 import { BatchNorm2d } from "../nn/batch-norm2d.js";
 import { Dropout, dropoutMask } from "../nn/dropout.js";
@@ -7,6 +6,7 @@ import type { Module, Parameter } from "../nn/module.js";
 import { gradientOf, noGradient, setGradient } from "../tensor/autograd.js";
 import type { DType } from "../tensor/dtype.js";
 import { clone, copyInPlace, requireGradient } from "../tensor/ops.js";
+import { releaseKeptMemory } from "../tensor/release-kept-memory.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { FastEngine } from "./fast-engine.js";
@@ -86,7 +86,7 @@ export class FastTraining {
       this.description = lower(graph, memory, { batch, training: true, bfloat16: dtype === "bfloat16" });
       this.#network = engine.compile(this.description);
       // What the trace and the parameters' earlier places took; the passes need none of it.
-      addon.releaseKeptMemory();
+      releaseKeptMemory();
     } catch (error) {
       this.#disposeShared();
       throw error;
@@ -98,7 +98,7 @@ export class FastTraining {
    * @returns float32 logits [N, classes], and those of an auxiliary classifier: leaves that require a gradient, which `backward` carries on
    */
   forward(images: Tensor): readonly Tensor[] {
-    const { addon: fast } = this.#engine;
+    const { addon } = this.#engine;
     noGradient(() =>
       scope(() => {
         copyInPlace(this.#images.asImages(), images);
@@ -108,8 +108,8 @@ export class FastTraining {
         }
       }),
     );
-    fast.loadParameters(this.#network);
-    fast.forward(this.#network, this.#engine.timed);
+    addon.loadParameters(this.#network);
+    addon.forward(this.#network, this.#engine.timed);
     for (const norm of this.#counting) norm.countBatch();
     this.#leaves = this.#outputs.map(({ result }) => requireGradient(Tensor.from(result.floats, result.shape), true));
     return this.#leaves;
