@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { python } from "../bench/row.js";
+import { stepCases } from "../bench/steps.js";
 import { DEFAULT_ENGINE } from "../src/fast/engine-name.js";
 import { FastEngine } from "../src/fast/fast-engine.js";
 import { type TrainEvent, type TrainOptions, train } from "../src/index.js";
@@ -161,9 +163,10 @@ test("npm run bench: a row as JSON with the machine, and the same as a table", w
 });
 
 test("npm run bench: the PyTorch peer of every model takes a step", async () => {
-  const steps = ["resnet18", "resnet50", "resnet50d", "mobilenetv1_100", "inception_v3"].map(async (model) => {
+  const models = new Set(stepCases("training", undefined, undefined).map(({ model }) => model));
+  const steps = Array.from(models, async (model) => {
     const args = [join(repositoryRoot, "bench/step.py"), model, "75", "2", "1", "training", "eager", "fp32"];
-    const { stdout } = await promisify(execFile)("/usr/bin/python3", args);
+    const { stdout } = await promisify(execFile)(python, args);
     assert.equal(JSON.parse(stdout).seconds.length, 1, model);
   });
   await Promise.all(steps);

@@ -1,10 +1,8 @@
 import { fastAddon } from "../native/fast.js";
 import { noGradient } from "../tensor/autograd.js";
 import { copyInPlace, permute, setData } from "../tensor/ops.js";
+import { placesSideBySide } from "../tensor/side-by-side.js";
 import { Tensor } from "../tensor/tensor.js";
-
-/** Floats of a cache line: where neighbours in one piece of memory begin. */
-const LINE = 16;
 
 /** Numbers in memory that libtorch and the fast engine both work on. */
 export class SharedFloats implements Disposable {
@@ -19,15 +17,10 @@ export class SharedFloats implements Disposable {
 
   /** One for each shape, side by side in one piece of memory of large pages. */
   static sideBySide(shapes: readonly (readonly number[])[]): SharedFloats[] {
-    const sizes = shapes.map((shape) => Math.ceil(sizeOf(shape) / LINE) * LINE);
-    const whole = new Float32Array(new SharedArrayBuffer(4 * sizes.reduce((sum, size) => sum + size, 0)));
+    const { size, places } = placesSideBySide(shapes);
+    const whole = new Float32Array(new SharedArrayBuffer(4 * size));
     fastAddon()?.wantLargePages(whole);
-    let start = 0;
-    return shapes.map((shape, index) => {
-      const floats = whole.subarray(start, start + sizeOf(shape));
-      start += sizes[index] as number;
-      return new SharedFloats(shape, floats);
-    });
+    return places.map(({ shape, start, end }) => new SharedFloats(shape, whole.subarray(start, end)));
   }
 
   static readonly #homes = new WeakMap<Tensor, Float32Array>();
