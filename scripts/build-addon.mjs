@@ -17,8 +17,8 @@ const mac = process.platform === "darwin";
 /** The C++ compiler's command, split at blanks as make does ("ccache g++"). */
 const compilerCommand = () => (process.env.CXX || (mac ? "c++" : "g++")).trim().split(/\s+/);
 
-/** @returns {Promise<{ ok: boolean, output: string }>} */
-function compiler(/** @type {string[]} */ args) {
+/** Runs it in the package's folder. @returns {Promise<{ ok: boolean, output: string }>} */
+export function compiler(/** @type {string[]} */ args) {
   const [program = "", ...first] = compilerCommand();
   return new Promise((done) => {
     execFile(program, [...first, ...args], { cwd: root, maxBuffer: 1 << 28 }, (error, stdout, stderr) =>
@@ -27,8 +27,8 @@ function compiler(/** @type {string[]} */ args) {
   });
 }
 
-/** @param {import("./find-libtorch.mjs").Libtorch} libtorch */
-function flagsFor(libtorch) {
+/** What an addon with libtorch is compiled and linked with. @param {import("./find-libtorch.mjs").Libtorch} libtorch */
+export function flagsFor(libtorch) {
   // -isystem keeps libtorch's own warnings quiet; /usr/include is searched anyway and must not move to another place in the order.
   const includes = libtorch.includeDirs.filter((dir) => dir !== "/usr/include").flatMap((dir) => ["-isystem", dir]);
   const compile = [

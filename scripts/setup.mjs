@@ -1,9 +1,10 @@
 // Makes a checkout ready: system packages, npm packages, the addon, the TypeScript, the command. Repeating it costs about a second.
-// --test adds what the tests need: Debian's own PyTorch, which they compare with, and a browser that opens reports.
+// --test adds what the tests need: Debian's own PyTorch, which they compare with, a browser that opens reports, and a simulated GPU.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { buildAddon } from "./build-addon.mjs";
+import { buildSimulatedGpu } from "./build-simulated-gpu.mjs";
 import { findLibtorch, onPath } from "./find-libtorch.mjs";
 import { filesUnder, root, stampOf, writeWhole } from "./stamp.mjs";
 
@@ -152,6 +153,7 @@ try {
   systemPackages();
   npmPackages();
   await buildAddon();
+  if (forTests) await buildSimulatedGpu();
   typescript();
   command();
 } catch (error) {

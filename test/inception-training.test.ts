@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { prepareImages, prepareLabels } from "../src/data/prepare-images.js";
+import { SentBatch } from "../src/data/sent-batch.js";
 import { AuxiliaryNetwork } from "../src/models/auxiliary-network.js";
 import { addon } from "../src/native/addon.js";
 import { Dropout } from "../src/nn/dropout.js";
@@ -39,8 +39,9 @@ test("the auxiliary classifier adds 0.4 times its loss to what is minimised, and
     const batch = batchOf(randomData(8, 299), 2, 0);
     const expected = scope(() =>
       noGradient(() => {
-        const labels = prepareLabels(batch.labels, "cpu");
-        const { logits, auxiliary } = model.forwardWithAuxiliary(prepareImages(batch.pixels, data.train, "cpu"));
+        using sent = new SentBatch(batch, data.train, "cpu");
+        const { images, labels } = sent.prepare();
+        const { logits, auxiliary } = model.forwardWithAuxiliary(images);
         assert.ok(auxiliary);
         return { label: crossEntropy(logits, labels).item(), auxiliary: crossEntropy(auxiliary, labels).item() };
       }),

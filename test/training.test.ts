@@ -224,7 +224,10 @@ for (const nesterov of [true, false]) {
         backward(sumAll(mul(parameter, Tensor.from(a))));
         backward(sumAll(mul(other, Tensor.from(b))));
       });
-      return sgd.step(lr, 1 / scale, true);
+      using finite = sgd.gradientsFinite();
+      if (finite.item() === 1) sgd.step(lr, 1 / scale);
+      else sgd.clearGradients();
+      return finite.item() === 1;
     };
     const state = () => [
       ...parameter.toArray(),

@@ -12,7 +12,8 @@ import { balancedOrder } from "../src/data/balanced-order.js";
 import type { DataSource } from "../src/data/image-set.js";
 import { Loader } from "../src/data/loader.js";
 import type { PhotoSet, PhotoSource } from "../src/data/photo-set.js";
-import { prepareImages, prepareLabels } from "../src/data/prepare-images.js";
+import { prepareImages } from "../src/data/prepare-images.js";
+import { SentBatch } from "../src/data/sent-batch.js";
 import { isFormattedPhotos } from "../src/data/split.js";
 import { openData, type TrainEvent, train } from "../src/index.js";
 import { addon } from "../src/native/addon.js";
@@ -453,7 +454,7 @@ test("parameter groups with rates of their own step as PyTorch's", () => {
         backward(sumAll(mul(parameter, Tensor.from([...(gradients.get(name)?.[step] ?? [])]))));
       }
     });
-    sgd.step(rate, 1, false);
+    sgd.step(rate, 1);
   }
   const momenta = Array.from(sgd.momenta(), ([name, tensor]) => [`momentum.${name}`, tensor] as const);
   for (const [name, tensor] of [...parameters, ...momenta]) {
@@ -543,9 +544,11 @@ test("the weighted loss is PyTorch's, with label smoothing and mixup too", () =>
     const { recipe } = twin;
     scope(() =>
       noGradient(() => {
+        using sent = new SentBatch(batch, unequal.train, "cpu");
+        const prepared = sent.prepare();
         const clean = {
-          images: prepareImages(batch.pixels, unequal.train, "cpu"),
-          targets: targetDistribution(prepareLabels(batch.labels, "cpu"), 2, recipe.labelSmoothing),
+          images: prepared.images,
+          targets: targetDistribution(prepared.labels, 2, recipe.labelSmoothing),
         };
         const draw = recipe.mixup && drawMixup(recipe.mixup, seedFor(recipe.seed, "mixup", 0, 0));
         const { images, targets } =

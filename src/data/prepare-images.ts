@@ -1,4 +1,3 @@
-import type { DType } from "../tensor/dtype.js";
 import { contiguous, div, permute, reshape, sub, toDevice, toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -20,20 +19,25 @@ export interface InputFormat extends ImageShape {
 export function prepareImages(pixels: Uint8Array, format: InputFormat, device: string): Tensor {
   const { height, width, channels } = format;
   const count = pixels.length / (height * width * channels);
+  return scope(() => normalise(toDevice(Tensor.from(pixels, [count, height, width, channels]), device), format));
+}
+
+/**
+ * (pixel / 255 - mean) / std.
+ *
+ * @param pixels [N, H, W, C] uint8
+ * @returns as `prepareImages`, on the pixels' device
+ */
+export function normalise(pixels: Tensor, { height, width, channels, mean, std }: InputFormat): Tensor {
   return scope(() => {
     // By whole lines: an operator that repeats three values for each pixel would take more than twice as long.
     const line = (values: readonly number[]) => {
       const pixel = values.map((value) => value * 255);
-      return toDevice(Tensor.from(Array.from({ length: width }, () => pixel).flat()), device);
+      return toDevice(Tensor.from(Array.from({ length: width }, () => pixel).flat()), pixels.device);
     };
-    const lines = toDevice(Tensor.from(pixels, [count * height, width * channels]), device);
-    const normalised = div(sub(toDType(lines, "float32"), line(format.mean)), line(format.std));
-    const images = permute(reshape(normalised, [count, height, width, channels]), [0, 3, 1, 2]);
+    const lines = toDType(reshape(pixels, [-1, width * channels]), "float32");
+    const normalised = div(sub(lines, line(mean)), line(std));
+    const images = permute(reshape(normalised, [-1, height, width, channels]), [0, 3, 1, 2]);
     return contiguous(images, "channels_last");
   });
-}
-
-/** The same labels as an int64 tensor on the device. */
-export function prepareLabels(labels: Int32Array, device: string): Tensor {
-  return scope(() => toDevice(Tensor.from(labels), device, "int64" satisfies DType));
 }

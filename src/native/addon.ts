@@ -40,6 +40,10 @@ export interface Addon {
     scale: number,
     nesterov: boolean,
   ): void;
+  /** A copy on a device other than the CPU, begun on a stream of its own. */
+  copyAside(tensor: Handle, device: string): Handle;
+  /** What the device computes from now on waits for that copy. */
+  awaitCopy(copy: Handle): void;
   describeEngine(): EngineDescription;
   threads(): number;
   setThreads(count: number): void;

@@ -76,5 +76,6 @@ void exportDispatch(Napi::Env env, Napi::Object exports);
 void exportAutograd(Napi::Env env, Napi::Object exports);
 void exportEngine(Napi::Env env, Napi::Object exports);
 void exportSgd(Napi::Env env, Napi::Object exports);
+void exportTransfer(Napi::Env env, Napi::Object exports);
 
 }  // namespace knack

@@ -176,7 +176,8 @@ export function toDType(input: Tensor, dtype: DType): Tensor {
 const aten_to_device = tensorOperator("aten::to", "device");
 /** The same tensor on a device ("cpu", "cuda:0"), in a dtype; shares memory where both are already right. */
 export function toDevice(input: Tensor, device: string, dtype: DType = input.dtype): Tensor {
-  return aten_to_device(input, device, dtype);
+  // A device takes its copy in order; the CPU must wait until what it asked for is there.
+  return aten_to_device(input, device, dtype, device !== "cpu");
 }
 
 const aten_contiguous = tensorOperator("aten::contiguous");
@@ -252,4 +253,16 @@ const aten_foreach_mul_scalar = operator("aten::_foreach_mul_", "Scalar");
 /** a[i] <- value a[i] */
 export function scaleEachInPlace(a: readonly Tensor[], value: number): void {
   if (a.length > 0) aten_foreach_mul_scalar(a, value);
+}
+
+const aten_foreach_mul = operator("aten::_foreach_mul", "Scalar");
+/** value a[i] */
+export function mulEach(a: readonly Tensor[], value: number): Tensor[] {
+  return a.length > 0 ? (aten_foreach_mul(a, value) as Tensor[]) : [];
+}
+
+const aten_foreach_norm = operator("aten::_foreach_norm", "Scalar");
+/** The square root of the sum of a[i]'s squares, a scalar of its dtype. */
+export function normEach(a: readonly Tensor[]): Tensor[] {
+  return a.length > 0 ? (aten_foreach_norm(a) as Tensor[]) : [];
 }

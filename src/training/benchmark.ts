@@ -66,7 +66,7 @@ export function benchmarkTraining(options: BenchmarkOptions): Benchmark {
           passes.backward(loss, false);
           loss.item();
         });
-        optimizer.step(1e-4, 1, false);
+        optimizer.step(1e-4, 1);
       };
       return { precision, ...measure(step, options.steps, passes) };
     } finally {

@@ -1,6 +1,6 @@
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
-import { addInPlace, clone, copyInPlace, mulScalarInPlace } from "../tensor/ops.js";
+import { addEachInPlace, clone, copyInPlace, scaleEachInPlace } from "../tensor/ops.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 /**
@@ -26,11 +26,11 @@ export class Ema {
   }
 
   update(): void {
+    const averages = [...this.#averages.values()];
+    const values = Array.from(this.#averages.keys(), (name) => this.state.get(name) as Tensor);
     noGradient(() => {
-      for (const [name, average] of this.#averages) {
-        const value = this.state.get(name);
-        if (value) addInPlace(mulScalarInPlace(average, this.decay), value, 1 - this.decay);
-      }
+      scaleEachInPlace(averages, this.decay);
+      addEachInPlace(averages, values, 1 - this.decay);
     });
   }
 

@@ -169,6 +169,8 @@ class Session {
   #stepSeconds = 0;
   #waitSeconds = 0;
   #stepCount = 0;
+  /** When the step before the one under way ended, or the epoch began, in the clock of `performance.now()`. */
+  #stepEnded = 0;
 
   constructor(
     private readonly trainer: Trainer,
@@ -211,40 +213,52 @@ class Session {
   /** The rest of the epoch under way. */
   async *#steps(shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
     const { trainer } = this;
-    const { stepsPerEpoch, schedule, recipe } = trainer;
     this.#epochStarted = performance.now();
     this.#stepSeconds = 0;
     this.#waitSeconds = 0;
     this.#stepCount = 0;
-    let before = performance.now();
+    this.#stepEnded = performance.now();
     trainer.beginEpoch(this.#position.epoch);
+    let waiting = performance.now();
+    let begun = false;
     for await (const batch of this.loaders.training.epoch(this.#position.epoch, this.#position.stepInEpoch)) {
+      this.#waitSeconds += (performance.now() - waiting) / 1000;
+      using sent = trainer.send(batch); // while a GPU still computes the step before
+      if (begun) yield this.#finishStep();
+      begun = false;
       if (shouldStop()) return;
-      this.#waitSeconds += (performance.now() - before) / 1000;
-      const { loss, labelLoss, lr } = trainer.step(batch, this.#step);
-      const now = performance.now();
-      const seconds = (now - before) / 1000;
-      before = now;
-      this.#stepSeconds += seconds;
-      this.#stepCount += 1;
-      const { stepInEpoch, lossSum } = this.#position;
-      this.#position = { ...this.#position, stepInEpoch: stepInEpoch + 1, lossSum: lossSum + labelLoss };
-      yield this.#record({
-        type: "step",
-        step: this.#step,
-        totalSteps: schedule.totalSteps,
-        epoch: this.#position.epoch + 1,
-        epochs: recipe.epochs,
-        stepInEpoch: stepInEpoch + 1,
-        stepsPerEpoch,
-        loss,
-        labelLoss,
-        lr,
-        imagesPerSecond: batch.size / seconds,
-        skippedSteps: trainer.scaler.skippedSteps,
-        lossScale: trainer.scaler.scale,
-      });
+      trainer.begin(sent, this.#step);
+      begun = true;
+      waiting = performance.now();
     }
+    if (begun) yield this.#finishStep();
+  }
+
+  #finishStep(): TrainEvent {
+    const { trainer } = this;
+    const { stepsPerEpoch, schedule, recipe, scaler } = trainer;
+    const { loss, labelLoss, lr } = trainer.finish();
+    const seconds = (performance.now() - this.#stepEnded) / 1000;
+    this.#stepEnded = performance.now();
+    this.#stepSeconds += seconds;
+    this.#stepCount += 1;
+    const { stepInEpoch, lossSum } = this.#position;
+    this.#position = { ...this.#position, stepInEpoch: stepInEpoch + 1, lossSum: lossSum + labelLoss };
+    return this.#record({
+      type: "step",
+      step: this.#step,
+      totalSteps: schedule.totalSteps,
+      epoch: this.#position.epoch + 1,
+      epochs: recipe.epochs,
+      stepInEpoch: stepInEpoch + 1,
+      stepsPerEpoch,
+      loss,
+      labelLoss,
+      lr,
+      imagesPerSecond: recipe.batchSize / seconds,
+      skippedSteps: scaler.skippedSteps,
+      lossScale: scaler.scale,
+    });
   }
 
   async *#endEpoch(): AsyncGenerator<TrainEvent> {

@@ -1,6 +1,6 @@
 import type { Parameter } from "../nn/module.js";
 import { clearGradient, gradientOf, noGradient } from "../tensor/autograd.js";
-import { all, concatenate, copyInPlace, finite, reshape, toDType } from "../tensor/ops.js";
+import { all, concatenate, copyInPlace, finite, mulEach, normEach, reshape, toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { sgdUpdate } from "../tensor/sgd-update.js";
 import { zerosSideBySide } from "../tensor/side-by-side.js";
@@ -68,28 +68,45 @@ export class Sgd {
     }));
   }
 
+  /** Whether all accumulated gradients are finite, 1 or 0, as a float32 [1] on their device: who reads it waits for what that computes. */
+  gradientsFinite(): Tensor {
+    return noGradient(() =>
+      scope(() => {
+        const gradients = this.#learning().flatMap(({ slots }) => slots.map(gradientOfSlot));
+        const dtypes = [...new Set(gradients.map(({ dtype }) => dtype))];
+        const flags = dtypes.map((dtype) => allFinite(gradients.filter((gradient) => gradient.dtype === dtype)));
+        return reshape(toDType(all(concatenate(flags, 0)), "float32"), [1]);
+      }),
+    );
+  }
+
   /**
    * One update from the accumulated gradients, which are cleared.
    *
    * @param gradientScale what the gradients are multiplied by first: one over the loss scale.
-   * @param checkFinite whether to look for overflow.
-   * @returns false where a gradient was not finite: then nothing was changed.
    */
-  step(learningRate: number, gradientScale: number, checkFinite: boolean): boolean {
-    return noGradient(() =>
+  step(learningRate: number, gradientScale: number): void {
+    noGradient(() =>
       scope(() => {
-        const groups = this.#groups.map((group) => ({
-          ...group,
-          slots: group.slots.filter(({ parameter }) => !this.frozen.has(parameter)),
-        }));
-        const gradients = groups.map(({ slots }) => slots.map(takeGradient));
-        if (checkFinite && !allFinite(gradients.flat())) return false;
-        for (const [index, group] of groups.entries()) {
-          this.#update(group, gradients[index] ?? [], { learningRate, gradientScale });
+        for (const group of this.#learning()) {
+          const gradients = group.slots.map((slot) => toDType(gradientOfSlot(slot), "float32"));
+          this.#update(group, gradients, { learningRate, gradientScale });
         }
-        return true;
       }),
     );
+    this.clearGradients();
+  }
+
+  /** In place of a step whose gradients are not finite. */
+  clearGradients(): void {
+    for (const { slots } of this.#learning()) for (const { parameter } of slots) clearGradient(parameter);
+  }
+
+  #learning(): Group[] {
+    return this.#groups.map((group) => ({
+      ...group,
+      slots: group.slots.filter(({ parameter }) => !this.frozen.has(parameter)),
+    }));
   }
 
   #update(
@@ -119,18 +136,19 @@ export class Sgd {
   }
 }
 
-/** The float32 gradient of a parameter, which then has none. */
-function takeGradient({ name, parameter }: Slot): Tensor {
+function gradientOfSlot({ name, parameter }: Slot): Tensor {
   const gradient = gradientOf(parameter);
   if (gradient === null) throw new Error(`${name} has no gradient: it does not take part in the loss`);
-  clearGradient(parameter);
-  return toDType(gradient, "float32");
+  return gradient;
 }
 
-/** Asks the device once, for all: on a GPU each question waits until everything before is computed. */
-function allFinite(gradients: readonly Tensor[]): boolean {
+/**
+ * Of tensors of one dtype, a bool [1]: in few of a GPU's kernels, however many tensors. A number that is not finite is NaN times 0, which all sums
+ * with it are then too.
+ */
+function allFinite(tensors: readonly Tensor[]): Tensor {
   return scope(() => {
-    const flags = gradients.map((gradient) => scope(() => reshape(all(finite(gradient)), [1])));
-    return flags.length === 0 || all(concatenate(flags, 0)).item() === 1;
+    const norms = normEach(mulEach(tensors, 0)).map((norm) => reshape(norm, [1]));
+    return reshape(all(finite(concatenate(norms, 0))), [1]);
   });
 }

@@ -1,5 +1,5 @@
 import type { Batch } from "../data/loader.js";
-import { prepareImages, prepareLabels } from "../data/prepare-images.js";
+import { type PreparedBatch, SentBatch } from "../data/sent-batch.js";
 import { DivergedError, InputError } from "../errors.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "../fast/engine-name.js";
 import { checkTrainingSize, createModel } from "../models/registry.js";
@@ -12,12 +12,14 @@ import { fromRawTensor, loadStateDict, rawTensor } from "../nn/state-dict.js";
 import { noGradient } from "../tensor/autograd.js";
 import {
   add,
+  concatenate,
   copyInPlace,
   crossEntropy,
   detach,
   mul,
   mulScalar,
   requireGradient,
+  reshape,
   setData,
   toDevice,
 } from "../tensor/ops.js";
@@ -91,6 +93,8 @@ export class Trainer {
   readonly #dropouts: readonly { path: string; dropout: Dropout }[];
   readonly #passes: TrainingPasses;
   #frozen = false;
+  /** The step under way: per part its loss and label loss, then whether the gradients are finite where that matters; float32 on the device. */
+  #begun: { readonly step: number; readonly values: Tensor } | undefined;
 
   /**
    * @throws InputError where the recipe does not fit the data, the model, the engine or the teacher.
@@ -170,51 +174,86 @@ export class Trainer {
   }
 
   /**
-   * One optimizer step on a batch of `recipe.batchSize` images, computed in `recipe.accumulation` parts.
+   * One optimizer step: `begin` and `finish`.
    *
-   * @param step 0-based number of the step in the run
-   * @throws DivergedError where the loss is not finite and no loss scale is there to handle it.
+   * @throws as they do
    */
   step(batch: Batch, step: number): StepResult {
+    using sent = this.send(batch);
+    this.begin(sent, step);
+    return this.finish();
+  }
+
+  /** Begins to copy a batch to where it is trained on. */
+  send(batch: Batch): SentBatch {
+    return new SentBatch(batch, this.data.train, this.device);
+  }
+
+  /**
+   * Asks for forward and backward passes on a batch of `recipe.batchSize` images, in `recipe.accumulation` parts. A GPU computes them after this has
+   * returned; it must not be left idle meanwhile, so this is the time to send the next batch.
+   *
+   * @param step 0-based number of the step in the run
+   */
+  begin(batch: SentBatch, step: number): void {
+    if (this.#begun) throw new Error("Trainer.begin: finish() the step before");
+    const { accumulation, seed } = this.recipe;
+    const size = batch.size / accumulation;
+    const values = scope(() => {
+      const losses: Tensor[] = [];
+      for (let part = 0; part < accumulation; part++) {
+        for (const { path, dropout } of this.#dropouts) dropout.seed = seedFor(seed, "dropout", path, step, part);
+        const mixupSeed = seedFor(seed, "mixup", step, part);
+        losses.push(...scope(() => this.#accumulate(batch.prepare(part * size, size), part, mixupSeed)));
+      }
+      const flags = this.scaler.active ? [this.#optimizer.gradientsFinite()] : [];
+      return concatenate([...losses, ...flags], 0);
+    });
+    this.#begun = { step, values: values.keep() };
+  }
+
+  /**
+   * Updates the weights by the step that was begun. Here, and only here, a step waits for the device.
+   *
+   * @throws DivergedError where the loss is not finite and no loss scale is there to handle it; the weights are then as before.
+   */
+  finish(): StepResult {
+    if (!this.#begun) throw new Error("Trainer.finish: begin() a step first");
+    const { step, values } = this.#begun;
+    this.#begun = undefined;
+    const read = values.toArray();
+    values.dispose();
     const { accumulation } = this.recipe;
     const lr = this.schedule.at(step);
-    const size = batch.size / accumulation;
-    const bytes = batch.pixels.length / batch.size;
     let [loss, labelLoss] = [0, 0];
     for (let part = 0; part < accumulation; part++) {
-      const [start, end] = [part * size, (part + 1) * size];
-      const pixels = batch.pixels.subarray(start * bytes, end * bytes);
-      const labels = batch.labels.subarray(start, end);
-      for (const { path, dropout } of this.#dropouts) {
-        dropout.seed = seedFor(this.recipe.seed, "dropout", path, step, part);
-      }
-      const losses = this.#accumulate(pixels, labels, part, seedFor(this.recipe.seed, "mixup", step, part));
-      loss += losses.loss / accumulation;
-      labelLoss += losses.labelLoss / accumulation;
+      loss += (read[2 * part] as number) / accumulation;
+      labelLoss += (read[2 * part + 1] as number) / accumulation;
     }
     if (!Number.isFinite(loss) && !this.scaler.active) {
       throw new DivergedError(
         `step ${step + 1}: the loss is not finite at lr ${lr.toPrecision(3)}: try a smaller --lr or a longer --warmup`,
       );
     }
-    const finite = this.#optimizer.step(lr, 1 / this.scaler.scale, this.scaler.active);
+    const finite = !this.scaler.active || read[2 * accumulation] === 1;
+    if (finite) this.#optimizer.step(lr, 1 / this.scaler.scale);
+    else this.#optimizer.clearGradients();
     this.scaler.update(finite);
     if (finite) this.#ema?.update();
     return { loss, labelLoss, lr };
   }
 
-  /** Forward and backward of one part; the gradients add up to the mean over the whole batch. */
-  #accumulate(
-    pixels: Uint8Array,
-    labels: Int32Array,
-    part: number,
-    mixupSeed: number,
-  ): { loss: number; labelLoss: number } {
-    const { recipe, device } = this;
+  /**
+   * Forward and backward of one part; the gradients add up to the mean over the whole batch.
+   *
+   * @returns the loss and the label loss, [1] each
+   */
+  #accumulate({ images: cleanImages, labels }: PreparedBatch, part: number, mixupSeed: number): Tensor[] {
+    const { recipe } = this;
     return scope(() => {
       const clean = {
-        images: prepareImages(pixels, this.data.train, device),
-        targets: targetDistribution(prepareLabels(labels, device), this.#classes, recipe.labelSmoothing),
+        images: cleanImages,
+        targets: targetDistribution(labels, this.#classes, recipe.labelSmoothing),
       };
       const { images, targets: unweighted } = recipe.mixup
         ? mixup(clean.images, clean.targets, recipe.mixup, drawMixup(recipe.mixup, mixupSeed))
@@ -225,7 +264,7 @@ export class Trainer {
       const supervised = auxiliary ? add(labelLoss, crossEntropy(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
       const loss = this.#withDistillation(supervised, logits, images);
       this.#passes.backward(mulScalar(loss, this.scaler.scale / recipe.accumulation), part > 0);
-      return { loss: loss.item(), labelLoss: labelLoss.item() };
+      return [loss, labelLoss].map((value) => reshape(detach(value), [1]));
     });
   }
 
@@ -302,6 +341,7 @@ export class Trainer {
   }
 
   dispose(): void {
+    this.#begun?.values.dispose();
     this.#passes.dispose();
     this.model.dispose();
     this.#optimizer.dispose();
