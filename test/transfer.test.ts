@@ -1,52 +1,60 @@
-/** Training that starts from trained weights, and what goes with it: frozen epochs, balanced classes, early stop. */
+/** Training that starts from trained weights, and what goes with it: frozen epochs, the backbone's learning rate. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { recipeFromOptions } from "../src/cli/recipe-options.js";
-import { balancedOrder } from "../src/data/balanced-order.js";
 import type { DataSource } from "../src/data/image-set.js";
-import { Loader } from "../src/data/loader.js";
 import type { PhotoSet, PhotoSource } from "../src/data/photo-set.js";
-import { prepareImages } from "../src/data/prepare-images.js";
-import { SentBatch } from "../src/data/sent-batch.js";
 import { isFormattedPhotos } from "../src/data/split.js";
 import { openData, type TrainEvent, train } from "../src/index.js";
 import { addon } from "../src/native/addon.js";
 import { Linear } from "../src/nn/linear.js";
 import { Module, Parameter } from "../src/nn/module.js";
 import { rawTensor } from "../src/nn/state-dict.js";
-import { backward, noGradient } from "../src/tensor/autograd.js";
+import { backward } from "../src/tensor/autograd.js";
 import { mul, sumAll } from "../src/tensor/ops.js";
-import { randomFor, seedFor } from "../src/tensor/random.js";
+import { randomFor } from "../src/tensor/random.js";
 import type { RawTensor } from "../src/tensor/raw-tensor.js";
 import { scope } from "../src/tensor/scope.js";
 import { Tensor } from "../src/tensor/tensor.js";
-import { audit } from "../src/training/audit.js";
 import { partsOf } from "../src/training/backbone.js";
-import { classWeights } from "../src/training/class-balance.js";
 import { evaluationLoader } from "../src/training/evaluate.js";
 import { evaluateCheckpoint } from "../src/training/evaluate-checkpoint.js";
 import { initialWeights } from "../src/training/initial-weights.js";
-import { parseRecipe, type Recipe, type RecipeInput } from "../src/training/recipe.js";
-import { type NewRun, type ResumedRun, runSession } from "../src/training/session.js";
+import { parseRecipe, type RecipeInput } from "../src/training/recipe.js";
+import { runSession } from "../src/training/session.js";
 import { Sgd } from "../src/training/sgd.js";
 import { Trainer } from "../src/training/trainer.js";
 import { trainingData } from "../src/training/training-data.js";
-import { targetDistribution } from "../src/tricks/label-smoothing.js";
-import { drawMixup, mixup } from "../src/tricks/mixup.js";
-import { loadCheckpoint, loadTrainingState, saveCheckpoint } from "../src/weights/checkpoint.js";
+import { loadCheckpoint, saveCheckpoint } from "../src/weights/checkpoint.js";
 import type { CheckpointConfig } from "../src/weights/config.js";
-import { loadModel } from "../src/weights/load-model.js";
 import { encodeSafetensors } from "../src/weights/safetensors.js";
 import { inputError } from "./input-error.js";
 import { askPython, runPython } from "./oracle.js";
-import { batchOf, CLASSES, randomData } from "./random-data.js";
+import { CLASSES } from "./random-data.js";
 import { writeTinyData } from "./tiny-data.js";
+import {
+  detailOf,
+  disposing,
+  floats,
+  four,
+  left,
+  near,
+  noise,
+  ofType,
+  STEPS_PER_EPOCH,
+  session,
+  TINY,
+  take,
+  tiny,
+  trainerOf,
+  unequal,
+} from "./tiny-training.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
@@ -54,20 +62,7 @@ process.env.OMP_NUM_THREADS = "1";
 
 type Weights = ReadonlyMap<string, RawTensor>;
 
-const BATCH = 8;
-const STEPS_PER_EPOCH = 4;
-const noise = randomData(BATCH * STEPS_PER_EPOCH, 16);
 const HEAD = /^(weights\.|momentum\.)?fc\./;
-
-const TINY: RecipeInput = {
-  name: "tiny",
-  model: "resnet18_small",
-  modelOptions: { width: 4 },
-  epochs: 3,
-  batchSize: BATCH,
-  lr: 0.05,
-  seed: 1,
-};
 
 const folder = mkdtempSync(join(tmpdir(), "knack-transfer-"));
 const at = (...path: string[]) => join(folder, ...path);
@@ -95,10 +90,6 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-function tiny(changes: RecipeInput = {}): Recipe {
-  return parseRecipe({ ...TINY, ...changes }, "the test's recipe");
-}
-
 /** Another normalisation than `noise` has. */
 function configOf(changes: Partial<CheckpointConfig> = {}): CheckpointConfig {
   return {
@@ -116,34 +107,6 @@ function configOf(changes: Partial<CheckpointConfig> = {}): CheckpointConfig {
   };
 }
 
-/** The noise with its labels made ones of fewer classes: label -> of(label). */
-function relabelled(classes: number, of: (label: number, index: number) => number): DataSource {
-  const set = {
-    ...noise.train,
-    labels: noise.train.labels.map(of),
-    classes: Array.from({ length: classes }, (_, label) => `class ${label}`),
-  };
-  return { train: set, validation: set, description: "relabelled noise" };
-}
-
-const four = relabelled(4, (label) => label % 4);
-/** 3 : 1, in every batch of 8 as well. */
-const unequal = relabelled(2, (_, index) => (index % 4 === 0 ? 1 : 0));
-
-function disposing(trainer: Trainer): Trainer & Disposable {
-  return Object.assign(trainer, { [Symbol.dispose]: () => trainer.dispose() });
-}
-
-function trainerOf(changes: RecipeInput, data: DataSource = four): Trainer & Disposable {
-  const recipe = tiny(changes);
-  return disposing(new Trainer(recipe, data, "cpu", initialWeights(recipe)));
-}
-
-/** Steps from `from` up to, but not including, `to`. */
-function take(trainer: Trainer, from: number, to: number): void {
-  for (let step = from; step < to; step++) trainer.step(batchOf(trainer.data as DataSource, BATCH, step), step);
-}
-
 function only(tensors: Weights, which: (name: string) => boolean): Map<string, RawTensor> {
   return new Map([...tensors].filter(([name]) => which(name)));
 }
@@ -158,42 +121,6 @@ function live(trainer: Trainer): Map<string, RawTensor> {
   return raw.size > 0
     ? new Map([...raw].map(([name, tensor]) => [name.slice("weights.".length), tensor]))
     : trainer.weights();
-}
-
-/** A run in this thread, stopped after step `stopAfter`. */
-async function session(options: Partial<NewRun> | Partial<ResumedRun>, stopAfter?: number): Promise<TrainEvent[]> {
-  let stopped = false;
-  const events: TrainEvent[] = [];
-  const whole = { workers: undefined, device: "cpu", ...options } as NewRun | ResumedRun;
-  for await (const event of runSession(whole, () => stopped)) {
-    events.push(event);
-    if (event.type === "step" && event.step === stopAfter) stopped = true;
-  }
-  assert.equal(events.at(-1)?.type, stopAfter === undefined ? "done" : "interrupted");
-  return events;
-}
-
-function ofType<T extends TrainEvent["type"]>(events: readonly TrainEvent[], type: T) {
-  return events.filter((event): event is Extract<TrainEvent, { type: T }> => event.type === type);
-}
-
-function detailOf(trainer: Trainer, trick: string): string | undefined {
-  return audit(trainer, "run").tricks.find((each) => each.trick === trick)?.detail;
-}
-
-/** What a run leaves behind but for times, and for what its weights from `init` were called. */
-function left(run: string, init = "") {
-  const lines = readFileSync(join(run, "metrics.jsonl"), "utf8")
-    .replaceAll(`weights from ${init}`, "")
-    .trimEnd()
-    .split("\n");
-  const best = join(run, "checkpoints/best");
-  return {
-    weights: ["last", "best"].map((kind) => readFileSync(join(run, "checkpoints", kind, "model.safetensors"))),
-    config: readFileSync(join(best, "config.json"), "utf8"),
-    state: loadTrainingState(join(run, "checkpoints/last")).training,
-    metrics: lines.map((line) => ({ ...JSON.parse(line), run: "", seconds: 0, imagesPerSecond: 0, waitSeconds: 0 })),
-  };
 }
 
 // --- the weights a run starts from
@@ -381,10 +308,6 @@ for (const changes of [
   });
 }
 
-function floats(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.slice().buffer);
-}
-
 test("a run keeps its backbone over the evaluations between frozen epochs", async () => {
   const out = at("frozen");
   const recipe = tiny({ init: { weights: trained.checkpoint }, freezeEpochs: 2 });
@@ -465,13 +388,6 @@ test("parameter groups with rates of their own step as PyTorch's", () => {
   for (const parameter of parameters.values()) parameter.dispose();
 });
 
-function near(actual: readonly number[], expected: readonly number[], tolerance: number): void {
-  assert.equal(actual.length, expected.length);
-  for (const [i, value] of actual.entries()) {
-    assert.ok(Math.abs(value - (expected[i] ?? Number.NaN)) <= tolerance, `${value} is not ${expected[i]}`);
-  }
-}
-
 test("a step moves the backbone by a share of the learning rate, the head by all of it, weight decay as before", () => {
   const afterOne = (backboneLr: number) => {
     using trainer = trainerOf({
@@ -504,188 +420,6 @@ test("a step moves the backbone by a share of the learning rate, the head by all
         1e-6,
       );
     }
-  }
-});
-
-// --- unequal classes
-
-test("class weights, worked by hand; a class without images has none", () => {
-  assert.deepEqual(
-    [...classWeights(Int32Array.of(0, 0, 0, 1, 2, 0, 1, 0), 3)],
-    [8 / 15, 8 / 6, 8 / 3].map(Math.fround),
-  );
-  assert.throws(() => classWeights(Int32Array.of(0, 2), 3), inputError(/classBalance: class 1 has no training image/));
-  assert.throws(
-    () =>
-      trainerOf(
-        { classBalance: "weights" },
-        relabelled(3, (label) => label % 2),
-      ),
-    inputError(/class 2/),
-  );
-});
-
-test("balancing classes that are equal is an error", () => {
-  const equal = relabelled(2, (_, index) => index % 2);
-  for (const classBalance of ["weights", "sampling"] as const) {
-    using trainer = trainerOf({ classBalance }, equal);
-    assert.throws(() => audit(trainer, "run"), inputError(/class-balance .*every class has 16 images/));
-  }
-});
-
-test("the weighted loss is PyTorch's, with label smoothing and mixup too", () => {
-  const weight = rawTensor(Tensor.from([...classWeights(unequal.train.labels, 2)]));
-  const question = new Map([["weight", weight]]);
-  const batch = batchOf(unequal, BATCH, 0);
-  const all: RecipeInput[] = [{}, { labelSmoothing: {} }, { labelSmoothing: { spread: "all" }, mixup: { alpha: 1 } }];
-  const losses = all.map((changes, at) => {
-    using trainer = trainerOf({ ...changes, classBalance: "weights" }, unequal);
-    using twin = trainerOf(changes, unequal);
-    const { recipe } = twin;
-    scope(() =>
-      noGradient(() => {
-        using sent = new SentBatch(batch, unequal.train, "cpu");
-        const prepared = sent.prepare();
-        const clean = {
-          images: prepared.images,
-          targets: targetDistribution(prepared.labels, 2, recipe.labelSmoothing),
-        };
-        const draw = recipe.mixup && drawMixup(recipe.mixup, seedFor(recipe.seed, "mixup", 0, 0));
-        const { images, targets } =
-          recipe.mixup && draw ? mixup(clean.images, clean.targets, recipe.mixup, draw) : clean;
-        question.set(`logits.${at}`, rawTensor(twin.model.forward(images)));
-        question.set(`targets.${at}`, rawTensor(targets));
-      }),
-    );
-    return { weighted: trainer.step(batch, 0).labelLoss, plain: twin.step(batch, 0).labelLoss };
-  });
-  const expected = [...floats(askPython("weighted_loss.py", question).get("losses")?.data ?? new Uint8Array())];
-  near(
-    losses.map(({ weighted }) => weighted),
-    expected,
-    1e-5,
-  );
-  for (const { weighted, plain } of losses)
-    assert.ok(Math.abs(weighted - plain) > 1e-3, "the weights make a difference");
-});
-
-test("balanced sampling: every class equally often, its images in turn, the same for the same seed and epoch", () => {
-  const labels = Int32Array.from({ length: 103 }, (_, i) => (i < 80 ? 0 : i < 100 ? 1 : 2));
-  const orderOf = (epoch: number) => balancedOrder(labels, 3, randomFor(4, "order", epoch));
-  const order = orderOf(0);
-  assert.equal(order.length, labels.length);
-  for (let start = 0; start + 3 <= order.length; start += 3) {
-    assert.deepEqual([...order.subarray(start, start + 3)].map((index) => labels[index]).sort(), [0, 1, 2]);
-  }
-  const seen = new Uint32Array(labels.length);
-  for (const index of order) seen[index] = (seen[index] ?? 0) + 1;
-  // 34 or 35 of each class: of 80 images not all, each of 20 once or twice, each of 3 eleven or twelve times.
-  for (const [label, [least, most]] of [
-    [0, 1],
-    [1, 2],
-    [11, 12],
-  ].entries()) {
-    const times = [...seen].filter((_, index) => labels[index] === label);
-    assert.ok(
-      times.every((count) => count >= (least ?? 0) && count <= (most ?? 0)),
-      `class ${label}: ${times}`,
-    );
-  }
-  assert.deepEqual(orderOf(0), order);
-  assert.notDeepEqual(orderOf(1), order);
-});
-
-test("the loader draws balanced batches, from the middle of an epoch too", async () => {
-  const { augmentation, seed } = tiny();
-  const loader = new Loader(unequal.train, { batchSize: BATCH, augmentation, seed, sampling: "balanced", workers: 0 });
-  const batches = async (first: number) => {
-    const found = [];
-    for await (const batch of loader.epoch(3, first)) found.push(batch);
-    return found;
-  };
-  const all = await batches(0);
-  for (const { labels } of all)
-    assert.equal(
-      labels.reduce((sum, label) => sum + label, 0),
-      BATCH / 2,
-    );
-  assert.deepEqual(await batches(2), all.slice(2));
-});
-
-test("a run with balanced sampling trains on those batches", async () => {
-  const recipe = tiny({ classBalance: "sampling" });
-  const [first] = ofType(await session({ data: unequal, recipe, out: at("balanced") }, 1), "step");
-  using trainer = trainerOf({ classBalance: "sampling" }, unequal);
-  const { batchSize, augmentation, seed } = recipe;
-  const loader = new Loader(unequal.train, { batchSize, augmentation, seed, sampling: "balanced", workers: 0 });
-  for await (const batch of loader.epoch(0)) {
-    assert.equal(trainer.step(batch, 0).loss, first?.loss);
-    break;
-  }
-  assert.match(detailOf(trainer, "class-balance") ?? "", /classes of 8 to 24 images drawn equally often/);
-});
-
-// --- early stop
-
-test("early stop: the run ends patience epochs after the best, whose figures and weights are the run's", async () => {
-  const [epochs, bestEpoch, patience] = [8, 2, 3];
-  const plain = tiny({ epochs, lr: 0.01 });
-  // What the network of epoch 2 says becomes the truth, so that no other epoch is as good.
-  const planted = { ...four, validation: { ...four.validation, labels: await answersAfter(bestEpoch, plain) } };
-  const out = at("stopped-early");
-  const events = await session({ data: planted, recipe: { ...plain, earlyStop: { patience } }, out });
-  const evaluated = ofType(events, "epoch");
-  assert.equal(evaluated.length, bestEpoch + patience);
-  assert.deepEqual(
-    evaluated.map(({ top1 }) => top1 === 1),
-    evaluated.map(({ epoch }) => epoch === bestEpoch),
-  );
-  const [done] = ofType(events, "done");
-  const { top1, validationLoss } = evaluated[bestEpoch - 1] ?? {};
-  assert.deepEqual(
-    [done?.epoch, done?.top1, done?.bestTop1, done?.validationLoss],
-    [bestEpoch, top1, 1, validationLoss],
-  );
-  const measured = await evaluateCheckpoint(out, [planted.validation]);
-  assert.deepEqual([measured.top1, measured.loss], [1, validationLoss]);
-
-  const before = left(out);
-  const again = await session({ resume: out, data: planted });
-  assert.equal(ofType(again, "step").length + ofType(again, "epoch").length, 0);
-  assert.deepEqual({ ...ofType(again, "done")[0], seconds: 0 }, { ...done, seconds: 0 });
-  assert.deepEqual(left(out), before);
-
-  // Without early stop the figures are the last epoch's.
-  const whole = ofType(await session({ data: planted, recipe: plain, out: at("not-stopped") }), "done")[0];
-  assert.deepEqual([whole?.epoch, whole?.bestTop1], [epochs, 1]);
-  assert.ok((whole?.top1 ?? 1) < 1);
-});
-
-/** The classes that a run's network sees in the validation images after so many epochs. */
-async function answersAfter(epochs: number, recipe: Recipe): Promise<Int32Array> {
-  const out = at("answers");
-  for await (const event of runSession({ data: four, recipe, out, workers: 0, device: "cpu" }, () => false)) {
-    if (event.type === "checkpoint" && event.kind === "last" && event.epoch === epochs) break;
-  }
-  const { model, format } = loadModel(join(out, "checkpoints/last"), "cpu");
-  using _ = model;
-  const logits = scope(() =>
-    noGradient(() => model.forward(prepareImages(four.validation.pixels, format, "cpu")).toArray()),
-  );
-  return Int32Array.from({ length: four.validation.count }, (_, image) => {
-    const own = logits.slice(4 * image, 4 * image + 4);
-    return own.indexOf(Math.max(...own));
-  });
-}
-
-test("early stop that cannot happen is an error", () => {
-  for (const [patience, idle] of [
-    [2, false],
-    [3, true],
-  ] as const) {
-    using trainer = trainerOf({ earlyStop: { patience } });
-    if (!idle) assert.match(detailOf(trainer, "early-stop") ?? "", /after 2 epochs/);
-    else assert.throws(() => audit(trainer, "run"), inputError(/early-stop .*3 epochs without.*in 3 epochs/));
   }
 });
 
