@@ -26,7 +26,8 @@ namespace {
 
 const c10::Device kGpu(c10::kCUDA, 0);
 
-// What happened, a letter each: "o" operators (however many in a row), "a" a copy on a stream of its own, "c" one in order, "w" the CPU waited for the GPU.
+// What happened, a letter each: "o" operators (however many in a row), "a" a copy on a stream of its own, "r" its memory was claimed for another
+// stream, "c" a copy in order, "w" the CPU waited for the GPU.
 std::mutex traceMutex;
 std::string trace;
 
@@ -244,7 +245,7 @@ TORCH_LIBRARY_IMPL(aten, CUDA, library) {
   library.impl("copy_", copy);
   library.impl("is_pinned", isPinned);
   library.impl("_pin_memory", pin);
-  library.impl("record_stream", [](at::Tensor&, c10::Stream) {});
+  library.impl("record_stream", [](at::Tensor&, c10::Stream) { note('r'); });
   // Composites that would look for cuDNN, or for kernels that only GPUs have.
   library.impl("convolution", torch::CppFunction::makeFromBoxedFunction<&compute>());
   library.impl("convolution_backward", torch::CppFunction::makeFromBoxedFunction<&compute>());

@@ -5,8 +5,8 @@ import { repositoryRoot } from "./oracle.js";
 
 interface SimulatedGpu {
   /**
-   * What happened since this was last asked, a letter each: "o" operators (however many in a row), "a" a copy on a stream of its own, "c" a copy in
-   * order, "w" the CPU waited for the GPU.
+   * What happened since this was last asked, a letter each: "o" operators (however many in a row), "a" a copy on a stream of its own, "r" its memory
+   * was claimed for another stream, "c" a copy in order, "w" the CPU waited for the GPU.
    */
   traced(): string;
 }

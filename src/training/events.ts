@@ -79,7 +79,7 @@ export interface EpochEvent {
   readonly lr: number;
   /** Whether top1 is the highest of the run so far. */
   readonly best: boolean;
-  /** Of the epoch's time, how long steps waited for their images. */
+  /** Of the epoch's time, how long the next images were waited for; a GPU may have computed a step meanwhile. */
   readonly waitSeconds: number;
   /** Photographs so far that could not be read: `bad-pictures.json` in the run's folder names them. */
   readonly badPictures: number;
