@@ -74,37 +74,25 @@ function figure(value: number | null | undefined): string {
   return value?.toPrecision(3) ?? "";
 }
 
+/** A table for each bench among the rows, as they have different peers. */
 function printSteps(rows: readonly StepRow[]): void {
-  const head = [
-    "",
-    "model",
-    "batch",
-    "knack",
-    "eager",
-    "tuned",
-    "limit",
-    "x eager",
-    "x tuned",
-    "of limit",
-    "memory",
-    "eager's",
-  ];
-  const table = new Table({ head, style: { head: [], border: [] } });
-  for (const { bench, model, imageSize, batch, knack, peers, ratios, peakMegabytes } of rows) {
-    table.push([
-      bench,
-      `${model} ${imageSize}`,
-      batch,
-      figure(knack),
-      ...["pytorch-eager", "pytorch-tuned"].map((name) => figure(peers[name])),
-      figure(peers.limit ?? peers["onnx-runtime"]),
-      ...["pytorch-eager", "pytorch-tuned"].map((name) => figure(ratios[name])),
-      figure(ratios.limit ?? ratios["onnx-runtime"]),
-      ...["knack", "pytorch-eager"].map((name) => `${((peakMegabytes[name] ?? 0) / 1000).toFixed(2)} GB`),
-    ]);
+  for (const bench of new Set(rows.map((row) => row.bench))) {
+    const ofBench = rows.filter((row) => row.bench === bench);
+    const peers = Object.keys(ofBench[0]?.peers ?? {});
+    const short = peers.map((name) => name.replace("pytorch-", "").replace("onnx-runtime", "ONNX"));
+    const head = [bench, "batch", "knack", ...short, ...short.map((name) => `x ${name}`), "memory", "eager's"];
+    const table = new Table({ head, style: { head: [], border: [] } });
+    for (const { model, imageSize, batch, knack, peers: rates, ratios, peakMegabytes } of ofBench) {
+      table.push([
+        `${model} ${imageSize}`,
+        batch,
+        ...[knack, ...peers.map((name) => rates[name]), ...peers.map((name) => ratios[name])].map(figure),
+        ...["knack", "pytorch-eager"].map((name) => `${((peakMegabytes[name] ?? 0) / 1000).toFixed(2)} GB`),
+      ]);
+    }
+    console.log(table.toString());
   }
-  console.log(table.toString());
-  console.log(`images/s, medians of rounds in turn; under "limit" for inference: ONNX Runtime`);
+  console.log("images/s and peak memory, medians of rounds in turn");
 }
 
 function printLoader({ pictures, workers, knack, peers, ratios, rounds }: LoaderRow): void {

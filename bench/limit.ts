@@ -1,20 +1,19 @@
+/** `limit.js MODEL SIZE BATCH training|inference fp32|bf16`: the limit's seconds a step, as JSON; started by bench/index.ts. */
 import { FastEngine } from "../src/fast/fast-engine.js";
 import { FastTraining } from "../src/fast/fast-training.js";
 import { createModel } from "../src/models/registry.js";
 import type { FastAddon, FastOperation, NetworkDescription, Quad } from "../src/native/fast.js";
 import { lowerPrecision } from "../src/tricks/low-precision.js";
+import type { StepCase } from "./steps.js";
 
 const REPEATS = 5;
 
 /**
  * Seconds of a training step in which every convolution takes as long as oneDNN's fastest algorithm for it takes alone, and every batch norm
- * (with ReLU) and addition as long as oneDNN's own, on this machine now. Nothing else takes time: pooling, the linear layer, the loss, the
- * optimizer.
+ * (with ReLU) and addition as long as oneDNN's own, on this machine now; of inference, where both are done by the convolutions, of these alone.
+ * Nothing else takes time: pooling, the linear layer, the loss, the optimizer.
  */
-export function limitOf(
-  { model, imageSize, batch }: { model: string; imageSize: number; batch: number },
-  precision: "fp32" | "bf16",
-): number {
+function limitOf({ bench, model, imageSize, batch }: StepCase, precision: "fp32" | "bf16"): number {
   const engine = FastEngine.open({ engine: "fast", winograd: true }, { device: "cpu", precision });
   if (!engine) throw new Error("the limit needs the fast engine");
   using network = createModel(model, { classes: 1000, inChannels: 3 });
@@ -35,12 +34,13 @@ export function limitOf(
     return seconds;
   };
   return description.operations
-    .map((operation) => secondsOf(operation, description, engine.addon, once))
+    .map((operation) => secondsOf(operation, bench, description, engine.addon, once))
     .reduce((sum, seconds) => sum + seconds, 0);
 }
 
 function secondsOf(
   operation: FastOperation,
+  bench: StepCase["bench"],
   { values, bfloat16 }: NetworkDescription,
   addon: FastAddon,
   once: (key: unknown, time: () => number) => number,
@@ -57,7 +57,8 @@ function secondsOf(
     const groups = operation.groups === 1 ? 1 : images[1];
     const given = { images, outChannels, kernel, stride, padding, groups, bfloat16 };
     // Nobody wants the gradient of the images.
-    const passes = values[input]?.kind === "input" ? ([0, 2] as const) : ([0, 1, 2] as const);
+    const backward = values[input]?.kind === "input" ? ([2] as const) : ([1, 2] as const);
+    const passes = bench === "training" ? ([0, ...backward] as const) : ([0] as const);
     const fastest = (pass: 0 | 1 | 2) =>
       Math.min(
         ...([0, 1] as const).map(
@@ -67,7 +68,7 @@ function secondsOf(
       );
     return passes.reduce<number>((sum, pass) => sum + once([given, pass], () => fastest(pass)), 0);
   }
-  if (operation.kind !== "batchNorm") return 0;
+  if (operation.kind !== "batchNorm" || bench === "inference") return 0;
   const shape = shapeOf(operation.input);
   const given = { shape, bfloat16, repeats: REPEATS };
   const norm = once(["norm", given], () => addon.timeBatchNorm(given));
@@ -75,3 +76,7 @@ function secondsOf(
   const addition = operation.residual === undefined ? 0 : 2 * once(["add", given], () => addon.timeAddition(given));
   return (operation.residualNorm ? 2 : 1) * norm + addition;
 }
+
+const [model = "", size, batch, bench, precision] = process.argv.slice(2);
+const given = { bench: bench as StepCase["bench"], model, imageSize: Number(size), batch: Number(batch) };
+console.log(JSON.stringify({ seconds: limitOf(given, precision === "bf16" ? "bf16" : "fp32") }));

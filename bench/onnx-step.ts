@@ -6,6 +6,7 @@ import { foldBatchNorm } from "../src/nn/fold-batch-norm.js";
 import { traceGraph } from "../src/nn/graph.js";
 import { exportOnnx, INPUT } from "../src/onnx/export.js";
 import { scope } from "../src/tensor/scope.js";
+import { peakMemory } from "./peak-memory.js";
 
 const [model = "", size = "", batch = "", steps = ""] = process.argv.slice(2);
 const shape = [Number(batch), 3, Number(size), Number(size)] as const;
@@ -21,5 +22,4 @@ for (let i = 0; i <= Number(steps); i++) {
   await session.run({ [INPUT]: images });
   seconds.push((performance.now() - start) / 1000);
 }
-const peakBytes = process.resourceUsage().maxRSS * 1024;
-console.log(JSON.stringify({ first: seconds[0], seconds: seconds.slice(1), peakBytes }));
+console.log(JSON.stringify({ first: seconds[0], seconds: seconds.slice(1), peakBytes: peakMemory() }));

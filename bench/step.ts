@@ -1,5 +1,6 @@
 /** `step.js MODEL SIZE BATCH STEPS training|inference fp32|bf16`: knack's seconds a step, as JSON; started by bench/index.ts. */
 import { type BenchmarkOptions, benchmarkInference, benchmarkTraining } from "../src/training/benchmark.js";
+import { peakMemory } from "./peak-memory.js";
 
 const [model = "", size, batch, steps, mode, precision] = process.argv.slice(2);
 const options: BenchmarkOptions = {
@@ -14,5 +15,4 @@ const options: BenchmarkOptions = {
   steps: Number(steps),
 };
 const { firstSeconds, seconds } = mode === "training" ? benchmarkTraining(options) : benchmarkInference(options);
-const peakBytes = process.resourceUsage().maxRSS * 1024;
-console.log(JSON.stringify({ first: firstSeconds, seconds, peakBytes }));
+console.log(JSON.stringify({ first: firstSeconds, seconds, peakBytes: peakMemory() }));

@@ -6,16 +6,15 @@
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { limitOf } from "./limit.js";
 import { median, python, type Row } from "./row.js";
 
 const MODELS = [
-  { model: "resnet18_small", imageSize: 32, batches: [1, 16, 128] },
+  { model: "resnet18_small", imageSize: 32, batches: [1, 16, 64, 128] },
   { model: "resnet18", imageSize: 224, batches: [1, 16, 64] },
   { model: "resnet50", imageSize: 224, batches: [1, 16, 32, 64] },
   { model: "resnet50d", imageSize: 224, batches: [1, 16, 64] },
   { model: "mobilenetv1_100", imageSize: 224, batches: [1, 16, 64] },
-  { model: "inception_v3", imageSize: 299, batches: [1, 16] },
+  { model: "inception_v3", imageSize: 299, batches: [1, 16, 64] },
 ] as const;
 
 export interface StepCase {
@@ -51,6 +50,7 @@ export function stepCases(only: string | undefined, model: string | undefined, b
 }
 
 const inBench = (name: string) => fileURLToPath(new URL(`../../bench/${name}`, import.meta.url));
+const beside = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 /** glibc keeps and reuses every page: what an allocator of one's own gives PyTorch. */
 const KEEP_PAGES = {
   MALLOC_MMAP_MAX_: "0",
@@ -59,11 +59,12 @@ const KEEP_PAGES = {
   GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
 };
 
-function run(program: string, args: readonly string[], environment = {}): Measured {
+/** What a program prints as its last line. */
+function run(program: string, args: readonly string[], environment = {}): unknown {
   const ran = spawnSync(program, args, { encoding: "utf8", env: { ...process.env, ...environment } });
   const line = ran.stdout?.trim().split("\n").at(-1) ?? "";
   if (ran.status !== 0 || line === "") throw new Error(`${program} ${args.join(" ")} failed:\n${ran.stderr}`);
-  return JSON.parse(line) as Measured;
+  return JSON.parse(line);
 }
 
 /** As many steps as take a few seconds, at least two. */
@@ -73,14 +74,19 @@ const stepsOf = ({ imageSize, batch }: StepCase) =>
 function programs(given: StepCase, precision: Row["precision"]): Record<string, () => Measured> {
   const { bench, model, imageSize, batch } = given;
   const args = [model, imageSize, batch, stepsOf(given), bench].map(String);
-  return {
-    knack: () => run(process.execPath, [fileURLToPath(new URL("./step.js", import.meta.url)), ...args, precision]),
+  const all = {
+    knack: () => run(process.execPath, [beside("step.js"), ...args, precision]),
     "pytorch-eager": () => run(python, [inBench("step.py"), ...args, "eager", precision]),
     "pytorch-tuned": () => run(python, [inBench("step.py"), ...args, "tuned", precision], KEEP_PAGES),
-    ...(bench === "inference" && {
-      "onnx-runtime": () => run(process.execPath, [fileURLToPath(new URL("./onnx-step.js", import.meta.url)), ...args]),
-    }),
+    ...(bench === "inference" && { "onnx-runtime": () => run(process.execPath, [beside("onnx-step.js"), ...args]) }),
   };
+  return all as Record<string, () => Measured>;
+}
+
+/** In a process of its own, like everything that is measured: this one stays small. */
+function limitOf({ bench, model, imageSize, batch }: StepCase, precision: Row["precision"]): number {
+  const args = [model, imageSize, batch, bench, precision].map(String);
+  return (run(process.execPath, [beside("limit.js"), ...args]) as { seconds: number }).seconds;
 }
 
 export function measureSteps(given: StepCase, precision: Row["precision"], rounds: number): StepRow {
@@ -92,12 +98,12 @@ export function measureSteps(given: StepCase, precision: Row["precision"], round
       found[name] ??= [];
       found[name].push(program());
     }
-    if (given.bench === "training") limits.push(given.batch / limitOf(given, precision));
+    limits.push(given.batch / limitOf(given, precision));
   }
   const each = (value: (measured: Measured) => number) =>
     Object.fromEntries(Object.entries(found).map(([name, list]) => [name, median(list.map(value))]));
   const { knack = 0, ...others } = each(({ seconds }) => given.batch / median(seconds));
-  const peers = limits.length > 0 ? { ...others, limit: median(limits) } : others;
+  const peers = { ...others, limit: median(limits) };
   return {
     ...given,
     precision,

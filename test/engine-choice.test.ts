@@ -138,26 +138,21 @@ test("npm run bench: a row as JSON with the machine, and the same as a table", w
   const [{ bench, model, imageSize, batch, knack, peers, ratios, firstStepSeconds, peakMegabytes }] = rows;
   assert.deepEqual([bench, model, imageSize, batch], ["inference", "resnet18_small", 32, 1]);
   const names = ["pytorch-eager", "pytorch-tuned", "onnx-runtime"];
-  for (const values of [peers, ratios]) assert.deepEqual(Object.keys(values), names);
-  for (const name of names) assert.equal(ratios[name], knack / peers[name]);
+  for (const values of [peers, ratios]) assert.deepEqual(Object.keys(values), [...names, "limit"]);
+  for (const name of [...names, "limit"]) assert.equal(ratios[name], knack / peers[name]);
   for (const values of [firstStepSeconds, peakMegabytes]) {
     assert.deepEqual(Object.keys(values), ["knack", ...names]);
     assert.ok(Object.values(values).every((value) => Number(value) > 0));
   }
-  const [, cells = ""] = /inference(.*)/.exec(stdout) ?? [];
-  const expected = [
-    "resnet18_small 32",
-    "1",
-    ...[knack, peers["pytorch-eager"], peers["pytorch-tuned"], peers["onnx-runtime"]].map((rate) =>
-      rate.toPrecision(3),
-    ),
-  ];
+  const [, cells = ""] = /│ (resnet18_small.*)/.exec(stdout) ?? [];
+  const rates = [knack, ...names.map((name) => peers[name]), peers.limit];
+  const expected = ["resnet18_small 32", "1", ...rates.map((rate) => rate.toPrecision(3))];
   assert.deepEqual(
     cells
       .split("│")
       .map((cell) => cell.trim())
       .filter(Boolean)
-      .slice(0, 6),
+      .slice(0, 7),
     expected,
   );
 });
