@@ -80,19 +80,22 @@ function printSteps(rows: readonly StepRow[]): void {
     const ofBench = rows.filter((row) => row.bench === bench);
     const peers = Object.keys(ofBench[0]?.peers ?? {});
     const short = peers.map((name) => name.replace("pytorch-", "").replace("onnx-runtime", "ONNX"));
-    const head = [bench, "batch", "knack", ...short, ...short.map((name) => `x ${name}`), "memory", "eager's"];
+    const head = [bench, "batch", "knack", ...short, ...short.map((name) => `x ${name}`), "first step s", "memory GB"];
     const table = new Table({ head, style: { head: [], border: [] } });
-    for (const { model, imageSize, batch, knack, peers: rates, ratios, peakMegabytes } of ofBench) {
+    for (const { model, imageSize, batch, knack, peers: rates, ratios, ...row } of ofBench) {
+      const besideEager = (values: Readonly<Record<string, number>>, unit: number) =>
+        ["knack", "pytorch-eager"].map((name) => ((values[name] ?? 0) / unit).toFixed(2)).join(", ");
       table.push([
         `${model} ${imageSize}`,
         batch,
         ...[knack, ...peers.map((name) => rates[name]), ...peers.map((name) => ratios[name])].map(figure),
-        ...["knack", "pytorch-eager"].map((name) => `${((peakMegabytes[name] ?? 0) / 1000).toFixed(2)} GB`),
+        besideEager(row.firstStepSeconds, 1),
+        besideEager(row.peakMegabytes, 1000),
       ]);
     }
     console.log(table.toString());
   }
-  console.log("images/s and peak memory, medians of rounds in turn");
+  console.log("images/s, medians of rounds in turn; first step and peak memory: knack's, eager's");
 }
 
 function printLoader({ pictures, workers, knack, peers, ratios, rounds }: LoaderRow): void {
