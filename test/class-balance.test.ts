@@ -1,13 +1,9 @@
 /** Classes of unequal size: weights in the loss, balanced sampling. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { balancedOrder } from "../src/data/balanced-order.js";
 import { Loader } from "../src/data/loader.js";
 import { SentBatch } from "../src/data/sent-batch.js";
-import { addon } from "../src/native/addon.js";
 import { rawTensor } from "../src/nn/state-dict.js";
 import { noGradient } from "../src/tensor/autograd.js";
 import { randomFor, seedFor } from "../src/tensor/random.js";
@@ -28,19 +24,14 @@ import {
   near,
   ofType,
   relabelled,
+  scratchFolder,
   session,
   tiny,
   trainerOf,
   unequal,
 } from "./tiny-training.js";
 
-// Two threads that wait for each other on a busy machine's two cores are far slower than one.
-addon.setThreads(1);
-process.env.OMP_NUM_THREADS = "1";
-
-const folder = mkdtempSync(join(tmpdir(), "knack-balance-"));
-const at = (...path: string[]) => join(folder, ...path);
-after(() => rmSync(folder, { recursive: true }));
+const at = scratchFolder("balance");
 
 test("class weights, worked by hand; a class without images has none", () => {
   assert.deepEqual(

@@ -1,11 +1,8 @@
 /** Early stop: when a run ends, and what it is worth then. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { prepareImages } from "../src/data/prepare-images.js";
-import { addon } from "../src/native/addon.js";
 import { noGradient } from "../src/tensor/autograd.js";
 import { scope } from "../src/tensor/scope.js";
 import { audit } from "../src/training/audit.js";
@@ -14,15 +11,9 @@ import type { Recipe } from "../src/training/recipe.js";
 import { runSession } from "../src/training/session.js";
 import { loadModel } from "../src/weights/load-model.js";
 import { inputError } from "./input-error.js";
-import { detailOf, four, left, ofType, session, tiny, trainerOf } from "./tiny-training.js";
+import { detailOf, four, left, ofType, scratchFolder, session, tiny, trainerOf } from "./tiny-training.js";
 
-// Two threads that wait for each other on a busy machine's two cores are far slower than one.
-addon.setThreads(1);
-process.env.OMP_NUM_THREADS = "1";
-
-const folder = mkdtempSync(join(tmpdir(), "knack-early-stop-"));
-const at = (...path: string[]) => join(folder, ...path);
-after(() => rmSync(folder, { recursive: true }));
+const at = scratchFolder("early-stop");
 
 test("early stop: the run ends patience epochs after the best, whose figures and weights are the run's", async () => {
   const [epochs, bestEpoch, patience] = [8, 2, 3];

@@ -1,9 +1,12 @@
 /** Tiny trainings on noise: what the tests of training from trained weights, of unequal classes and of early stop share. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after } from "node:test";
 import type { DataSource } from "../src/data/image-set.js";
 import type { TrainEvent } from "../src/index.js";
+import { addon } from "../src/native/addon.js";
 import { audit } from "../src/training/audit.js";
 import { initialWeights } from "../src/training/initial-weights.js";
 import { parseRecipe, type Recipe, type RecipeInput } from "../src/training/recipe.js";
@@ -11,6 +14,10 @@ import { type NewRun, type ResumedRun, runSession } from "../src/training/sessio
 import { Trainer } from "../src/training/trainer.js";
 import { loadTrainingState } from "../src/weights/checkpoint.js";
 import { batchOf, randomData } from "./random-data.js";
+
+// Two threads that wait for each other on a busy machine's two cores are far slower than one.
+addon.setThreads(1);
+process.env.OMP_NUM_THREADS = "1";
 
 export const BATCH = 8;
 export const STEPS_PER_EPOCH = 4;
@@ -25,6 +32,13 @@ export const TINY: RecipeInput = {
   lr: 0.05,
   seed: 1,
 };
+
+/** @returns what makes paths in a folder that is there until the file's tests have ended */
+export function scratchFolder(name: string): (...path: string[]) => string {
+  const folder = mkdtempSync(join(tmpdir(), `knack-${name}-`));
+  after(() => rmSync(folder, { recursive: true }));
+  return (...path) => join(folder, ...path);
+}
 
 export function tiny(changes: RecipeInput = {}): Recipe {
   return parseRecipe({ ...TINY, ...changes }, "the test's recipe");

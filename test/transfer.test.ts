@@ -1,10 +1,9 @@
 /** Training that starts from trained weights, and what goes with it: frozen epochs, the backbone's learning rate. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { recipeFromOptions } from "../src/cli/recipe-options.js";
@@ -12,30 +11,24 @@ import type { DataSource } from "../src/data/image-set.js";
 import type { PhotoSet, PhotoSource } from "../src/data/photo-set.js";
 import { isFormattedPhotos } from "../src/data/split.js";
 import { openData, type TrainEvent, train } from "../src/index.js";
-import { addon } from "../src/native/addon.js";
 import { Linear } from "../src/nn/linear.js";
-import { Module, Parameter } from "../src/nn/module.js";
+import { Module } from "../src/nn/module.js";
 import { rawTensor } from "../src/nn/state-dict.js";
-import { backward } from "../src/tensor/autograd.js";
-import { mul, sumAll } from "../src/tensor/ops.js";
-import { randomFor } from "../src/tensor/random.js";
 import type { RawTensor } from "../src/tensor/raw-tensor.js";
-import { scope } from "../src/tensor/scope.js";
-import { Tensor } from "../src/tensor/tensor.js";
+import type { Tensor } from "../src/tensor/tensor.js";
 import { partsOf } from "../src/training/backbone.js";
 import { evaluationLoader } from "../src/training/evaluate.js";
 import { evaluateCheckpoint } from "../src/training/evaluate-checkpoint.js";
 import { initialWeights } from "../src/training/initial-weights.js";
 import { parseRecipe, type RecipeInput } from "../src/training/recipe.js";
 import { runSession } from "../src/training/session.js";
-import { Sgd } from "../src/training/sgd.js";
 import { Trainer } from "../src/training/trainer.js";
 import { trainingData } from "../src/training/training-data.js";
 import { loadCheckpoint, saveCheckpoint } from "../src/weights/checkpoint.js";
 import type { CheckpointConfig } from "../src/weights/config.js";
 import { encodeSafetensors } from "../src/weights/safetensors.js";
 import { inputError } from "./input-error.js";
-import { askPython, runPython } from "./oracle.js";
+import { runPython } from "./oracle.js";
 import { CLASSES } from "./random-data.js";
 import { writeTinyData } from "./tiny-data.js";
 import {
@@ -48,6 +41,7 @@ import {
   noise,
   ofType,
   STEPS_PER_EPOCH,
+  scratchFolder,
   session,
   TINY,
   take,
@@ -56,16 +50,11 @@ import {
   unequal,
 } from "./tiny-training.js";
 
-// Two threads that wait for each other on a busy machine's two cores are far slower than one.
-addon.setThreads(1);
-process.env.OMP_NUM_THREADS = "1";
-
 type Weights = ReadonlyMap<string, RawTensor>;
 
 const HEAD = /^(weights\.|momentum\.)?fc\./;
 
-const folder = mkdtempSync(join(tmpdir(), "knack-transfer-"));
-const at = (...path: string[]) => join(folder, ...path);
+const at = scratchFolder("transfer");
 const trained = {
   checkpoint: at("checkpoint"),
   run: at("run"),
@@ -88,7 +77,6 @@ before(() => {
   writeFileSync(trained.safetensors, encodeSafetensors(weights));
   runPython("save_state_dict.py", trained.safetensors, trained.pth);
 });
-after(() => rmSync(folder, { recursive: true }));
 
 /** Another normalisation than `noise` has. */
 function configOf(changes: Partial<CheckpointConfig> = {}): CheckpointConfig {
@@ -338,55 +326,6 @@ test("all linear layers are heads, an auxiliary classifier's too", () => {
 });
 
 // --- the backbone's learning rate
-
-test("parameter groups with rates of their own step as PyTorch's", () => {
-  const [rates, momentum] = [[0.1, 0.3, 0.02], 0.9];
-  const groups = [
-    { names: ["a", "b"], decay: 0.05, factor: 0.1 },
-    { names: ["c"], decay: 0.05, factor: 1 },
-    { names: ["d"], decay: 0, factor: 0.1 },
-    { names: ["e"], decay: 0, factor: 1 },
-  ];
-  const random = randomFor(0, "groups");
-  const draw = () => Float32Array.from({ length: 5 }, () => 2 * random.uniform() - 1);
-  const given = new Map<string, RawTensor>();
-  const put = (name: string, values: Float32Array) =>
-    given.set(name, { dtype: "float32", shape: [5], data: new Uint8Array(values.buffer) });
-  const parameters = new Map<string, Parameter>();
-  const gradients = new Map<string, Float32Array[]>();
-  for (const name of groups.flatMap(({ names }) => names)) {
-    const values = draw();
-    put(name, values);
-    parameters.set(name, Parameter.of(Tensor.from([...values])));
-    gradients.set(name, rates.map(draw));
-    for (const [step, gradient] of (gradients.get(name) ?? []).entries()) put(`${name}.grad.${step}`, gradient);
-  }
-  const settings = [groups, rates, momentum].map((value) => JSON.stringify(value));
-  const expected = askPython("sgd_groups.py", given, ...settings);
-  const sgd = new Sgd(
-    groups.map(({ names, decay, factor }) => ({
-      parameters: new Map([...parameters].filter(([name]) => names.includes(name))),
-      weightDecay: decay,
-      lrFactor: factor,
-    })),
-    { momentum, nesterov: true, masters: new Map() },
-  );
-  for (const [step, rate] of rates.entries()) {
-    scope(() => {
-      for (const [name, parameter] of parameters) {
-        backward(sumAll(mul(parameter, Tensor.from([...(gradients.get(name)?.[step] ?? [])]))));
-      }
-    });
-    sgd.step(rate, 1);
-  }
-  const momenta = Array.from(sgd.momenta(), ([name, tensor]) => [`momentum.${name}`, tensor] as const);
-  for (const [name, tensor] of [...parameters, ...momenta]) {
-    const wanted = floats(expected.get(name)?.data ?? new Uint8Array());
-    near(tensor.toArray(), [...wanted], 1e-6);
-  }
-  sgd.dispose();
-  for (const parameter of parameters.values()) parameter.dispose();
-});
 
 test("a step moves the backbone by a share of the learning rate, the head by all of it, weight decay as before", () => {
   const afterOne = (backboneLr: number) => {
