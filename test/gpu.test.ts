@@ -77,13 +77,15 @@ const EVERYTHING: RecipeInput = {
   accumulation: 2,
 };
 
+const OVERFLOWING = "a loss scale that overflows";
+
 const CASES: Readonly<Record<string, { readonly side?: number; readonly recipe: RecipeInput }>> = {
   baseline: { recipe: {} },
   "every trick": { recipe: EVERYTHING },
   "mixup by reversing": { recipe: { mixup: { alpha: 0.2, pairing: "reverse" } } },
   "mixup by rolling": { recipe: { mixup: { alpha: 0.2, pairing: "roll" }, labelSmoothing: { spread: "all" } } },
   "class weights, no Nesterov": { recipe: { classBalance: "weights", nesterov: false } },
-  "a loss scale that overflows": { recipe: { lossScale: 2 ** 126 } },
+  [OVERFLOWING]: { recipe: { lossScale: 2 ** 126 } },
   "a frozen backbone": { recipe: { freezeEpochs: 1, backboneLr: 0.1 } },
   MobileNet: { side: 32, recipe: { model: "mobilenetv1_025", modelOptions: {} } },
   "Inception-V3 with auxiliary classifier and dropout": {
@@ -104,6 +106,7 @@ for (const [name, { side = 16, recipe }] of Object.entries(CASES)) {
       const cpu = await trained(whole, side, "cpu");
       const gpu = await trained(whole, side, "cuda");
       assert.deepEqual(gpu.result, cpu.result);
+      assert.equal(gpu.result.skippedSteps > 0, name === OVERFLOWING, "steps that overflow are skipped, no others");
       assert.deepEqual(gpu.waitsOfSteps, [1, 1, 1]);
       assert.equal(gpu.waitsOfEvaluation, 1);
       assert.equal(liveTensors(), before);
