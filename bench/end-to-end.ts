@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
-import { presets } from "../src/training/presets.js";
+import { presets } from "../src/recipe/presets.js";
 import { median, python, type Row } from "./row.js";
 
 const { epochs, batchSize, lr, labelSmoothing } = presets["fine-tune"];

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { describeEnvironment } from "../src/training/environment.js";
+import { describeEnvironment } from "../src/run/environment.js";
 import { type EndToEndRow, measureEndToEnd } from "./end-to-end.js";
 import { type LoaderRow, measureLoader } from "./loader.js";
 import type { Row } from "./row.js";

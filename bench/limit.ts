@@ -1,8 +1,8 @@
 /** `limit.js MODEL SIZE BATCH training|inference fp32|bf16`: the limit's seconds a step, as JSON; started by bench/index.ts. */
-import { FastEngine } from "../src/fast/fast-engine.js";
-import { FastTraining } from "../src/fast/fast-training.js";
+import { FastEngine } from "../src/engine/fast-engine.js";
+import { FastTraining } from "../src/engine/fast-training.js";
 import { createModel } from "../src/models/registry.js";
-import type { FastAddon, FastOperation, NetworkDescription, Quad } from "../src/native/fast.js";
+import type { FastAddon, FastOperation, NetworkDescription, Quad } from "../src/native/cpu/cpu-addon.js";
 import { lowerPrecision } from "../src/tricks/low-precision.js";
 import type { StepCase } from "./steps.js";
 

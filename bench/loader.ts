@@ -7,9 +7,9 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline/promises";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { Loader } from "../src/data/loader.js";
-import { openPhotos } from "../src/data/photo-set.js";
-import { prepareImages } from "../src/data/prepare-images.js";
+import { Loader } from "../src/data/loading/loader.js";
+import { openPhotos } from "../src/data/sources/photo-set.js";
+import { prepareImages } from "../src/training/prepare-images.js";
 import { scope } from "../src/tensor/scope.js";
 import { median, python, type Row } from "./row.js";
 

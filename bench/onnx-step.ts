@@ -2,8 +2,8 @@
 import { availableParallelism } from "node:os";
 import runtime from "onnxruntime-node";
 import { createModel } from "../src/models/registry.js";
-import { foldBatchNorm } from "../src/nn/fold-batch-norm.js";
-import { traceGraph } from "../src/nn/graph.js";
+import { foldBatchNorm } from "../src/nn/graph/fold-batch-norm.js";
+import { traceGraph } from "../src/nn/graph/graph.js";
 import { exportOnnx, INPUT } from "../src/onnx/export.js";
 import { scope } from "../src/tensor/scope.js";
 import { peakMemory } from "./peak-memory.js";

@@ -2,9 +2,9 @@
  * What the index of a large data set costs: `npm run bench:index -- [pictures]`, by default 1,300,000, as many as ImageNet has.
  * Listing the disk is left out: names and classes are made up, and the index is built from them as from a real listing.
  */
-import { PhotoListing } from "../src/data/photo-listing.js";
-import { photoName } from "../src/data/photo-locations.js";
-import { stratifiedSplit } from "../src/data/stratified-split.js";
+import { PhotoListing } from "../src/data/sources/photo-listing.js";
+import { photoName } from "../src/data/sources/photo-locations.js";
+import { stratifiedSplit } from "../src/data/sampling/stratified-split.js";
 import { permutation, randomFor } from "../src/tensor/random.js";
 
 const count = Number(process.argv[2] ?? 1_300_000);

@@ -1,5 +1,5 @@
 /** `step.js MODEL SIZE BATCH STEPS training|inference fp32|bf16`: knack's seconds a step, as JSON; started by bench/index.ts. */
-import { type BenchmarkOptions, benchmarkInference, benchmarkTraining } from "../src/training/benchmark.js";
+import { type BenchmarkOptions, benchmarkInference, benchmarkTraining } from "../src/tools/benchmark.js";
 import { peakMemory } from "./peak-memory.js";
 
 const [model = "", size, batch, steps, mode, precision] = process.argv.slice(2);

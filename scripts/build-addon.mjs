@@ -1,4 +1,4 @@
-// Compiles src/native/*.cc into build/knack.node against the libtorch that was found.
+// Compiles src/native into build/knack.node against the libtorch that was found.
 // By hand: node scripts/build-addon.mjs [--force]
 import { execFile, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
@@ -10,8 +10,9 @@ import { describeLibtorch, findLibtorch } from "./find-libtorch.mjs";
 import { filesUnder, root, stampOf, writeWhole } from "./stamp.mjs";
 
 const require = createRequire(import.meta.url);
-const PIXELS = "src/native/pixels.cc";
-const FAST = "src/native/fast";
+const PIXELS = "src/native/pixels/pixels.cc";
+const TORCH = "src/native/torch";
+const CPU = "src/native/cpu";
 const mac = process.platform === "darwin";
 
 /** The C++ compiler's command, split at blanks as make does ("ccache g++"). */
@@ -50,7 +51,7 @@ export function flagsFor(libtorch) {
 }
 
 /** Loops over floats may be put in any order that vectors want; nothing traps. */
-const fastFlags = ["-O3", "-mprefer-vector-width=512", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"];
+const cpuFlags = ["-O3", "-mprefer-vector-width=512", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"];
 
 /** Whether the compiler finds the oneDNN that the fast engine is written for: version 2, with OpenMP, on an x86 processor. */
 function hasOneDnn() {
@@ -82,9 +83,9 @@ export async function buildAddon({ force = false } = {}) {
   if (!libtorch)
     throw new Error(`no libtorch found (${tried.join("; ")}): run \`npm run setup\`, or set KNACK_LIBTORCH`);
   // The loops over pictures' bytes and the fast engine are addons of their own, without libtorch.
-  const sources = filesUnder("src/native", ".cc").filter((source) => source !== PIXELS && !source.startsWith(FAST));
-  const fastSources = hasOneDnn() ? filesUnder(FAST, ".cc") : [];
-  if (sources.length === 0) throw new Error("src/native holds no .cc file");
+  const sources = filesUnder(TORCH, ".cc");
+  const cpuSources = hasOneDnn() ? filesUnder(CPU, ".cc") : [];
+  if (sources.length === 0) throw new Error(`${TORCH} holds no .cc file`);
   const [program = "", ...first] = compilerCommand();
   const version = spawnSync(program, [...first, "--version"], { encoding: "utf8" });
   if (version.status !== 0) {
@@ -95,7 +96,7 @@ export async function buildAddon({ force = false } = {}) {
   const { size, mtimeMs } = statSync(join(libtorch.libDir, mac ? "libtorch_cpu.dylib" : "libtorch_cpu.so"));
   const { detail: _, ...identity } = libtorch;
   const stamp = stampOf(filesUnder("src/native", ".cc", ".h"), [
-    ...[identity, size, mtimeMs, flags, version.stdout, fastSources.length],
+    ...[identity, size, mtimeMs, flags, version.stdout, cpuSources.length],
   ]);
   const record = join(root, "build/addon.json");
   const addon = join(root, "build/knack.node");
@@ -122,23 +123,23 @@ export async function buildAddon({ force = false } = {}) {
   };
 
   // A file with libtorch's headers takes about 1 GB to compile: no more at once than there are cores.
-  const waiting = [...sources, ...fastSources];
+  const waiting = [...sources, ...cpuSources];
   const lanes = Array.from({ length: Math.min(availableParallelism(), waiting.length) }, async () => {
     for (let source = waiting.shift(); source; source = waiting.shift()) {
-      const more = source.startsWith(FAST) ? fastFlags : [];
+      const more = source.startsWith(CPU) ? cpuFlags : [];
       await run(`compiling ${source}`, [...flags.compile, ...more, "-c", source, "-o", objectOf(source)]);
     }
   });
   await Promise.all(lanes);
   await run("linking the addon", ["-o", "build/knack.node.new", ...sources.map(objectOf), ...flags.link]);
   const shared = mac ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
-  const fast = join(root, "build/fast.node");
-  if (fastSources.length > 0) {
-    const objects = fastSources.map(objectOf);
-    await run("linking the fast engine", ["-shared", "-fopenmp", "-o", "build/fast.node.new", ...objects, "-ldnnl"]);
-    renameSync(`${fast}.new`, fast);
+  const cpu = join(root, "build/cpu.node");
+  if (cpuSources.length > 0) {
+    const objects = cpuSources.map(objectOf);
+    await run("linking the fast engine", ["-shared", "-fopenmp", "-o", "build/cpu.node.new", ...objects, "-ldnnl"]);
+    renameSync(`${cpu}.new`, cpu);
   } else {
-    rmSync(fast, { force: true });
+    rmSync(cpu, { force: true });
     console.log("fast engine: not built, it needs oneDNN 2's headers (Debian's libdnnl-dev)");
   }
   await run(`compiling ${PIXELS}`, [...flags.compile, "-O3", ...shared, PIXELS, "-o", "build/pixels.node.new"]);

@@ -1,11 +1,11 @@
-// Compiles test/simulated-gpu.cc into build/simulated-gpu.node, for the tests of --device cuda.
+// Compiles test/support/simulated-gpu.cc into build/simulated-gpu.node, for the tests of --device cuda.
 import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { compiler, flagsFor } from "./build-addon.mjs";
 import { findLibtorch } from "./find-libtorch.mjs";
 import { root, stampOf, writeWhole } from "./stamp.mjs";
 
-const SOURCE = "test/simulated-gpu.cc";
+const SOURCE = "test/support/simulated-gpu.cc";
 const ADDON = "build/simulated-gpu.node";
 const STAMP = "build/simulated-gpu.stamp";
 

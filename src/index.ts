@@ -1,9 +1,9 @@
 /** knack as a library: `import { train } from "knack"`. */
-export type { Grid } from "./ablation/grid-file.js";
-export type { Augmentation } from "./data/augment.js";
+export type { Grid } from "./ablation/tables/grid-file.js";
+export type { Augmentation } from "./data/augment/augment.js";
 export type { DataSource, ImageSet } from "./data/image-set.js";
-export { openData } from "./data/open.js";
-export { InputError, KnackError } from "./errors.js";
+export { openData } from "./data/sources/open.js";
+export { InputError, KnackError } from "./base/errors.js";
 export {
   type Classified,
   type Classifier,
@@ -11,7 +11,7 @@ export {
   loadClassifier,
   type Prediction,
 } from "./inference/classifier.js";
-export { trainWithReport as train } from "./report/reported-training.js";
+export { trainWithReport as train } from "./train.js";
 export type {
   AuditEvent,
   CheckpointEvent,
@@ -21,9 +21,9 @@ export type {
   StepEvent,
   TrainEvent,
   TrickAudit,
-} from "./training/events.js";
-export { loadRecipe } from "./training/load-recipe.js";
-export { presets } from "./training/presets.js";
-export { parseRecipe, type Recipe, type RecipeInput } from "./training/recipe.js";
-export { learningRateSchedule } from "./training/schedule.js";
-export type { ResumeOptions, TrainOptions } from "./training/train.js";
+} from "./run/events.js";
+export { loadRecipe } from "./recipe/load-recipe.js";
+export { presets } from "./recipe/presets.js";
+export { parseRecipe, type Recipe, type RecipeInput } from "./recipe/recipe.js";
+export { learningRateSchedule } from "./optim/schedule.js";
+export type { ResumeOptions, TrainOptions } from "./run/train.js";

@@ -1,14 +1,14 @@
 import { basename } from "node:path";
-import { anywhere, type DataSelection } from "../data/open.js";
-import { InputError } from "../errors.js";
-import { DEFAULT_ENGINE, type EngineChoice } from "../fast/engine-name.js";
-import { fitBudget } from "./budget.js";
-import { buildRows } from "./check-rows.js";
+import { anywhere, type DataSelection } from "../data/sources/open.js";
+import { InputError } from "../base/errors.js";
+import { DEFAULT_ENGINE, type EngineChoice } from "../engine/engine-name.js";
+import { fitBudget } from "./runs/budget.js";
+import { buildRows } from "./runs/check-rows.js";
 import type { AblationEvent } from "./events.js";
-import { AblationFolder, type Asked, type Settings } from "./folder.js";
-import { atExtent, type Extent, selectionAt } from "./plan.js";
-import type { AblationTable } from "./table.js";
-import { trainRows } from "./train-rows.js";
+import { AblationFolder, type Asked, type Settings } from "./runs/folder.js";
+import { atExtent, type Extent, selectionAt } from "./runs/plan.js";
+import type { AblationTable } from "./tables/table.js";
+import { trainRows } from "./runs/train-rows.js";
 
 export interface AblateOptions extends DataSelection, Partial<EngineChoice> {
   /** "fashion-mnist", or a folder of photographs, IDX or CIFAR binary files. */

@@ -1,8 +1,8 @@
-import type { TrainEvent } from "../training/events.js";
-import type { TableDocument } from "./document.js";
-import type { PlannedRun } from "./plan.js";
-import type { RunResult } from "./results.js";
-import type { AblationTable } from "./table.js";
+import type { TrainEvent } from "../run/events.js";
+import type { TableDocument } from "./output/document.js";
+import type { PlannedRun } from "./runs/plan.js";
+import type { RunResult } from "./runs/results.js";
+import type { AblationTable } from "./tables/table.js";
 
 /** What `ablate()` yields. */
 export type AblationEvent =

@@ -1,21 +1,21 @@
 import { Command, CommanderError } from "commander";
-import { systemReason } from "../atomic-file.js";
-import { KnackError } from "../errors.js";
-import { settleLibraries } from "../native/library-settings.js";
-import { VERSION } from "../version.js";
-import { ablateCommand } from "./ablate.js";
-import { benchCommand } from "./bench.js";
-import { dataCommand } from "./data.js";
-import { doctorCommand } from "./doctor.js";
-import { evalCommand } from "./eval.js";
-import { exportCommand } from "./export.js";
-import { importCommand } from "./import.js";
-import { modelsCommand } from "./models.js";
-import { predictCommand } from "./predict.js";
-import { pullCommand } from "./pull.js";
-import { reportCommand } from "./report.js";
-import { scheduleCommand } from "./schedule.js";
-import { trainCommand } from "./train.js";
+import { systemReason } from "../base/atomic-file.js";
+import { KnackError } from "../base/errors.js";
+import { settleLibraries } from "../native/torch/library-settings.js";
+import { VERSION } from "../base/version.js";
+import { ablateCommand } from "./commands/ablate.js";
+import { benchCommand } from "./commands/bench.js";
+import { dataCommand } from "./commands/data.js";
+import { doctorCommand } from "./commands/doctor.js";
+import { evalCommand } from "./commands/eval.js";
+import { exportCommand } from "./commands/export.js";
+import { importCommand } from "./commands/import.js";
+import { modelsCommand } from "./commands/models.js";
+import { predictCommand } from "./commands/predict.js";
+import { pullCommand } from "./commands/pull.js";
+import { reportCommand } from "./commands/report.js";
+import { scheduleCommand } from "./commands/schedule.js";
+import { trainCommand } from "./commands/train.js";
 
 /** Runs the command line. Sets the process's exit code: 0 done, 1 the run failed, 2 the command line or the input is wrong. */
 export async function main(argv: readonly string[]): Promise<void> {

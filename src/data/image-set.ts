@@ -1,4 +1,4 @@
-import { InputError } from "../errors.js";
+import { InputError } from "../base/errors.js";
 
 /** Height, width and channels of one image. Its bytes lie in that order (HWC). */
 export interface ImageShape {

@@ -1,7 +1,13 @@
-import type { EvaluationFormat } from "./evaluation-transform.js";
-import type { ImageSet } from "./image-set.js";
-import type { PhotoSet } from "./photo-set.js";
-import type { InputFormat } from "./prepare-images.js";
+import type { EvaluationFormat } from "./pictures/evaluation-transform.js";
+import type { ImageSet, ImageShape } from "./image-set.js";
+import type { PhotoSet } from "./sources/photo-set.js";
+
+/** What turns pixels into a network's input. */
+export interface InputFormat extends ImageShape {
+  /** Per channel, on the 0..1 scale. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
 
 /** Photographs, and what they become for the network. */
 export interface FormattedPhotos extends PhotoSet, InputFormat {

@@ -1,5 +1,5 @@
-import { prepareImages } from "../data/prepare-images.js";
-import { fastInference } from "../fast/fast-inference.js";
+import { prepareImages } from "../training/prepare-images.js";
+import { fastInference } from "../engine/fast-inference.js";
 import { noGradient } from "../tensor/autograd.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";

@@ -1,6 +1,6 @@
-import { evaluationPixels } from "../data/evaluation-transform.js";
-import type { PictureSource } from "../data/picture.js";
-import { InputError, KnackError } from "../errors.js";
+import { evaluationPixels } from "../data/pictures/evaluation-transform.js";
+import type { PictureSource } from "../data/pictures/picture.js";
+import { InputError, KnackError } from "../base/errors.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
 import type { Network } from "./network.js";
 import { describeOnnx } from "./onnx-description.js";

@@ -1,4 +1,4 @@
-import type { EvaluationFormat } from "../data/evaluation-transform.js";
+import type { EvaluationFormat } from "../data/pictures/evaluation-transform.js";
 
 /** A network that computes logits from pixels, whatever computes it. */
 export interface Network {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { InputError } from "../errors.js";
+import { InputError } from "../base/errors.js";
 import { readOnnxMetadata } from "../onnx/model-file.js";
 
 const count = z.int().positive();

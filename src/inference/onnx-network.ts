@@ -1,5 +1,5 @@
 import ort, { type InferenceSession } from "onnxruntime-node";
-import { InputError, KnackError } from "../errors.js";
+import { InputError, KnackError } from "../base/errors.js";
 import { BATCH_SIZE, type Network } from "./network.js";
 import type { OnnxDescription } from "./onnx-description.js";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { didYouMean } from "../did-you-mean.js";
-import { InputError } from "../errors.js";
+import { didYouMean } from "../base/did-you-mean.js";
+import { InputError } from "../base/errors.js";
 
 /**
  * Checks a model's options against its family's schema and completes them.

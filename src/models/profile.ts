@@ -1,6 +1,6 @@
-import { BatchNorm2d } from "../nn/batch-norm2d.js";
-import { Conv2d } from "../nn/conv2d.js";
-import { Linear } from "../nn/linear.js";
+import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
+import { Conv2d } from "../nn/layers/conv2d.js";
+import { Linear } from "../nn/layers/linear.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { clone, full } from "../tensor/ops.js";

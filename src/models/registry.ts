@@ -1,10 +1,10 @@
-import { didYouMean } from "../did-you-mean.js";
-import { InputError } from "../errors.js";
+import { didYouMean } from "../base/did-you-mean.js";
+import { InputError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
-import { CIFAR_RESNETS } from "./cifar-resnet.js";
-import { INCEPTION_V3 } from "./inception-v3.js";
-import { MOBILENETS } from "./mobilenet.js";
-import { RESNETS } from "./resnet.js";
+import { CIFAR_RESNETS } from "./families/cifar-resnet.js";
+import { INCEPTION_V3 } from "./families/inception-v3.js";
+import { MOBILENETS } from "./families/mobilenet.js";
+import { RESNETS } from "./families/resnet.js";
 
 /** What the data decides about a model. */
 export interface Task {

@@ -2,8 +2,8 @@ import { noGradient } from "../tensor/autograd.js";
 import { Generator } from "../tensor/generator.js";
 import { uniformInPlace } from "../tensor/ops.js";
 import { seedFor } from "../tensor/random.js";
-import { Conv2d } from "./conv2d.js";
-import { Linear } from "./linear.js";
+import { Conv2d } from "./layers/conv2d.js";
+import { Linear } from "./layers/linear.js";
 import type { Module } from "./module.js";
 
 /**

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.js";
+import { InputError } from "../base/errors.js";
 import { noGradient } from "../tensor/autograd.js";
 import { copyInPlace } from "../tensor/ops.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";

@@ -1,6 +1,6 @@
-import { KnackError } from "../errors.js";
-import type { Graph, Value } from "../nn/graph.js";
-import { VERSION } from "../version.js";
+import { KnackError } from "../base/errors.js";
+import type { Graph, Value } from "../nn/graph/graph.js";
+import { VERSION } from "../base/version.js";
 import { type Attributes, type Constant, FLOAT_ATTRIBUTES, inOnnx } from "./operators.js";
 import {
   ATTRIBUTE_TYPE,

@@ -1,4 +1,4 @@
-import { resample } from "../data/resample.js";
+import { resample } from "../data/pictures/resample.js";
 import { randomFor } from "../tensor/random.js";
 
 /**

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.js";
+import { InputError } from "../base/errors.js";
 import type { CheckpointConfig } from "../weights/config.js";
 import { OpenFile } from "../weights/open-file.js";
 import { decodeMetadata } from "./schema.js";

@@ -1,6 +1,6 @@
 /** How ATen operators are said in ONNX's operator set 17. */
-import { KnackError } from "../errors.js";
-import { type GraphNode, isValue, type NodeArgument, type Value } from "../nn/graph.js";
+import { KnackError } from "../base/errors.js";
+import { type GraphNode, isValue, type NodeArgument, type Value } from "../nn/graph/graph.js";
 
 export type Attributes = Readonly<Record<string, number | readonly number[]>>;
 

@@ -1,6 +1,7 @@
 import type { InferenceSession } from "onnxruntime-node";
-import { type InputFormat, prepareImages } from "../data/prepare-images.js";
-import { KnackError } from "../errors.js";
+import type { InputFormat } from "../data/split.js";
+import { prepareImages } from "../training/prepare-images.js";
+import { KnackError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { scope } from "../tensor/scope.js";

@@ -1,4 +1,4 @@
-import type { ImagePrediction } from "../training/predict-set.js";
+import type { ImagePrediction } from "../run/predict-set.js";
 
 /** Images whose confidence lies in (low, high]. */
 export interface Bin {

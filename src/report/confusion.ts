@@ -1,4 +1,4 @@
-import type { ImagePrediction } from "../training/predict-set.js";
+import type { ImagePrediction } from "../run/predict-set.js";
 
 /** How often images of each class were taken for each class. */
 export interface Confusion {

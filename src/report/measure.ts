@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { DataSource, ImageSet } from "../data/image-set.js";
-import { openData } from "../data/open.js";
-import { photoName } from "../data/photo-locations.js";
-import type { PhotoSet, PhotoSource } from "../data/photo-set.js";
-import { InputError, KnackError } from "../errors.js";
-import type { EvaluationPlace } from "../training/checkpoint-on-data.js";
-import { type ImagePrediction, predictSet } from "../training/predict-set.js";
-import type { RunFolder } from "../training/run-folder.js";
+import { openData } from "../data/sources/open.js";
+import { photoName } from "../data/sources/photo-locations.js";
+import type { PhotoSet, PhotoSource } from "../data/sources/photo-set.js";
+import { InputError, KnackError } from "../base/errors.js";
+import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
+import { type ImagePrediction, predictSet } from "../run/predict-set.js";
+import type { RunFolder } from "../run/run-folder.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
 
 /** What a run's checkpoint makes of each of its validation images. */

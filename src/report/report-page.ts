@@ -1,15 +1,15 @@
-import { type Html, html, nameHtml } from "../drawing/html.js";
-import { page, type Section } from "../drawing/page.js";
-import { printable } from "../printable.js";
+import { type Html, html, nameHtml } from "../pages/html.js";
+import { page, type Section } from "../pages/page.js";
+import { printable } from "../base/printable.js";
 import { calibrationOf } from "./calibration.js";
-import { calibrationSection } from "./calibration-section.js";
+import { calibrationSection } from "./sections/calibration.js";
 import { confusionOf } from "./confusion.js";
-import { classesSection, confusionSection } from "./confusion-section.js";
-import { curvesSection } from "./curves-section.js";
-import { factsSections } from "./facts-sections.js";
+import { classesSection, confusionSection } from "./sections/confusion.js";
+import { curvesSection } from "./sections/curves.js";
+import { factsSections } from "./sections/facts.js";
 import { percent, whole } from "./figures-text.js";
 import type { Measured, Measurement } from "./measure.js";
-import { mistakesSection } from "./mistakes-section.js";
+import { mistakesSection } from "./sections/mistakes.js";
 import { REPORT_STYLE } from "./report-style.js";
 import type { RunRecord } from "./run-record.js";
 

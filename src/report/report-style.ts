@@ -1,4 +1,4 @@
-import { Html } from "../drawing/html.js";
+import { Html } from "../pages/html.js";
 
 /** What the pages of reports have beside the style of all pages. */
 export const REPORT_STYLE = new Html(`

@@ -1,8 +1,19 @@
 /** The thread that a run's report is written in: evaluating blocks it for seconds, so that the thread that asked stays free. */
 import { parentPort, workerData } from "node:worker_threads";
-import { serveStream } from "../training/thread-stream.js";
-import type { ReportTask } from "./reported-training.js";
+import { serveStream } from "../base/thread-stream.js";
+import type { DataSource } from "../data/image-set.js";
+import type { PhotoSource } from "../data/sources/photo-set.js";
 import { writeReport } from "./write-report.js";
+
+/** What the thread that writes a report is given. */
+export interface ReportTask {
+  /** The run's folder. */
+  readonly run: string;
+  readonly device: string;
+  readonly workers: number;
+  /** The run's images, where a program gave them. */
+  readonly data: DataSource | PhotoSource | undefined;
+}
 
 async function* written({ run, data, ...place }: ReportTask) {
   yield await writeReport(run, place, { data });

@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
-import { InputError } from "../errors.js";
-import type { AuditEvent, DoneEvent, EpochEvent, TrainEvent } from "../training/events.js";
-import type { RunFolder } from "../training/run-folder.js";
+import { InputError } from "../base/errors.js";
+import type { AuditEvent, DoneEvent, EpochEvent, TrainEvent } from "../run/events.js";
+import type { RunFolder } from "../run/run-folder.js";
 
 /** What a run's folder says about the run. */
 export interface RunRecord {

@@ -1,8 +1,8 @@
 import sharp from "sharp";
 import type { ImageSet } from "../data/image-set.js";
-import { readPhoto } from "../data/photo-locations.js";
-import type { PhotoSet } from "../data/photo-set.js";
-import { openPicture } from "../data/picture.js";
+import { readPhoto } from "../data/sources/photo-locations.js";
+import type { PhotoSet } from "../data/sources/photo-set.js";
+import { openPicture } from "../data/pictures/picture.js";
 
 /** The longer side of a photograph in a page, in pixels. */
 const SIDE = 176;

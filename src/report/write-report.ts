@@ -1,11 +1,11 @@
 import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { writeFileAtomic } from "../atomic-file.js";
+import { writeFileAtomic } from "../base/atomic-file.js";
 import type { DataSource } from "../data/image-set.js";
-import type { PhotoSource } from "../data/photo-set.js";
-import { InputError } from "../errors.js";
-import type { EvaluationPlace } from "../training/checkpoint-on-data.js";
-import { RunFolder } from "../training/run-folder.js";
+import type { PhotoSource } from "../data/sources/photo-set.js";
+import { InputError } from "../base/errors.js";
+import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
+import { RunFolder } from "../run/run-folder.js";
 import { measure } from "./measure.js";
 import { reportPage } from "./report-page.js";
 import { readRun } from "./run-record.js";

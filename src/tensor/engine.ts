@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { addon } from "../native/addon.js";
+import { addon } from "../native/torch/addon.js";
 
 /** What computes: the libtorch that the addon loaded, and what it computes with. */
 export interface Engine {

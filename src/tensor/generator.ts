@@ -1,4 +1,4 @@
-import { addon, type Handle } from "../native/addon.js";
+import { addon, type Handle } from "../native/torch/addon.js";
 import { Tensor } from "./tensor.js";
 
 /** A libtorch random number generator with a state of its own; the same seed gives the same numbers. */

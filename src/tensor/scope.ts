@@ -1,4 +1,4 @@
-import { addon } from "../native/addon.js";
+import { addon } from "../native/torch/addon.js";
 import { Tensor } from "./tensor.js";
 
 /**

@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { addon, type Handle } from "../native/addon.js";
+import { addon, type Handle } from "../native/torch/addon.js";
 import { type DType, dtypeOf, type TypedArray } from "./dtype.js";
 
 /**

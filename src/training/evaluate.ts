@@ -1,8 +1,8 @@
-import { type Batch, Loader, type LoaderOptions } from "../data/loader.js";
-import type { InputFormat } from "../data/prepare-images.js";
-import { type PreparedBatch, SentBatch } from "../data/sent-batch.js";
-import { isFormattedPhotos, type Split } from "../data/split.js";
-import { KnackError } from "../errors.js";
+import { type Batch, Loader, type LoaderOptions } from "../data/loading/loader.js";
+
+import { type PreparedBatch, SentBatch } from "./sent-batch.js";
+import { type InputFormat, isFormattedPhotos, type Split } from "../data/split.js";
+import { KnackError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import {

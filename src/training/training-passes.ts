@@ -1,9 +1,9 @@
-import type { EngineChoice } from "../fast/engine-name.js";
-import { FastEngine, whereSupported } from "../fast/fast-engine.js";
-import { FastInference } from "../fast/fast-inference.js";
-import { FastTraining } from "../fast/fast-training.js";
+import type { EngineChoice } from "../engine/engine-name.js";
+import { FastEngine, whereSupported } from "../engine/fast-engine.js";
+import { FastInference } from "../engine/fast-inference.js";
+import { FastTraining } from "../engine/fast-training.js";
 import { AuxiliaryNetwork } from "../models/auxiliary-network.js";
-import type { OperationTime } from "../native/fast.js";
+import type { OperationTime } from "../native/cpu/cpu-addon.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { backward } from "../tensor/autograd.js";
 import { toDType } from "../tensor/ops.js";

@@ -1,6 +1,6 @@
-import { InputError } from "../errors.js";
-import { Conv2d } from "../nn/conv2d.js";
-import { Linear } from "../nn/linear.js";
+import { InputError } from "../base/errors.js";
+import { Conv2d } from "../nn/layers/conv2d.js";
+import { Linear } from "../nn/layers/linear.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import type { DType } from "../tensor/dtype.js";

@@ -1,5 +1,5 @@
-import { Conv2d } from "../nn/conv2d.js";
-import { Linear } from "../nn/linear.js";
+import { Conv2d } from "../nn/layers/conv2d.js";
+import { Linear } from "../nn/layers/linear.js";
 import type { Module, Parameter } from "../nn/module.js";
 
 /** Parameters by state dict name. */

@@ -1,4 +1,4 @@
-import { ResidualBlock } from "../models/resnet.js";
+import { ResidualBlock } from "../models/families/resnet.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { fillInPlace } from "../tensor/ops.js";

@@ -5,12 +5,12 @@
  */
 import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { replaceDirectoryAtomic, systemReason, writeFileAtomic } from "../atomic-file.js";
-import { InputError, KnackError } from "../errors.js";
+import { replaceDirectoryAtomic, systemReason, writeFileAtomic } from "../base/atomic-file.js";
+import { InputError, KnackError } from "../base/errors.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { type CheckpointConfig, configJson, parseConfig } from "./config.js";
 import { OpenFile } from "./open-file.js";
-import { encodeSafetensors, readSafetensors } from "./safetensors.js";
+import { encodeSafetensors, readSafetensors } from "./safetensors/safetensors.js";
 
 const WEIGHTS = "model.safetensors";
 const CONFIG = "config.json";

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
-import { systemReason } from "../atomic-file.js";
-import { InputError } from "../errors.js";
+import { systemReason } from "../base/atomic-file.js";
+import { InputError } from "../base/errors.js";
 
 /**
  * Reads the names of classes, index = label, from a file in one of these forms:

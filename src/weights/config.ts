@@ -1,6 +1,6 @@
 /** `config.json` of a checkpoint: what the model is and how pictures become its input, under the keys timm uses. */
 import { z } from "zod";
-import { InputError } from "../errors.js";
+import { InputError } from "../base/errors.js";
 import { customsOf } from "./customs.js";
 
 const MOST_CLASSES = 1_000_000;

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.js";
+import { InputError } from "../base/errors.js";
 import type { ModelOptions } from "../models/registry.js";
 import { createModel, modelEntry } from "../models/registry.js";
 import { xavierUniform } from "../nn/initialise.js";

@@ -1,5 +1,5 @@
-import type { InputFormat } from "../data/prepare-images.js";
-import { InputError } from "../errors.js";
+import type { InputFormat } from "../data/split.js";
+import { InputError } from "../base/errors.js";
 import { createModel, modelEntry } from "../models/registry.js";
 import type { Module } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";

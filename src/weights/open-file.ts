@@ -1,7 +1,7 @@
 import { constants } from "node:buffer";
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { systemReason } from "../atomic-file.js";
-import { InputError } from "../errors.js";
+import { systemReason } from "../base/atomic-file.js";
+import { InputError } from "../base/errors.js";
 
 /** One read call of the system takes no more than this. */
 const MAX_READ_BYTES = 2 ** 30;

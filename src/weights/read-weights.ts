@@ -1,8 +1,8 @@
-import { InputError } from "../errors.js";
+import { InputError } from "../base/errors.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { OpenFile } from "./open-file.js";
-import { readPyTorch } from "./pytorch.js";
-import { looksLikeSafetensors, readSafetensors } from "./safetensors.js";
+import { readPyTorch } from "./pytorch/pytorch.js";
+import { looksLikeSafetensors, readSafetensors } from "./safetensors/safetensors.js";
 
 export interface Weights {
   readonly tensors: Map<string, RawTensor>;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import ort from "onnxruntime-node";
-import { InputError } from "../../src/errors.js";
+import { InputError } from "../../src/base/errors.js";
 import { readOnnxMetadata } from "../../src/onnx/model-file.js";
 import { randomFor } from "../../src/tensor/random.js";
 

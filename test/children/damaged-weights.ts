@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { InputError } from "../../src/errors.js";
+import { InputError } from "../../src/base/errors.js";
 import { ITEM_SIZE } from "../../src/tensor/dtype.js";
 import { type Random, randomFor } from "../../src/tensor/random.js";
 import { readWeights } from "../../src/weights/read-weights.js";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { connect } from "node:net";
 import { types } from "node:util";
-import { addon } from "../../src/native/addon.js";
+import { addon } from "../../src/native/torch/addon.js";
 import * as autograd from "../../src/tensor/autograd.js";
 import { Generator } from "../../src/tensor/generator.js";
 import { operator } from "../../src/tensor/operator.js";

@@ -1,12 +1,12 @@
 /** Trains a tiny network for 500 steps and prints, as JSON, resident memory and live tensors at steps 100 and 500. */
-import { addon } from "../../src/native/addon.js";
-import { BatchNorm2d } from "../../src/nn/batch-norm2d.js";
-import { Conv2d } from "../../src/nn/conv2d.js";
+import { addon } from "../../src/native/torch/addon.js";
+import { BatchNorm2d } from "../../src/nn/layers/batch-norm2d.js";
+import { Conv2d } from "../../src/nn/layers/conv2d.js";
 import { xavierUniform } from "../../src/nn/initialise.js";
-import { Linear } from "../../src/nn/linear.js";
-import { GlobalAvgPool2d, MaxPool2d } from "../../src/nn/pooling.js";
-import { ReLU } from "../../src/nn/relu.js";
-import { Sequential } from "../../src/nn/sequential.js";
+import { Linear } from "../../src/nn/layers/linear.js";
+import { GlobalAvgPool2d, MaxPool2d } from "../../src/nn/layers/pooling.js";
+import { ReLU } from "../../src/nn/layers/relu.js";
+import { Sequential } from "../../src/nn/layers/sequential.js";
 import { backward, clearGradient, gradientOf, noGradient } from "../../src/tensor/autograd.js";
 import { addEachInPlace, crossEntropy } from "../../src/tensor/ops.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";

@@ -1,0 +1,152 @@
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { systemReason, writeFileAtomic } from "../../base/atomic-file.js";
+import { InputError } from "../../base/errors.js";
+import type { EngineChoice } from "../../engine/engine-name.js";
+import type { Recipe } from "../../recipe/recipe.js";
+import { makeFolder } from "../../run/run-folder.js";
+import type { Extent } from "./plan.js";
+
+const SETTINGS = "ablation.json";
+const LOCK = "ablation.lock";
+/** More differences than that say only that it is another ablation. */
+const SHOWN_DIFFERENCES = 3;
+
+/** Everything that decides what an ablation's figures are. Plain JSON. */
+export interface Asked {
+  readonly table: string;
+  /** A data set's name or full path. */
+  readonly data: string;
+  readonly holdOut: string | null;
+  readonly trainShare: number;
+  readonly seeds: readonly number[];
+  /** Seconds. */
+  readonly budget: number | null;
+  readonly device: string;
+  readonly engine: EngineChoice;
+  readonly teacher: Recipe | null;
+  readonly rows: readonly { readonly row: string; readonly against: string | null; readonly recipe: Recipe }[];
+}
+
+/** What `ablation.json` holds. */
+export interface Settings {
+  readonly asked: Asked;
+  /** What of it is done: with a budget less than all. */
+  readonly extent: Extent;
+  /** Expected seconds, where a budget was given. */
+  readonly expectedSeconds: number | null;
+  /** The data's description. */
+  readonly data: string;
+}
+
+/** The folder of one ablation: `ablation.json`, `table.*` and `runs/`. */
+export class AblationFolder {
+  private constructor(readonly path: string) {}
+
+  /**
+   * Takes the folder, new or of an earlier start, for this process until `release`.
+   *
+   * @throws InputError where it holds something else, cannot be written, or another process works in it.
+   */
+  static take(path: string): AblationFolder {
+    const folder = new AblationFolder(path);
+    try {
+      makeFolder(path);
+      if (!folder.has(SETTINGS) && fs.readdirSync(path).some((name) => name !== LOCK)) {
+        throw new InputError(`${path} is not empty and holds no ablation: choose another --out`);
+      }
+      folder.#lock();
+    } catch (error) {
+      if (error instanceof InputError) throw error;
+      throw new InputError(`cannot use the folder ${path}: ${systemReason(error)}; choose another --out`, error);
+    }
+    return folder;
+  }
+
+  /**
+   * What an earlier start settled; undefined for a new ablation.
+   *
+   * @throws InputError where that was another ablation, saying what differs.
+   */
+  settings(asked: Asked): Settings | undefined {
+    if (!this.has(SETTINGS)) return undefined;
+    const file = join(this.path, SETTINGS);
+    let settings: Settings;
+    try {
+      settings = JSON.parse(fs.readFileSync(file, "utf8")) as Settings;
+    } catch (error) {
+      throw new InputError(`cannot read ${file}: ${systemReason(error)}`, error);
+    }
+    const differences = differing(settings.asked, asked, "");
+    if (differences.length === 0) return settings;
+    const more = differences.length - SHOWN_DIFFERENCES;
+    const shown = differences.slice(0, SHOWN_DIFFERENCES).join("; ") + (more > 0 ? `; and ${more} more` : "");
+    throw new InputError(
+      `${this.path} holds an ablation with other settings: ${shown}; start it as it was, or choose another --out`,
+    );
+  }
+
+  writeSettings(settings: Settings): void {
+    writeFileAtomic(join(this.path, SETTINGS), `${JSON.stringify(settings, null, 2)}\n`);
+  }
+
+  /** A folder in which nothing came about goes again. */
+  release(): void {
+    fs.rmSync(join(this.path, LOCK), { force: true });
+    if (fs.readdirSync(this.path).length === 0) fs.rmdirSync(this.path);
+  }
+
+  private has(name: string): boolean {
+    return fs.existsSync(join(this.path, name));
+  }
+
+  /** The lock holds its process's number; one that a killed process left is taken over. */
+  #lock(): void {
+    const file = join(this.path, LOCK);
+    const owner = fs.existsSync(file) ? Number(fs.readFileSync(file, "utf8")) : 0;
+    if (owner !== 0 && owner !== process.pid && isRunning(owner)) {
+      throw new InputError(
+        `${this.path} is in use by another knack ablate, process ${owner}; wait for it, or remove ${file} if that is none`,
+      );
+    }
+    fs.rmSync(file, { force: true });
+    fs.writeFileSync(file, `${process.pid}\n`, { flag: "wx" });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  return !hasEnded(pid);
+}
+
+/** Whether only a process's number is left, because its parent (a container's first program, for one) never asked how it ended. */
+function hasEnded(pid: number): boolean {
+  try {
+    // "PID (NAME) STATE …", and a name may hold anything.
+    return /^.*\) [ZX]/s.test(fs.readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false; // not Linux
+  }
+}
+
+/** Where two JSON values differ, as "rows.1.recipe.lr was 0.1 and is 0.2". */
+function differing(was: unknown, is: unknown, place: string): string[] {
+  if (isObject(was) && isObject(is)) {
+    const keys = new Set([...Object.keys(was), ...Object.keys(is)]);
+    return [...keys].flatMap((key) => differing(was[key], is[key], place === "" ? key : `${place}.${key}`));
+  }
+  return Object.is(was, is) ? [] : [`${place} was ${shown(was)} and is ${shown(is)}`];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "absent";
+  return text.length > 40 ? `${text.slice(0, 37)}...` : text;
+}

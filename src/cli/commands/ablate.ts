@@ -1,0 +1,159 @@
+import { join } from "node:path";
+import { Command } from "commander";
+import { atEpochs } from "../../ablation/tables/epochs.js";
+import { buildTable, defaultBase, TABLE_NAMES } from "../../ablation/tables/tables.js";
+import type { TrickName } from "../../ablation/tables/tricks.js";
+import { InputError } from "../../base/errors.js";
+import type { EngineName } from "../../engine/engine-name.js";
+import { loadRecipe } from "../../recipe/load-recipe.js";
+import type { Recipe } from "../../recipe/recipe.js";
+import { plainName } from "../../run/run-folder.js";
+import { createAblationProgress } from "../output/ablate-progress.js";
+import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
+import { type Device, deviceOption } from "../options/device-option.js";
+import { engineOption } from "../options/engine-option.js";
+import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
+import { untilSignal } from "../until-signal.js";
+
+interface AblateCommandOptions extends RecipeOptions, DataOptions {
+  table?: string;
+  seeds: string;
+  budget?: string;
+  recipe?: string;
+  teacherModel?: string;
+  equalEpochs?: boolean;
+  out?: string;
+  workers?: string;
+  cache?: string;
+  device: Device;
+  engine?: EngineName;
+  winograd?: boolean;
+}
+
+/** `knack ablate`: trains recipes that differ in their tricks with several seeds each, and says which trick pays. */
+export function ablateCommand(): Command {
+  const command = new Command("ablate")
+    .description("train recipes that differ in their tricks, with several seeds each, and say which trick pays")
+    .argument(
+      "<data>",
+      "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files",
+    )
+    .option("--table <table>", `${TABLE_NAMES.join(", ")}, or a .json, .ts or .js file of rows (required)`)
+    .option("--seeds <count>", "runs of each row; differences are paired by seed", "3")
+    .option("--budget <time>", "do less where it would take longer, such as 2h, 90m or 1h30m")
+    .option(
+      "--recipe <recipe>",
+      "what all rows have in common: a preset or a file (default: what the paper's table starts from)",
+    )
+    .option(
+      "--out <folder>",
+      "the ablation's folder; the same again goes on there (default: runs/ablation-<data>-<table>)",
+    )
+    .option(
+      "--teacher-model <name>",
+      "network of the teacher that is trained first where rows distil and there is no --teacher",
+    )
+    .option("--equal-epochs", "refinements: mixup's rows train no longer than the others (the paper's: 5/3 as long)")
+    .option("--workers <count>", "threads that load images; any number gives the same bits")
+    .option("--cache <folder>", "keep large photographs there as small copies; pays from some megapixels on");
+  addDataOptions(command)
+    .addOption(deviceOption())
+    .addOption(engineOption())
+    .option("--no-winograd", "fast engine: compute every convolution directly");
+  return addRecipeOptions(command)
+    .addHelpText(
+      "after",
+      "\nWith another --epochs than the recipe's, its warmup and milestones keep their shares of the run. " +
+        "A trick that is switched off\n(as by --no-mixup) has no row. Ctrl-C stops at a checkpoint; the same command goes on.",
+    )
+    .action(run);
+}
+
+async function run(data: string, options: AblateCommandOptions): Promise<void> {
+  const { table: name, cache, device, engine, winograd, teacherModel, equalEpochs = false } = options;
+  if (name === undefined) {
+    throw new InputError(`--table: is missing; there are ${TABLE_NAMES.join(", ")}, or give a .json, .ts or .js file`);
+  }
+  const seeds = wholeNumber("--seeds", options.seeds, 1);
+  const workers = options.workers === undefined ? undefined : wholeNumber("--workers", options.workers, 0);
+  const budget = options.budget === undefined ? undefined : secondsOf(options.budget);
+  const base = await baseRecipe(name, options);
+  const table = await buildTable(name, { base, without: switchedOff(options), teacherModel, equalEpochs });
+  refuseIdle(options, name, table.teacher !== undefined);
+  const out = options.out ?? join("runs", `ablation-${plainName(data)}-${plainName(name)}`);
+  // Only here, so that the other commands start without the plots' library.
+  const { ablate } = await import("../../ablation/ablate.js");
+  const progress = createAblationProgress(process.stdout);
+  const settings = {
+    data,
+    ...selectionFrom(options),
+    table,
+    seeds,
+    budget,
+    out,
+    workers,
+    cache,
+    device,
+    engine,
+    winograd,
+  };
+  try {
+    await untilSignal("stopping at a checkpoint", async (signal, exitCode) => {
+      for await (const event of ablate({ ...settings, signal })) {
+        progress.show(event);
+        if (event.type === "interrupted") process.exitCode = exitCode();
+      }
+    });
+  } finally {
+    progress.close();
+  }
+}
+
+/** The recipe that all rows start from. Its schedule is brought to `--epochs` before the other options change it. */
+async function baseRecipe(table: string, options: AblateCommandOptions): Promise<Recipe> {
+  const fallback = defaultBase(table);
+  const recipe = options.recipe === undefined ? fallback : await loadRecipe(options.recipe);
+  const { epochs } = options;
+  const scalable = typeof epochs === "number" && Number.isSafeInteger(epochs) && epochs > 0;
+  return recipeFromOptions(scalable ? atEpochs(recipe, epochs) : recipe, options);
+}
+
+/** Tricks that the command line switches off. */
+function switchedOff(options: RecipeOptions): ReadonlySet<TrickName> {
+  const off: readonly (readonly [TrickName, boolean])[] = [
+    ["linear scaling", options.linearScaling === false],
+    ["warmup", options.warmup === false],
+    ["zero gamma", options.zeroGamma === false],
+    ["no bias decay", options.biasDecay === true],
+    ["low precision", options.precision === "fp32"],
+    ["cosine", options.cosine === false],
+    ["label smoothing", options.labelSmoothing === false],
+    ["distillation", options.distillation === false],
+    ["mixup", options.mixup === false],
+  ];
+  return new Set(off.filter(([, isOff]) => isOff).map(([name]) => name));
+}
+
+function refuseIdle({ teacherModel, equalEpochs }: AblateCommandOptions, table: string, trainsTeacher: boolean): void {
+  if (teacherModel !== undefined && !trainsTeacher) {
+    throw new InputError("--teacher-model: has no effect, because this ablation trains no teacher; drop it");
+  }
+  if (equalEpochs && table !== "refinements") {
+    throw new InputError(`--equal-epochs: has no effect with --table ${table}; drop it`);
+  }
+}
+
+function wholeNumber(option: string, text: string, least: number): number {
+  const number = Number(text);
+  if (text.trim() !== "" && Number.isSafeInteger(number) && number >= least) return number;
+  throw new InputError(`${option}: must be a whole number, at least ${least}, not "${text}"`);
+}
+
+/** "1h30m" -> 5400 */
+function secondsOf(text: string): number {
+  const [, hours = 0, minutes = 0, seconds = 0] =
+    /^(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?$/.exec(text) ?? [];
+  const total = 3600 * Number(hours) + 60 * Number(minutes) + Number(seconds);
+  if (total > 0) return total;
+  throw new InputError(`--budget: must be a time such as 2h, 90m, 45s or 1h30m, not "${text}"`);
+}

@@ -1,0 +1,123 @@
+import { Command, Option } from "commander";
+import { InputError } from "../../base/errors.js";
+import { ENGINE_NAMES, type EngineName } from "../../engine/engine-name.js";
+import type { Benchmark, BenchmarkOptions } from "../../tools/benchmark.js";
+import type { Precision } from "../../tricks/low-precision.js";
+import { type Device, deviceOption } from "../options/device-option.js";
+import { type ModelOptionValues, modelOption } from "../options/model-option.js";
+
+interface BenchCommandOptions {
+  batchSize: string;
+  imageSize?: string;
+  steps: string;
+  option?: ModelOptionValues;
+  engine?: EngineName;
+  precision?: Precision;
+  winograd: boolean;
+  inference?: boolean;
+  device: Device;
+  json?: boolean;
+}
+
+interface Row {
+  readonly engine: string;
+  readonly precision: string;
+  /** Median. */
+  readonly imagesPerSecond: number;
+  readonly firstSeconds: number;
+  readonly operations: Benchmark["operations"];
+}
+
+/** `knack bench MODEL`: how fast this machine trains or evaluates a model, by which engine and precision, and where the time goes. */
+export function benchCommand(): Command {
+  return new Command("bench")
+    .description(
+      "how fast this machine trains a model, by which engine and precision, and where the time of a step goes",
+    )
+    .argument("<model>", "a name of knack models")
+    .option("--batch-size <images>", "images a step", "16")
+    .option("--image-size <pixels>", "width and height of the images (default: the model's own)")
+    .option("--steps <count>", "steps to measure each way, after one that is not", "5")
+    .option("--option <key=value>", "an option of the model, as width=32; may be repeated", modelOption)
+    .addOption(new Option("--engine <engine>", "only this engine").choices(ENGINE_NAMES))
+    .addOption(new Option("--precision <precision>", "only this precision").choices(["fp32", "bf16", "fp16"]))
+    .option("--no-winograd", "fast engine: compute every convolution directly")
+    .option("--inference", "evaluations in fp32 instead of training steps")
+    .addOption(deviceOption())
+    .option("--json", "print JSON")
+    .action(async (model: string, options: BenchCommandOptions) => {
+      const { benchmarkInference, benchmarkTraining } = await import("../../tools/benchmark.js");
+      const { modelEntry } = await import("../../models/registry.js");
+      const batchSize = whole("--batch-size", options.batchSize);
+      const imageSize =
+        options.imageSize === undefined ? modelEntry(model).inputSize : whole("--image-size", options.imageSize);
+      const steps = whole("--steps", options.steps);
+      const { winograd, inference = false, device, json = false } = options;
+      const rows: Row[] = [];
+      if (!json) console.log(`${model}, ${imageSize} pixels, ${batchSize} images a ${inference ? "pass" : "step"}`);
+      for (const way of waysOf(options)) {
+        const given = {
+          model,
+          modelOptions: options.option ?? {},
+          imageSize,
+          batchSize,
+          winograd,
+          device,
+          steps,
+          ...way,
+        };
+        const found = inference ? benchmarkInference(given) : benchmarkTraining(given);
+        const row = rowOf(found, batchSize);
+        rows.push(row);
+        if (!json) console.log(lineOf(row));
+      }
+      if (json) console.log(JSON.stringify({ model, imageSize, batchSize, inference, rows }));
+      else summarise(rows, { inference, batchSize });
+    });
+}
+
+/** Every engine with every precision, as far as the options leave them open. */
+function waysOf({
+  engine,
+  precision,
+  inference,
+  device,
+}: BenchCommandOptions): Pick<BenchmarkOptions, "engine" | "precision">[] {
+  const engines: EngineName[] = engine ? [engine] : device === "cpu" ? ["plain", "fast"] : ["plain"];
+  const precisions: Precision[] = precision ? [precision] : inference ? ["fp32"] : ["fp32", "bf16"];
+  return precisions.flatMap((each) => engines.map((name) => ({ engine: name, precision: each })));
+}
+
+function rowOf({ engine, precision, seconds, firstSeconds, operations }: Benchmark, batchSize: number): Row {
+  const median = seconds.toSorted((a, b) => a - b)[seconds.length >> 1] as number;
+  return { engine, precision, imagesPerSecond: batchSize / median, firstSeconds, operations };
+}
+
+function lineOf({ engine, precision, imagesPerSecond, firstSeconds }: Row): string {
+  const rate = imagesPerSecond.toPrecision(4).padStart(8);
+  return `  ${engine.padEnd(6)} ${precision}  ${rate} images/s   first ${firstSeconds.toFixed(1)} s`;
+}
+
+function summarise(rows: readonly Row[], { inference, batchSize }: { inference: boolean; batchSize: number }): void {
+  const fastest = rows.toSorted((a, b) => b.imagesPerSecond - a.imagesPerSecond)[0] as Row;
+  console.log(`fastest here: --engine ${fastest.engine}${inference ? "" : ` --precision ${fastest.precision}`}`);
+  if (fastest.operations.length === 0) return;
+  const whole = (1000 * batchSize) / fastest.imagesPerSecond;
+  console.log(`where its ${whole.toFixed(1)} ms go${inference ? "" : " (forward, backward)"}:`);
+  let rest = whole;
+  for (const { kind, forwardSeconds, backwardSeconds } of fastest.operations) {
+    const [forward, backward] = [1000 * forwardSeconds, 1000 * backwardSeconds];
+    rest -= forward + backward;
+    if (forward + backward < whole / 200) continue;
+    const both = inference ? "" : ` ${backward.toFixed(1).padStart(9)}`;
+    console.log(`  ${kind.padEnd(16)} ${forward.toFixed(1).padStart(8)}${both} ms`);
+  }
+  const others = inference ? "images in, logits out" : "loss, optimizer, weights brought into their layouts";
+  console.log(`  ${others}: ${rest.toFixed(1)} ms`);
+}
+
+function whole(option: string, value: string): number {
+  const number = Number(value);
+  if (Number.isSafeInteger(number) && number >= 1) return number;
+  throw new InputError(`${option}: must be a whole number from 1 on, not "${value}"`);
+}

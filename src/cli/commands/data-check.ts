@@ -1,0 +1,105 @@
+import { SingleBar } from "cli-progress";
+import { Command } from "commander";
+import type { PhotoReport, Spread } from "../../tools/data-check/check-photos.js";
+
+/** Lines of each list that people are shown; --json has all. */
+const SHOWN = 20;
+
+/** `knack data check`: reads every picture of a set of photographs and says what is wrong with it. */
+export function dataCheckCommand(): Command {
+  return new Command("check")
+    .description("read every picture of a set of photographs: counts, sizes, unreadable and duplicate files, leakage")
+    .argument("<data>", "FOLDER (CLASS/x.jpg or train/CLASS/x.jpg), TABLE.csv, or tar files (shards-{000..012}.tar)")
+    .option("--json", "print all that was found as one JSON object")
+    .option("--sheet <file>", "also write a contact sheet, a PNG with some training pictures of each class")
+    .addHelpText(
+      "after",
+      "\nExit code: 0 where the data can be used, 1 where something must be mended, 2 where it cannot be opened.",
+    )
+    .action(async (data: string, { json, sheet }: { json?: boolean; sheet?: string }) => {
+      // Only here, so that the other commands start without the picture library.
+      const { openPhotos } = await import("../../data/sources/photo-set.js");
+      const { checkPhotos } = await import("../../tools/data-check/check-photos.js");
+      const source = openPhotos(data);
+      if (sheet !== undefined) {
+        const { writeContactSheet } = await import("../../tools/data-check/contact-sheet.js");
+        await writeContactSheet(source.train, sheet);
+      }
+      const progress = progressBar(source.train.count + source.validation.count);
+      const report = await checkPhotos(source, (done) => progress?.update(done)).finally(() => progress?.stop());
+      if (json) console.log(JSON.stringify(sheet === undefined ? report : { ...report, sheet }));
+      else {
+        console.log(reportLines(report).join("\n"));
+        console.log(sheet === undefined ? "to look at the pictures: --sheet FILE.png" : `contact sheet: ${sheet}`);
+      }
+      if (report.problems.length > 0) process.exitCode = 1;
+    });
+}
+
+function progressBar(total: number): SingleBar | undefined {
+  if (!process.stderr.isTTY) return undefined;
+  const bar = new SingleBar({
+    format: "reading |{bar}| {value}/{total}",
+    stream: process.stderr,
+    barsize: 20,
+    barCompleteChar: "\u2588",
+    barIncompleteChar: "\u2591",
+    clearOnComplete: true,
+    hideCursor: true,
+    gracefulExit: false,
+  });
+  bar.start(total, 0);
+  return bar;
+}
+
+function reportLines(report: PhotoReport): string[] {
+  const { classes, sizes, formats, unreadable, duplicates, problems, advice } = report;
+  const width = Math.max(...classes.map(({ name }) => shown(name).length), "class".length);
+  const row = (name: string, train: string, validation: string) =>
+    `  ${name.padEnd(width)} ${train.padStart(9)} ${validation.padStart(11)}`;
+  return [
+    report.description,
+    row("class", "training", "validation"),
+    ...listed(classes, (entry) =>
+      row(shown(entry.name), entry.train.toLocaleString("en"), entry.validation.toLocaleString("en")),
+    ),
+    ...(sizes
+      ? [
+          "sizes (least, median, most):",
+          `  width ${spread(sizes.width)}, height ${spread(sizes.height)}, megapixels ${spread(sizes.megapixels)}`,
+        ]
+      : []),
+    `formats: ${
+      Object.entries(formats)
+        .map(([format, count]) => `${format} ${count.toLocaleString("en")}`)
+        .join(", ") || "none"
+    }`,
+    ...(unreadable.length > 0 ? [`unreadable pictures: ${unreadable.length}`] : []),
+    ...listed(unreadable, ({ name, reason }) => `  ${shown(name)}: ${reason}`),
+    ...(duplicates.length > 0 ? [`pictures there more than once: ${duplicates.length}`] : []),
+    ...listed(duplicates, ({ pictures, leak, labelConflict }) => {
+      const marks = [leak ? "training and validation" : "", labelConflict ? "several classes" : ""].filter(Boolean);
+      return `  ${pictures.map(({ name }) => shown(name)).join(" = ")}${marks.length > 0 ? ` (${marks.join(", ")})` : ""}`;
+    }),
+    ...advice.map((line) => `note: ${line}`),
+    ...problems.map((line) => `must be mended: ${line}`),
+    ...(problems.length > 0 ? [] : ["the data can be used"]),
+  ];
+}
+
+function listed<T>(items: readonly T[], line: (item: T) => string): string[] {
+  const lines = items.slice(0, SHOWN).map(line);
+  return items.length > SHOWN ? [...lines, `  … and ${items.length - SHOWN} more (--json has all)`] : lines;
+}
+
+function spread({ min, median, max }: Spread): string {
+  const digits = (value: number) => String(Number(value.toPrecision(3)));
+  return Number.isInteger(min) && Number.isInteger(max)
+    ? `${min}, ${median}, ${max}`
+    : [min, median, max].map(digits).join(", ");
+}
+
+/** A name on one line, and without codes that terminals obey. */
+function shown(name: string): string {
+  return /\p{Cc}/u.test(name) ? JSON.stringify(name) : name;
+}

@@ -1,0 +1,43 @@
+import { availableParallelism } from "node:os";
+import { Command } from "commander";
+import { openData } from "../../data/sources/open.js";
+import type { DataOptions } from "../options/data-options.js";
+import { type Device, deviceOption } from "../options/device-option.js";
+
+interface EvalOptions extends Pick<DataOptions, "holdOut"> {
+  readonly all?: boolean;
+  readonly json?: boolean;
+  readonly device: Device;
+}
+
+/** `knack eval`: top-1, top-5 and loss of a checkpoint on a data set's validation images. */
+export function evalCommand(): Command {
+  return new Command("eval")
+    .description("measure a checkpoint on the validation images of a data set")
+    .argument("<checkpoint>", "a checkpoint's folder, or a run's (its best checkpoint)")
+    .argument(
+      "<data>",
+      "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files",
+    )
+    .addOption(deviceOption())
+    .option("--hold-out <file>", "CIFAR: this training file's images, not those of the test files")
+    .option("--all", "all its images, not only the validation images")
+    .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1')
+    .action(async (checkpoint: string, data: string, { holdOut, all, json, device }: EvalOptions) => {
+      // Only here, so that the other commands, `knack doctor` above all, start without the engine.
+      const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
+      const source = openData(data, { holdOut });
+      const { badPictures, ...result } = await evaluateCheckpoint(
+        checkpoint,
+        all ? [source.train, source.validation] : [source.validation],
+        { device, workers: availableParallelism() },
+      );
+      for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
+      const percent = (fraction: number) => `${(fraction * 100).toFixed(2)} %`;
+      console.log(
+        json
+          ? JSON.stringify(result)
+          : `top-1 ${percent(result.top1)} | top-5 ${percent(result.top5)} | loss ${result.loss.toFixed(4)} | ${result.images} images`,
+      );
+    });
+}

@@ -1,0 +1,100 @@
+import { once } from "node:events";
+import { Command, Option } from "commander";
+import { stringify } from "csv-stringify/sync";
+import { InputError, KnackError } from "../../base/errors.js";
+import type { Prediction } from "../../inference/classifier.js";
+import { type Device, deviceOption } from "../options/device-option.js";
+
+interface PredictOptions {
+  readonly top: number;
+  readonly json?: boolean;
+  readonly csv?: boolean;
+  readonly device: Device;
+}
+
+/** `knack predict`: the likeliest classes of pictures. */
+export function predictCommand(): Command {
+  return new Command("predict")
+    .description("classify pictures with a checkpoint or an ONNX file")
+    .argument("<model>", "a checkpoint's folder, a run's (its best checkpoint), a .safetensors or an .onnx file")
+    .argument("<images...>", "picture files, folders (with all below) or patterns such as 'photos/*.jpg'")
+    .option("--top <k>", "how many classes to show, the likeliest first", parseTop, 5)
+    .addOption(deviceOption())
+    .addOption(
+      new Option(
+        "--json",
+        'print [{"image":…,"predictions":[{"class":…,"index":…,"probability":…}]}], without pictures that cannot be read',
+      ).conflicts("csv"),
+    )
+    .option("--csv", "print a table image,rank,class,index,probability")
+    .action(predict);
+}
+
+async function predict(model: string, paths: string[], { top, json, csv, device }: PredictOptions): Promise<void> {
+  // Only here, so that the other commands, `knack doctor` above all, start without the libraries for pictures.
+  const { pictureFiles } = await import("../options/picture-files.js");
+  const { loadClassifier } = await import("../../inference/classifier.js");
+  using classifier = loadClassifier(model, { device });
+  const images = pictureFiles(paths);
+  const { begin, between, end, entry } = json ? JSON_FORM : csv ? CSV_FORM : TEXT_FORM;
+  let [printed, unreadable] = [0, 0];
+  for await (const { image, predictions, error } of classifier.classifyAll(images, { top })) {
+    if (error) {
+      unreadable++;
+      console.error(`knack: ${error.message}`);
+    } else {
+      await print((printed++ === 0 ? begin : between) + entry(image, predictions));
+    }
+  }
+  await print((printed === 0 ? begin : "") + end);
+  if (unreadable > 0) throw new KnackError(`${unreadable} of ${images.length} pictures could not be read`);
+}
+
+/** How results are printed: one after the other, so that they do not pile up. */
+interface Form {
+  readonly begin: string;
+  readonly between: string;
+  readonly end: string;
+  readonly entry: (image: string, predictions: readonly Prediction[]) => string;
+}
+
+const JSON_FORM: Form = {
+  begin: "[",
+  between: ",\n",
+  end: "]\n",
+  entry: (image, predictions) => JSON.stringify({ image, predictions }),
+};
+
+const CSV_FORM: Form = {
+  begin: "image,rank,class,index,probability\n",
+  between: "",
+  end: "",
+  entry: (image, predictions) =>
+    stringify(predictions.map((one, i) => [image, i + 1, one.class, one.index, one.probability])),
+};
+
+const TEXT_FORM: Form = {
+  begin: "",
+  between: "\n",
+  end: "",
+  entry: (image, predictions) => {
+    const lines = predictions.map(
+      (one) => `${(one.probability * 100).toFixed(2).padStart(8)} %  ${visible(one.class)}\n`,
+    );
+    return `${visible(image)}\n${lines.join("")}`;
+  },
+};
+
+/** Control characters as escapes: a name must not move the cursor or break the line. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+function parseTop(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InputError(`--top: must be an integer of 1 or more, not "${text}"`);
+  return Number(text);
+}
+
+async function print(text: string): Promise<void> {
+  if (text !== "" && !process.stdout.write(text)) await once(process.stdout, "drain");
+}

@@ -1,0 +1,124 @@
+import { statSync } from "node:fs";
+import { Command } from "commander";
+import { InputError } from "../../base/errors.js";
+import type { EngineName } from "../../engine/engine-name.js";
+import { problemText, type ReportOutcome, trainWithReport } from "../../train.js";
+import { loadRecipe } from "../../recipe/load-recipe.js";
+import type { Recipe } from "../../recipe/recipe.js";
+import type { ResumeOptions, TrainOptions } from "../../run/train.js";
+import { loadCheckpoint } from "../../weights/checkpoint.js";
+import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
+import { type Device, deviceOption } from "../options/device-option.js";
+import { engineOption } from "../options/engine-option.js";
+import { createProgress, type Progress } from "../output/progress.js";
+import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
+import { untilSignal } from "../until-signal.js";
+
+interface TrainCommandOptions extends RecipeOptions, DataOptions {
+  recipe?: string;
+  out?: string;
+  resume?: string;
+  workers?: string;
+  cache?: string;
+  device: Device;
+  engine?: EngineName;
+  winograd?: boolean;
+  tensorboard?: boolean;
+  json?: boolean;
+}
+
+/** What may be said beside --resume. */
+const ALSO_ON_RESUME = new Set(["resume", "workers", "device", "json", "tensorboard"]);
+
+/** `knack train`: trains a model by a recipe; Ctrl-C stops it at a checkpoint. */
+export function trainCommand(): Command {
+  const command = new Command("train")
+    .description("train a model by a recipe; Ctrl-C stops at a checkpoint, --resume goes on from it")
+    .argument(
+      "[data]",
+      "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files",
+    )
+    .option(
+      "--recipe <recipe>",
+      "baseline, efficient, bag-of-tricks, fine-tune, or a .json, .ts or .js file (default: baseline)",
+    )
+    .option("--out <folder>", "the run's folder (default: runs/<data>-<recipe>-<date>)")
+    .option("--resume <run>", "go on with the run in this folder, with its own data and recipe")
+    .option(
+      "--workers <count>",
+      "threads that load images; any number gives the same bits (default: 0; photographs: one a core, up to 4)",
+    )
+    .option("--cache <folder>", "keep large photographs there as small copies; pays from some megapixels on");
+  addDataOptions(command)
+    .addOption(deviceOption())
+    .addOption(engineOption())
+    .option("--no-winograd", "fast engine: compute every convolution directly")
+    .option("--tensorboard", "also keep event files for TensorBoard, in tensorboard/ of the run's folder")
+    .option("--json", "print one JSON object a line");
+  return addRecipeOptions(command).action(async (data: string | undefined, options: TrainCommandOptions) => {
+    const { json = false } = options;
+    const progress = createProgress(process.stdout, { json });
+    try {
+      await run(await trainOptions(data, options), progress, !json);
+    } catch (error) {
+      if (json) progress.show({ type: "error", message: error instanceof Error ? error.message : String(error) });
+      throw error;
+    } finally {
+      progress.close();
+    }
+  });
+}
+
+async function trainOptions(
+  data: string | undefined,
+  options: TrainCommandOptions,
+): Promise<TrainOptions | ResumeOptions> {
+  const { resume, recipe: spec, out, cache, device, engine, winograd, tensorboard } = options;
+  const workers = options.workers === undefined ? undefined : Number(options.workers);
+  if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0)) {
+    throw new InputError(`--workers: must be 0 or a whole number above it, not "${options.workers}"`);
+  }
+  if (resume !== undefined) {
+    if (data !== undefined) throw new InputError("--resume: the run knows its data; drop the argument");
+    const asked = Object.entries({ ...options, winograd: winograd === false ? false : undefined });
+    const other = asked.find(([name, value]) => value !== undefined && !ALSO_ON_RESUME.has(name));
+    if (other) {
+      const [name, value] = other;
+      const option = `--${value === false ? "no-" : ""}${dashed(name)}`;
+      throw new InputError(`--resume: the run knows its recipe and folder; drop ${option}`);
+    }
+    return { resume, workers, device, tensorboard };
+  }
+  if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
+  const recipe = recipeFromOptions(withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
+  return { data, ...selectionFrom(options), recipe, out, cache, workers, device, engine, winograd, tensorboard };
+}
+
+/** A checkpoint knows its model: unless another is asked for, `--init CKPT` brings it. */
+function withModelOfInit(recipe: Recipe, { init, model }: TrainCommandOptions): Recipe {
+  if (init === undefined || model !== undefined || !statSync(init, { throwIfNoEntry: false })?.isDirectory()) {
+    return recipe;
+  }
+  const { config } = loadCheckpoint(init);
+  return { ...recipe, model: config.architecture, modelOptions: config.model_options };
+}
+
+async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {
+  let report: ReportOutcome | undefined;
+  const tell = (outcome: ReportOutcome) => {
+    report = outcome;
+  };
+  await untilSignal(forPeople ? "stopping at a checkpoint" : undefined, async (signal, exitCode) => {
+    for await (const event of trainWithReport({ ...options, signal }, tell)) {
+      progress.show(event);
+      if (event.type === "interrupted") process.exitCode = exitCode();
+    }
+  });
+  if (report) showReport(report, forPeople);
+}
+
+/** The run is done and saved: a report that cannot be written is a warning. */
+function showReport(outcome: ReportOutcome, forPeople: boolean): void {
+  if ("problem" in outcome) console.error(`knack: warning: ${problemText(outcome)}`);
+  else if (forPeople) console.log(`report: ${outcome.file}`);
+}

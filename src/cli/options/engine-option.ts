@@ -1,0 +1,10 @@
+import { Option } from "commander";
+import { ENGINE_NAMES } from "../../engine/engine-name.js";
+
+/** `--engine`, shared by the commands that train. */
+export function engineOption(): Option {
+  return new Option(
+    "--engine <engine>",
+    "what computes: plain is libtorch, fast is compiled, for CPUs (default: auto, the fast one where it can)",
+  ).choices(ENGINE_NAMES);
+}

@@ -1,0 +1,164 @@
+import type { Writable } from "node:stream";
+import { SingleBar } from "cli-progress";
+import Table from "cli-table3";
+import type { TableDocument } from "../../ablation/output/document.js";
+import type {
+  AblationEvent,
+  BudgetChoice,
+  PlanEvent,
+  ResultEvent,
+  RunEvent,
+  TrainingEvent,
+} from "../../ablation/events.js";
+import { points } from "../../ablation/output/figures-text.js";
+import { columnsOf, remarksOf } from "../../ablation/output/table-text.js";
+import type { Recipe } from "../../recipe/recipe.js";
+import { scaledLearningRate } from "../../tricks/linear-scaling.js";
+import { formatDuration } from "./progress.js";
+
+/** Shows an ablation to whoever looks at `out`: the plan, a line a run, a bar on a terminal, and the table. */
+export function createAblationProgress(out: Writable, clock = () => performance.now() / 1000): AblationProgress {
+  return new AblationProgress(out, (out as NodeJS.WriteStream).isTTY === true, clock);
+}
+
+export class AblationProgress {
+  #bar: SingleBar | undefined;
+  /** Seconds of each run that this process finished from its beginning on. */
+  readonly #durations: number[] = [];
+  #started = 0;
+  #current: RunEvent | undefined;
+
+  constructor(
+    private readonly out: Writable,
+    private readonly terminal: boolean,
+    private readonly clock: () => number,
+  ) {}
+
+  show(event: AblationEvent): void {
+    switch (event.type) {
+      case "checking":
+        this.#print(`checking ${event.rows} rows${event.timed ? " and timing their steps" : ""} …`);
+        break;
+      case "plan":
+        this.#print(...planLines(event));
+        break;
+      case "run":
+        this.#current = event;
+        this.#started = this.clock();
+        break;
+      case "training":
+        this.#step(event);
+        break;
+      case "result":
+        this.#result(event);
+        break;
+      case "interrupted":
+        if (event.document && event.document.finishedRuns > 0) this.#print("", tableText(event.document));
+        this.#print("stopped; the same command goes on from here");
+        break;
+      case "done":
+        this.#print("", tableText(event.document), `written: ${event.files.join(", ")}`);
+    }
+  }
+
+  close(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+
+  #print(...lines: string[]): void {
+    this.close();
+    for (const line of lines) this.out.write(`${line}\n`);
+  }
+
+  #step({ event }: TrainingEvent): void {
+    if (!this.terminal || event.type !== "step" || !this.#current) return;
+    const text = `${place(this.#current)} | epoch ${event.epoch}/${event.epochs} | ${Math.round(event.imagesPerSecond)} images/s`;
+    if (this.#bar === undefined) {
+      this.#bar = new SingleBar({
+        format: "|{bar}| {percentage} % | {text}",
+        stream: this.out,
+        barsize: 20,
+        barCompleteChar: "\u2588",
+        barIncompleteChar: "\u2591",
+        clearOnComplete: true,
+        hideCursor: true,
+        // Ctrl-C belongs to the command.
+        gracefulExit: false,
+      });
+      this.#bar.start(event.totalSteps, event.step, { text });
+    } else this.#bar.update(event.step, { text });
+  }
+
+  #result({ result }: ResultEvent): void {
+    const current = this.#current;
+    if (!current) return;
+    const took = this.clock() - this.#started;
+    if (!current.resumed) this.#durations.push(took);
+    const outcome =
+      "diverged" in result
+        ? `diverged: ${result.diverged}`
+        : `top-1 ${points(result.top1)} % (best ${points(result.bestTop1)} %)`;
+    this.#print([place(current), outcome, formatDuration(took), ...this.#left(current)].join(" | "));
+  }
+
+  /** At the mean pace of the runs so far. */
+  #left({ number, of }: RunEvent): string[] {
+    if (number === of || this.#durations.length === 0) return [];
+    const mean = this.#durations.reduce((sum, seconds) => sum + seconds, 0) / this.#durations.length;
+    return [`about ${formatDuration(mean * (of - number))} left`];
+  }
+}
+
+function place({ run, number, of, resumed }: RunEvent): string {
+  const what = run.row ? `${run.row.name}, seed ${run.seed}` : `the teacher, ${run.recipe.model}`;
+  return `[${String(number).padStart(String(of).length)}/${of}] ${what}${resumed ? " (went on)" : ""}`;
+}
+
+function planLines({ out, table, data, seeds, runs, finished, budget }: PlanEvent): string[] {
+  const { title, comparison, rows, notes, teacher } = table;
+  const width = Math.max(...rows.map(({ name }) => name.length));
+  return [
+    `ablation: ${out}`,
+    `table: ${title}`,
+    `data: ${data}`,
+    "rows:",
+    ...rows.map(({ name, recipe }) => `  ${name.padEnd(width)}  ${recipeText(recipe)}`),
+    `compared: ${comparison}`,
+    ...notes.map((note) => `note: ${note}`),
+    ...(budget ? budgetLines(budget) : []),
+    `runs: ${rows.length} rows x ${counted(seeds.length, "seed")} (${seeds.join(", ")})${teacher ? " and a teacher" : ""} = ${runs}` +
+      (finished > 0 ? `, ${finished} of them finished already` : ""),
+  ];
+}
+
+function recipeText({ model, epochs, batchSize, lr, linearScaling }: Recipe): string {
+  const peak = linearScaling ? scaledLearningRate(lr, batchSize, linearScaling.referenceBatch) : lr;
+  return `${model}, ${counted(epochs, "epoch")}, batch ${batchSize}, lr ${Number(peak.toPrecision(4))}`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function budgetLines({ budget, expected, asked, chosen }: BudgetChoice): string[] {
+  const changes = [
+    chosen.epochs < asked.epochs ? `${chosen.epochs} epochs instead of ${asked.epochs}` : "",
+    chosen.trainShare < asked.trainShare ? `${100 * chosen.trainShare} % of the training images` : "",
+    chosen.seeds < asked.seeds ? `${chosen.seeds} seeds instead of ${asked.seeds}` : "",
+  ].filter(Boolean);
+  const choice = changes.length > 0 ? changes.join(", ") : "all that was asked for fits";
+  return [`budget: ${formatDuration(budget)}: ${choice}; expected: about ${formatDuration(expected)}`];
+}
+
+function tableText(document: TableDocument): string {
+  const columns = columnsOf(document);
+  const table = new Table({
+    head: columns.map(({ title }) => title),
+    colAligns: columns.map(({ align }) => align),
+    style: { head: [], border: [], compact: true },
+  });
+  table.push(...document.rows.map((row) => columns.map(({ text }) => text(row))));
+  const { title, data } = document;
+  return [title, data, table.toString(), ...remarksOf(document).map((remark) => `  ${remark}`)].join("\n");
+}

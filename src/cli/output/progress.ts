@@ -1,0 +1,228 @@
+import type { Writable } from "node:stream";
+import { SingleBar } from "cli-progress";
+import type { AuditEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "../../run/events.js";
+
+const SECONDS_BETWEEN_LINES = 30;
+/** The share of an epoch from which on waiting for images is worth a word. */
+const MUCH_WAITING = 0.05;
+
+/** Shows a run's events to whoever looks at `out`. */
+export interface Progress {
+  show(event: TrainEvent): void;
+  /** Takes an unfinished bar off the screen, as when the run ends by an error. */
+  close(): void;
+}
+
+/**
+ * A bar per epoch on a terminal, plain lines elsewhere, one JSON object a line for programs.
+ *
+ * @param clock seconds, from any origin
+ */
+export function createProgress(
+  out: Writable,
+  options: { json: boolean },
+  clock = () => performance.now() / 1000,
+): Progress {
+  if (options.json) return new JsonLines(out);
+  return new Report(out, (out as NodeJS.WriteStream).isTTY ? new BarSteps(out) : new LineSteps(out, clock), clock);
+}
+
+/** 45 -> "45s", 754 -> "12m34s", 7260 -> "2h01m" */
+export function formatDuration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const digits = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${digits(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h${digits((whole % 3600) / 60)}m`;
+}
+
+class JsonLines implements Progress {
+  constructor(private readonly out: Writable) {}
+
+  show(event: TrainEvent): void {
+    this.out.write(`${JSON.stringify(event)}\n`);
+  }
+
+  close(): void {}
+}
+
+/** The way steps are shown between the lines that every report has. */
+interface StepDisplay {
+  show(event: StepEvent, remaining: number): void;
+  /** Leaves the cursor at the start of an empty line. */
+  clear(): void;
+}
+
+class Report implements Progress {
+  /** The first step seen, and when: the base of the remaining time. A resumed run starts in the middle. */
+  private first: { step: number; time: number } | undefined;
+  private epochs = 0;
+
+  constructor(
+    private readonly out: Writable,
+    private readonly steps: StepDisplay,
+    private readonly clock: () => number,
+  ) {}
+
+  show(event: TrainEvent): void {
+    switch (event.type) {
+      case "step":
+        this.steps.show(event, this.remaining(event));
+        break;
+      case "audit":
+        this.epochs = event.epochs;
+        this.print(...auditLines(event));
+        break;
+      case "epoch":
+        this.print(epochLine(event, this.epochs));
+        break;
+      case "done":
+        this.print(...doneLines(event));
+        break;
+      case "interrupted":
+        this.print(
+          `stopped in epoch ${event.epoch} after step ${event.step}; go on with: knack train --resume ${event.run}`,
+        );
+        break;
+      case "error":
+        this.print(`error: ${event.message}`);
+        break;
+      case "checkpoint":
+        // One an epoch: the epoch's line says all.
+        break;
+    }
+  }
+
+  close(): void {
+    this.steps.clear();
+  }
+
+  private print(...lines: string[]): void {
+    this.steps.clear();
+    for (const line of lines) this.out.write(`${line}\n`);
+  }
+
+  /** Seconds to the end of the run at the pace since its first step, evaluations included; NaN before there is a pace. */
+  private remaining({ step, totalSteps }: StepEvent): number {
+    const time = this.clock();
+    this.first ??= { step, time };
+    return ((time - this.first.time) / (step - this.first.step)) * (totalSteps - step);
+  }
+}
+
+class BarSteps implements StepDisplay {
+  private bar: SingleBar | undefined;
+
+  constructor(private readonly out: Writable) {}
+
+  show(event: StepEvent, remaining: number): void {
+    const payload = { text: stepText(event, remaining), epoch: epochText(event.epoch, event.epochs) };
+    if (this.bar === undefined) {
+      this.bar = new SingleBar({
+        format: "{epoch} |{bar}| {percentage} % | {text}",
+        stream: this.out,
+        barsize: 20,
+        barCompleteChar: "\u2588",
+        barIncompleteChar: "\u2591",
+        clearOnComplete: true,
+        hideCursor: true,
+        linewrap: true,
+        // Ctrl-C belongs to the command, which ends the run with a checkpoint.
+        gracefulExit: false,
+      });
+      this.bar.start(event.stepsPerEpoch, event.stepInEpoch, payload);
+    } else this.bar.update(event.stepInEpoch, payload);
+  }
+
+  clear(): void {
+    this.bar?.stop();
+    this.bar = undefined;
+  }
+}
+
+class LineSteps implements StepDisplay {
+  private last: number | undefined;
+
+  constructor(
+    private readonly out: Writable,
+    private readonly clock: () => number,
+  ) {}
+
+  show(event: StepEvent, remaining: number): void {
+    const now = this.clock();
+    this.last ??= now;
+    if (now - this.last < SECONDS_BETWEEN_LINES) return;
+    this.last = now;
+    const where = `${epochText(event.epoch, event.epochs)} step ${event.stepInEpoch}/${event.stepsPerEpoch}`;
+    this.out.write(`${where} | ${stepText(event, remaining)}\n`);
+  }
+
+  clear(): void {
+    // An epoch's line counts as a sign of life too.
+    this.last = undefined;
+  }
+}
+
+function auditLines(event: AuditEvent): string[] {
+  const width = Math.max(0, ...event.tricks.map(({ trick }) => trick.length));
+  return [
+    `run: ${event.run}`,
+    `model: ${event.model}, ${(event.parameters / 1e6).toFixed(2)} M parameters, ${event.precision}, ${event.engine} engine`,
+    `data: ${event.data}`,
+    `schedule: ${event.epochs} epochs of ${event.stepsPerEpoch} steps of ${event.batchSize} images, lr up to ${lr(event.peakLr)}`,
+    "tricks:",
+    ...event.tricks.map(({ trick, detail }) => `  ${trick.padEnd(width)}  ${detail}`),
+  ];
+}
+
+function stepText(event: StepEvent, remaining: number): string {
+  const parts = [
+    `${Math.round(event.imagesPerSecond)} images/s`,
+    `loss ${Number.isFinite(event.labelLoss) ? event.labelLoss.toFixed(4) : "not finite"}`,
+    `lr ${lr(event.lr)}`,
+  ];
+  if (Number.isFinite(remaining)) parts.push(`${formatDuration(remaining)} left`);
+  return parts.join(" | ") + skipped(event.skippedSteps);
+}
+
+function epochLine(event: EpochEvent, epochs: number): string {
+  return [
+    epochText(event.epoch, epochs),
+    `training loss ${event.trainLoss.toFixed(4)}`,
+    `validation loss ${event.validationLoss.toFixed(4)}`,
+    `top-1 ${percent(event.top1)}${event.best ? " (best)" : ""}`,
+    `top-5 ${percent(event.top5)}`,
+    `${Math.round(event.imagesPerSecond)} images/s`,
+    formatDuration(event.seconds),
+    ...(event.waitSeconds > MUCH_WAITING * event.seconds
+      ? [`${formatDuration(event.waitSeconds)} waiting for images`]
+      : []),
+    ...(event.badPictures > 0 ? [`pictures that cannot be read: ${event.badPictures}`] : []),
+  ].join(" | ");
+}
+
+function doneLines(event: DoneEvent): string[] {
+  const accuracy = `top-1 ${percent(event.top1)} (best ${percent(event.bestTop1)}), top-5 ${percent(event.top5)}`;
+  const loss = `validation loss ${event.validationLoss.toFixed(4)}`;
+  return [
+    `done in ${formatDuration(event.seconds)}: ${accuracy}, ${loss}${skipped(event.skippedSteps)}`,
+    `run: ${event.run}`,
+  ];
+}
+
+function epochText(epoch: number, epochs: number): string {
+  return `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`;
+}
+
+function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(2)} %`;
+}
+
+/** Three significant digits: "0.0500", "1.25e-7". */
+function lr(value: number): string {
+  return value.toPrecision(3);
+}
+
+function skipped(steps: number): string {
+  return steps > 0 ? ` | skipped steps: ${steps}` : "";
+}

@@ -1,0 +1,95 @@
+import type { Random } from "../../tensor/random.js";
+import { type ColourChange, changeColours, drawColourChange } from "../pictures/colour.js";
+import { type OpenPicture, openPicture, type PictureSource, readPixels } from "../pictures/picture.js";
+import { randomResizedCrop } from "./random-resized-crop.js";
+import { type CropBox, resampleBox } from "../pictures/resample.js";
+
+/** From these reductions on sharp decodes a JPEG at an eighth, a quarter and half of its size. */
+const DECODING_SHRINKS = [9, 5, 3];
+
+/** What is done to a photograph before it is trained on; the paper's values are in brackets. */
+export interface PhotoAugmentation {
+  /** Share of the picture's area that is cropped, from and to [0.08, 1]. */
+  readonly scale: readonly [number, number];
+  /** Width / height of the crop, from and to [3/4, 4/3]. */
+  readonly ratio: readonly [number, number];
+  /** Mirror left to right with probability 1/2. */
+  readonly flip: boolean;
+  /** Hue, saturation and brightness each by a coefficient from 1 - jitter to 1 + jitter [0.4]. */
+  readonly jitter: number;
+  /** Standard deviation of the PCA noise's coefficients [0.1]. */
+  readonly lighting: number;
+}
+
+/** A photograph as it is trained on: what `trainingPixels` drew. */
+export interface PhotoChange {
+  readonly crop: CropBox;
+  readonly mirrored: boolean;
+  readonly colours: ColourChange;
+}
+
+/**
+ * The paper's training pipeline (section 2.1): random resized crop, flip, hue, saturation and brightness, PCA noise. Normalising
+ * follows on the device.
+ *
+ * @param size height and width of the result in pixels
+ * @returns [size, size, 3] uint8
+ * @throws InputError where the picture cannot be read.
+ */
+export async function trainingPixels(
+  source: PictureSource,
+  size: number,
+  augmentation: PhotoAugmentation,
+  random: Random,
+): Promise<Uint8Array> {
+  const picture = await openPicture(source);
+  const crop = randomResizedCrop(picture, augmentation, random);
+  const mirrored = augmentation.flip && random.uniform() < 0.5;
+  return changedPixels(picture, size, { crop, mirrored, colours: drawColourChange(augmentation, random) });
+}
+
+/** As `trainingPixels`, with what it drew. */
+export async function changedPixels(picture: OpenPicture, size: number, change: PhotoChange): Promise<Uint8Array> {
+  const pixels = await croppedPixels(picture, change.crop, size);
+  if (change.mirrored) mirror(pixels, size);
+  changeColours(pixels, change.colours);
+  return pixels;
+}
+
+/** A part of a picture resized with antialiasing to size x size: as torchvision's resized_crop on a Pillow image. */
+async function croppedPixels(picture: OpenPicture, crop: CropBox, size: number): Promise<Uint8Array> {
+  const square = { height: size, width: size };
+  const shrink = Math.min(crop.width, crop.height) / size;
+  const decoding = DECODING_SHRINKS.find((least) => shrink >= least);
+  if (decoding === undefined) {
+    const part = await readPixels({ ...picture, pipeline: picture.pipeline.extract(crop) });
+    return resampleBox(part, { ...crop, left: 0, top: 0 }, square, "bilinear").pixels;
+  }
+  // Only where the whole picture is resized does sharp decode a JPEG at a fraction of its size.
+  const whole = { width: Math.floor(picture.width / decoding), height: Math.floor(picture.height / decoding) };
+  const [across, down] = [whole.width / picture.width, whole.height / picture.height];
+  const [left, top] = [Math.floor(crop.left * across), Math.floor(crop.top * down)];
+  const [width, height] = [crop.width * across, crop.height * down];
+  const box = { left: crop.left * across - left, top: crop.top * down - top, width, height };
+  const part = {
+    left,
+    top,
+    width: Math.min(whole.width - left, Math.ceil(box.left + width)),
+    height: Math.min(whole.height - top, Math.ceil(box.top + height)),
+  };
+  const pipeline = picture.pipeline.resize({ ...whole, kernel: "linear", fit: "fill" }).extract(part);
+  return resampleBox(await readPixels({ ...picture, pipeline }), box, square, "bilinear").pixels;
+}
+
+function mirror(pixels: Uint8Array, size: number): void {
+  for (let start = 0; start < pixels.length; start += size * 3) {
+    let right = start + (size - 1) * 3;
+    for (let left = start; left < right; left += 3, right -= 3) {
+      for (let c = 0; c < 3; c++) {
+        const value = pixels[left + c] as number;
+        pixels[left + c] = pixels[right + c] as number;
+        pixels[right + c] = value;
+      }
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import { basename, dirname, join, posix, resolve } from "node:path";
+import { InputError } from "../../base/errors.js";
+import { byCodePoint } from "./code-point-order.js";
+import { lookAt, namesIn, readDataFile } from "./read-files.js";
+import type { SplitFolders } from "./photo-folder.js";
+import { addOther, type ListedPhotos, type OtherFiles, PhotoListing } from "./photo-listing.js";
+import { PICTURE_NAME } from "../pictures/picture.js";
+import { isSplitName, splitsAmong } from "./split-names.js";
+import { type TarMember, tarMembers } from "./tar-members.js";
+
+const SHARD = /\.(tar|tgz|tar\.\w+)$/i;
+
+/** Whether this names tar files: "photos.tar", "shards-{000..012}.tar". */
+export function isShards(spec: string): boolean {
+  return SHARD.test(spec);
+}
+
+/** The tar files in a folder, in natural order. */
+export function shardsIn(folder: string): string[] {
+  return namesIn(folder).filter((name) => SHARD.test(name) && !name.startsWith("."));
+}
+
+/** Lists the pictures of "photos.tar" or "shards-{000..012}.tar". */
+export function listShards(spec: string): ListedPhotos {
+  const root = dirname(resolve(spec));
+  const shards = expandBraces(basename(spec));
+  const missing = shards.find((shard) => lookAt(join(root, shard)) === undefined);
+  if (missing !== undefined) throw new InputError(`there is no shard ${JSON.stringify(join(root, missing))}`);
+  const name = basename(spec).replace(/[-_.]?(\{.*\})?\.tar$/i, "");
+  return list(root, { name, from: resolve(spec) }, splitByName(shards), { count: 0, examples: [] });
+}
+
+/** Lists the pictures of a folder of tar files, or of its split's folders. */
+export function listShardFolder(root: string, splits: SplitFolders, others: OtherFiles): ListedPhotos {
+  const inside = (split: string) => shardsIn(join(root, split)).map((shard) => join(split, shard));
+  const shards =
+    splits.validation === undefined
+      ? splitByName(inside(splits.train))
+      : { train: inside(splits.train), validation: inside(splits.validation) };
+  const from = splits.words ? `${root} (${splits.words})` : root;
+  return list(root, { name: basename(root), from }, shards, others);
+}
+
+interface Shards {
+  readonly train: readonly string[];
+  readonly validation?: readonly string[] | undefined;
+}
+
+/** Shards are often called "imagenet-train-0001.tar" and "imagenet-val-0001.tar". */
+function splitByName(shards: readonly string[]): Shards {
+  const splitOf = (shard: string) =>
+    basename(shard)
+      .split(/[^a-z]+/i)
+      .find(isSplitName);
+  const { train, validation } = splitsAmong([...new Set(shards.map((shard) => splitOf(shard) ?? ""))]);
+  if (train === undefined || validation === undefined) return { train: shards };
+  const of = (split: string) => shards.filter((shard) => splitOf(shard) === split);
+  return { train: of(train), validation: of(validation) };
+}
+
+/**
+ * Finds the pictures in the shards by their headers. Members of one key (the name up to its first dot) belong together: KEY.jpg
+ * has its class in KEY.cls, or as "label" in KEY.json. Integers are class indices, their names in classes.txt, one a line, beside
+ * the shards or in the root; other labels are class names, sorted by code point.
+ *
+ * @throws InputError where a picture has no label, or one that classes.txt does not have
+ */
+function list(
+  root: string,
+  { name, from }: { name: string; from: string },
+  shards: Shards,
+  otherFiles: OtherFiles,
+): ListedPhotos {
+  const labels = new Map<string, number>();
+  const listing = (files: readonly string[]) => {
+    const pictures = new PhotoListing(root, "tar files");
+    for (const shard of files) listShard(pictures, shard, labels, otherFiles);
+    return pictures;
+  };
+  const train = listing(shards.train);
+  const validation = shards.validation && listing(shards.validation);
+  const classes = classNames(root, shards.train[0] as string, [...labels.keys()]);
+  const names = [...labels.keys()];
+  const indices = names.map((label) => (isIndex(label) ? Number(label) : classes.indexOf(label)));
+  const wrong = names.find((_, i) => classes[indices[i] as number] === undefined);
+  if (wrong !== undefined) {
+    throw new InputError(
+      `${from}: the label ${JSON.stringify(wrong)} is none of the ${classes.length} classes of classes.txt`,
+    );
+  }
+  for (const pictures of [train, validation]) pictures?.relabel((label) => indices[label] as number);
+  return { name, classes, train, validation, from, otherFiles };
+}
+
+function listShard(pictures: PhotoListing, shard: string, labels: Map<string, number>, others: OtherFiles): void {
+  let key: string | undefined;
+  let picture: TarMember | undefined;
+  let label: string | undefined;
+  const finish = () => {
+    if (picture === undefined) return;
+    if (label === undefined) {
+      const name = JSON.stringify(`${shard}/${picture.name}`);
+      throw new InputError(`the picture ${name} has no class: expected is a .cls, or a .json with "label", beside it`);
+    }
+    const number = labels.get(label) ?? labels.size;
+    labels.set(label, number);
+    pictures.add(shard, picture.name, number, picture);
+  };
+  for (const member of tarMembers(join(pictures.root, shard))) {
+    const file = posix.basename(member.name);
+    if (file.startsWith(".")) continue;
+    const ending = file.includes(".") ? file.slice(file.indexOf(".")) : "";
+    const memberKey = member.name.slice(0, member.name.length - ending.length);
+    if (memberKey !== key) {
+      finish();
+      [key, picture, label] = [memberKey, undefined, undefined];
+    }
+    // Of "KEY.seg.png" the ending is ".seg.png": not the picture itself.
+    if (ending.lastIndexOf(".") === 0 && PICTURE_NAME.test(ending) && picture === undefined) picture = member;
+    else if (/^\.cls$/i.test(ending)) label = member.text().trim();
+    else if (/^\.json$/i.test(ending)) label ??= labelIn(member, shard);
+    else addOther(others, `${shard}/${member.name}`);
+  }
+  finish();
+}
+
+function labelIn(json: TarMember, shard: string): string | undefined {
+  try {
+    const label: unknown = JSON.parse(json.text())?.label;
+    return typeof label === "string" || typeof label === "number" ? String(label) : undefined;
+  } catch (error) {
+    throw new InputError(`${JSON.stringify(`${shard}/${json.name}`)} is no JSON: ${(error as Error).message}`, error);
+  }
+}
+
+function classNames(root: string, shard: string, labels: readonly string[]): string[] {
+  const file = [dirname(join(root, shard)), root].map((folder) => join(folder, "classes.txt")).find(lookAt);
+  if (file !== undefined) {
+    return readDataFile(file)
+      .toString()
+      .split(/\r?\n/)
+      .map((line) => line.trim())
+      .filter((line) => line !== "");
+  }
+  if (!labels.every(isIndex)) return labels.toSorted(byCodePoint);
+  const highest = labels.reduce((most, label) => Math.max(most, Number(label)), -1);
+  return Array.from({ length: highest + 1 }, (_, index) => String(index));
+}
+
+function isIndex(label: string): boolean {
+  return /^\d{1,6}$/.test(label);
+}
+
+/** "a-{08..11}.tar" -> a-08.tar, a-09.tar, a-10.tar, a-11.tar, as a shell does. */
+function expandBraces(pattern: string): string[] {
+  const [all, first, last] = /\{(\d+)\.\.(\d+)\}/.exec(pattern) ?? [];
+  if (all === undefined || first === undefined || last === undefined) return [pattern];
+  const numbers = Array.from({ length: Math.max(0, Number(last) - Number(first) + 1) }, (_, i) => Number(first) + i);
+  return numbers.flatMap((n) => expandBraces(pattern.replace(all, String(n).padStart(first.length, "0"))));
+}

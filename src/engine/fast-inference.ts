@@ -1,0 +1,173 @@
+import type { NetworkHandle, OperationTime } from "../native/cpu/cpu-addon.js";
+import { foldBatchNorm } from "../nn/graph/fold-batch-norm.js";
+import { type Graph, traceGraph } from "../nn/graph/graph.js";
+import type { Module } from "../nn/module.js";
+import { noGradient } from "../tensor/autograd.js";
+import { copyInPlace } from "../tensor/ops.js";
+import { releaseKeptMemory } from "../tensor/release-kept-memory.js";
+import { scope } from "../tensor/scope.js";
+import { Tensor } from "../tensor/tensor.js";
+import { DEFAULT_ENGINE, type EngineChoice } from "./engine-name.js";
+import { type EngineTask, FastEngine, whereSupported } from "./fast-engine.js";
+import { lower, type Memory, UnsupportedLayer } from "./lower.js";
+import { SharedFloats } from "./shared-floats.js";
+
+interface Network {
+  readonly handle: NetworkHandle;
+  readonly images: SharedFloats;
+  readonly result: SharedFloats;
+  /** Whether it has the present weights in its layouts: a copy of them that only a network in use needs. */
+  loaded: boolean;
+}
+
+/** Batch sizes that are kept compiled: an evaluation has one and the rest. */
+const KEPT_NETWORKS = 2;
+
+/** A model's evaluation, with its batch norms folded into the convolutions, compiled for each batch size that comes. */
+export class FastInference {
+  readonly #graph: Graph;
+  /** The folded weights by their names. */
+  readonly #weights = new Map<string, SharedFloats>();
+  readonly #networks = new Map<number, Network>();
+
+  /**
+   * @param model with float32 weights, which are copied
+   * @param shape [C, H, W]
+   * @throws UnsupportedLayer where the model has a layer that the engine lacks
+   */
+  constructor(
+    private readonly engine: FastEngine,
+    private readonly model: Module,
+    private readonly shape: readonly [channels: number, height: number, width: number],
+    private readonly bfloat16: boolean,
+  ) {
+    try {
+      this.#graph = this.#fold();
+      this.#compile(1);
+      // What the trace took; the passes need none of it.
+      releaseKeptMemory();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /** Takes the model's present weights, which are float32. */
+  refresh(): void {
+    this.#fold();
+    for (const network of this.#networks.values()) network.loaded = false;
+  }
+
+  /** @param images [N, C, H, W] float32. @returns logits [N, classes], float32, without a gradient */
+  logits(images: Tensor): Tensor {
+    const [batch = 0] = images.shape;
+    const network = this.#networks.get(batch) ?? this.#compile(batch);
+    const { handle, images: place, result } = network;
+    if (!network.loaded) this.engine.addon.loadParameters(handle);
+    network.loaded = true;
+    noGradient(() => scope(() => copyInPlace(place.asImages(), images)));
+    this.engine.addon.forward(handle, this.engine.timed);
+    return Tensor.from(result.floats.slice(), result.shape);
+  }
+
+  /** Seconds of each operation for images of that batch; zeros unless the engine is timed. */
+  times(batch: number): OperationTime[] {
+    const network = this.#networks.get(batch);
+    return network ? this.engine.addon.times(network.handle) : [];
+  }
+
+  dispose(): void {
+    for (const batch of [...this.#networks.keys()]) this.#forget(batch);
+    for (const shared of this.#weights.values()) shared.dispose();
+  }
+
+  /** Takes the model's weights into their own memory. @returns the network over them */
+  #fold(): Graph {
+    const wasTraining = this.model.training;
+    this.model.eval();
+    try {
+      return scope(() =>
+        noGradient(() => {
+          const traced = traceGraph(this.model, [1, ...this.shape]);
+          const made = new Set<string>();
+          const graph = foldBatchNorm(traced, (name, shape) => {
+            made.add(name);
+            return this.#home(name, shape).floats;
+          });
+          const parameters = Array.from(graph.parameters, ([value, tensor]) => {
+            const home = this.#home(value.name, value.shape);
+            if (!made.has(value.name)) copyInPlace(home.tensor, tensor);
+            return [value, home.tensor] as const;
+          });
+          return { ...graph, parameters: new Map(parameters) };
+        }),
+      );
+    } finally {
+      this.model.train(wasTraining);
+    }
+  }
+
+  #home(name: string, shape: readonly number[]): SharedFloats {
+    const home = this.#weights.get(name) ?? new SharedFloats(shape);
+    this.#weights.set(name, home);
+    return home;
+  }
+
+  #compile(batch: number): Network {
+    const [oldest] = this.#networks.keys();
+    if (oldest !== undefined && this.#networks.size >= KEPT_NETWORKS) this.#forget(oldest);
+    const [
+      {
+        shape: [, classes = 1],
+      },
+    ] = this.#graph.outputs;
+    const [channels, height, width] = this.shape;
+    const images = new SharedFloats([batch, height, width, channels]);
+    const result = new SharedFloats([batch, classes]);
+    const places = new Map(Array.from(this.#weights.values(), ({ tensor, floats }) => [tensor, floats]));
+    const memory: Memory = {
+      parameter: (tensor) => places.get(tensor) as Float32Array,
+      gradient: () => undefined,
+      images: images.floats,
+      outputs: [{ result: result.floats, gradient: result.floats }],
+      mask: () => {
+        throw new UnsupportedLayer("a dropout outside training");
+      },
+      algorithms: (convolution) => this.engine.algorithms(convolution),
+    };
+    try {
+      const options = { batch, training: false, bfloat16: this.bfloat16 };
+      const handle = this.engine.compile(lower(this.#graph, memory, options));
+      const network = { handle, images, result, loaded: false };
+      this.#networks.set(batch, network);
+      return network;
+    } catch (error) {
+      for (const shared of [images, result]) shared.dispose();
+      throw error;
+    }
+  }
+
+  #forget(batch: number): void {
+    const network = this.#networks.get(batch);
+    if (!network) return;
+    this.#networks.delete(batch);
+    this.engine.addon.dispose(network.handle);
+    network.images.dispose();
+    network.result.dispose();
+  }
+}
+
+/**
+ * A model's evaluation by the fast engine; undefined where that cannot be had.
+ *
+ * @param shape [C, H, W]
+ * @throws InputError where "fast" was asked for and cannot be had
+ */
+export function fastInference(
+  model: Module,
+  shape: readonly [channels: number, height: number, width: number],
+  { engine = DEFAULT_ENGINE, ...task }: EngineTask & { readonly engine?: EngineChoice },
+): FastInference | undefined {
+  const fast = FastEngine.open(engine, task);
+  return whereSupported(fast, engine, (made) => new FastInference(made, model, shape, task.precision === "bf16"));
+}

@@ -1,0 +1,181 @@
+import type { NetworkDescription, NetworkHandle, OperationTime } from "../native/cpu/cpu-addon.js";
+import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
+import { Dropout, dropoutMask } from "../nn/layers/dropout.js";
+import { type Graph, traceGraph } from "../nn/graph/graph.js";
+import type { Module, Parameter } from "../nn/module.js";
+import { gradientOf, noGradient, setGradient } from "../tensor/autograd.js";
+import type { DType } from "../tensor/dtype.js";
+import { clone, copyInPlace, requireGradient } from "../tensor/ops.js";
+import { releaseKeptMemory } from "../tensor/release-kept-memory.js";
+import { scope } from "../tensor/scope.js";
+import { Tensor } from "../tensor/tensor.js";
+import type { FastEngine } from "./fast-engine.js";
+import { lower, type Memory } from "./lower.js";
+import { SharedFloats } from "./shared-floats.js";
+
+export interface FastTrainingOptions {
+  /** [N, C, H, W]: the images of every pass. */
+  readonly shape: readonly [number, number, number, number];
+  /** Float32 masters of 16-bit parameters: the engine reads those, whatever it computes in. */
+  readonly masters: ReadonlyMap<Parameter, Tensor>;
+  /** What the model computes from images in training: the logits, and those of an auxiliary classifier. */
+  readonly forward: (images: Tensor) => readonly [Tensor, ...Tensor[]];
+}
+
+/** Two are enough to see every operator; what they are does not matter. */
+const TRACED_BATCH = 2;
+
+/**
+ * A model's forward and backward pass, compiled for one batch size from the model as it stands: what learns (`requiresGradient`) and which batch
+ * norms take the batch's statistics is fixed. Parameters and running statistics stay the model's own tensors; their memory becomes shared.
+ */
+export class FastTraining {
+  /** What was compiled. */
+  readonly description: NetworkDescription;
+  readonly #engine: FastEngine;
+  readonly #network: NetworkHandle;
+  readonly #images: SharedFloats;
+  readonly #outputs: { readonly result: SharedFloats; readonly gradient: SharedFloats }[];
+  readonly #gradients: ReadonlyMap<Tensor, SharedFloats>;
+  readonly #masks: { readonly dropout: Dropout; readonly mask: SharedFloats; readonly dtype: DType }[] = [];
+  readonly #counting: readonly BatchNorm2d[];
+  /** The results of the pass under way, whose gradients backward reads. */
+  #leaves: readonly Tensor[] = [];
+
+  /** @throws UnsupportedLayer where the model has a layer that the engine lacks */
+  constructor(engine: FastEngine, model: Module, { shape, masters, forward }: FastTrainingOptions) {
+    this.#engine = engine;
+    const dropouts = [...model.modules()].flatMap(([, module]) => (module instanceof Dropout ? [module] : []));
+    const norms = [...model.modules()].flatMap(([, module]) => (module instanceof BatchNorm2d ? [module] : []));
+    const dtype = [...model.parameters()].find(([, parameter]) => masters.has(parameter))?.[1].dtype ?? "float32";
+    const graph = traceTraining(model, {
+      norms,
+      dropouts,
+      shape: [TRACED_BATCH, shape[1], shape[2], shape[3]],
+      forward,
+    });
+    const used = new Set(graph.parameters.values());
+    this.#counting = norms.filter((norm) => norm.training && used.has(norm.weight));
+    const [batch] = shape;
+    const [, channels, height, width] = shape;
+    this.#images = new SharedFloats([batch, height, width, channels]);
+    this.#outputs = graph.outputs.map(({ shape: [, classes = 1] }) => ({
+      result: new SharedFloats([batch, classes]),
+      gradient: new SharedFloats([batch, classes]),
+    }));
+    const masterOf = (tensor: Tensor) => masters.get(tensor as Parameter) ?? tensor;
+    const homes = SharedFloats.homesOf([...graph.parameters.values()].map(masterOf));
+    const learning = [...used].filter((tensor) => tensor.requiresGradient);
+    const gradients = SharedFloats.sideBySide(learning.map(({ shape }) => shape));
+    this.#gradients = new Map(learning.map((tensor, index) => [tensor, gradients[index] as SharedFloats]));
+    const memory: Memory = {
+      parameter: (tensor) => homes.get(masterOf(tensor)) as Float32Array,
+      gradient: (tensor) => this.#gradients.get(tensor)?.floats,
+      images: this.#images.floats,
+      outputs: this.#outputs.map(({ result, gradient }) => ({ result: result.floats, gradient: gradient.floats })),
+      mask: (seed, maskShape) => {
+        const dropout = dropouts[seed];
+        if (!dropout) throw new Error(`the trace has a dropout ${seed} that the model lacks`);
+        const mask = new SharedFloats(maskShape);
+        this.#masks.push({ dropout, mask, dtype });
+        return mask.floats;
+      },
+      algorithms: (convolution) => engine.algorithms(convolution),
+    };
+    try {
+      this.description = lower(graph, memory, { batch, training: true, bfloat16: dtype === "bfloat16" });
+      this.#network = engine.compile(this.description);
+      // What the trace and the parameters' earlier places took; the passes need none of it.
+      releaseKeptMemory();
+    } catch (error) {
+      this.#disposeShared();
+      throw error;
+    }
+  }
+
+  /**
+   * @param images [N, C, H, W] float32
+   * @returns float32 logits [N, classes], and those of an auxiliary classifier: leaves that require a gradient, which `backward` carries on
+   */
+  forward(images: Tensor): readonly Tensor[] {
+    const { addon } = this.#engine;
+    noGradient(() =>
+      scope(() => {
+        copyInPlace(this.#images.asImages(), images);
+        for (const { dropout, mask, dtype } of this.#masks) {
+          const { shape } = mask;
+          copyInPlace(mask.tensor, dropoutMask({ shape: [...shape], dtype, device: "cpu" }, dropout.p, dropout.seed));
+        }
+      }),
+    );
+    addon.loadParameters(this.#network);
+    addon.forward(this.#network, this.#engine.timed);
+    for (const norm of this.#counting) norm.countBatch();
+    this.#leaves = this.#outputs.map(({ result }) => requireGradient(Tensor.from(result.floats, result.shape), true));
+    return this.#leaves;
+  }
+
+  /**
+   * Carries the gradients of the results on to every parameter, where they are found as after a backward pass of libtorch's.
+   *
+   * @param accumulate whether they are added to those of the backward pass before
+   */
+  backward(accumulate: boolean): void {
+    noGradient(() =>
+      scope(() => {
+        for (const [index, leaf] of this.#leaves.entries()) {
+          const gradient = gradientOf(leaf);
+          if (gradient) copyInPlace((this.#outputs[index] as { gradient: SharedFloats }).gradient.tensor, gradient);
+        }
+      }),
+    );
+    this.#leaves = [];
+    this.#engine.addon.backward(this.#network, accumulate, this.#engine.timed);
+    for (const [parameter, gradient] of this.#gradients) setGradient(parameter, gradient.tensor);
+  }
+
+  /** Seconds of each operation in the passes so far; zeros unless the engine is timed. */
+  times(): OperationTime[] {
+    return this.#engine.addon.times(this.#network);
+  }
+
+  dispose(): void {
+    this.#engine.addon.dispose(this.#network);
+    this.#disposeShared();
+  }
+
+  #disposeShared(): void {
+    const outputs = this.#outputs.flatMap(({ result, gradient }) => [result, gradient]);
+    const masks = this.#masks.map(({ mask }) => mask);
+    for (const shared of [this.#images, ...outputs, ...masks, ...this.#gradients.values()]) shared.dispose();
+  }
+}
+
+interface Tracing {
+  readonly norms: readonly BatchNorm2d[];
+  readonly dropouts: readonly Dropout[];
+  readonly shape: readonly [number, number, number, number];
+  readonly forward: (images: Tensor) => readonly [Tensor, ...Tensor[]];
+}
+
+/** Traces a model in training mode and leaves its running statistics as they were. A dropout shows up with its number as seed. */
+function traceTraining(model: Module, { norms, dropouts, shape, forward }: Tracing): Graph {
+  return scope(() => {
+    const statistics = norms.flatMap(({ running_mean, running_var, num_batches_tracked }) => [
+      running_mean,
+      running_var,
+      num_batches_tracked,
+    ]);
+    const saved = noGradient(() => statistics.map((tensor) => clone(tensor)));
+    const seeds = dropouts.map((dropout) => dropout.seed);
+    for (const [index, dropout] of dropouts.entries()) dropout.seed = index;
+    try {
+      return traceGraph(model, shape, forward);
+    } finally {
+      noGradient(() => {
+        for (const [index, tensor] of statistics.entries()) copyInPlace(tensor, saved[index] as Tensor);
+      });
+      for (const [index, dropout] of dropouts.entries()) dropout.seed = seeds[index];
+    }
+  });
+}

@@ -1,0 +1,83 @@
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { KnackError } from "../../base/errors.js";
+import { settleLibraries } from "./library-settings.js";
+
+declare const handleBrand: unique symbol;
+/** An opaque native object; only the addon can make or read one. */
+export interface Handle {
+  readonly [handleBrand]: true;
+}
+
+/** What the sources beside this file exports. Every function throws an Error with libtorch's message; none can crash the process. */
+export interface Addon {
+  findOperator(name: string, overload: string): number;
+  call(operator: number, args: readonly unknown[]): unknown;
+  /** Borrows shared memory, copies other memory (JavaScript may detach it at any time). */
+  fromBuffer(data: ArrayBufferView, dtype: string, shape: readonly number[]): Handle;
+  /** The elements in row-major order, copied. */
+  toBuffer(tensor: Handle): ArrayBuffer;
+  shape(tensor: Handle): number[];
+  dtype(tensor: Handle): string;
+  device(tensor: Handle): string;
+  dispose(handle: Handle): void;
+  isDisposed(handle: Handle): boolean;
+  liveTensors(): number;
+  backward(loss: Handle): void;
+  gradient(tensor: Handle): Handle | null;
+  setGradient(tensor: Handle, gradient: Handle): void;
+  clearGradient(tensor: Handle): void;
+  requiresGradient(tensor: Handle): boolean;
+  setGradientMode(enabled: boolean): boolean;
+  /** One update of float32 weights on the CPU, in place. */
+  sgd(
+    weights: readonly Handle[],
+    gradients: readonly Handle[],
+    momenta: readonly Handle[],
+    lr: number,
+    momentum: number,
+    decay: number,
+    scale: number,
+    nesterov: boolean,
+  ): void;
+  /** A copy on a device other than the CPU, begun on a stream of its own. */
+  copyAside(tensor: Handle, device: string): Handle;
+  /** What the device computes from now on waits for that copy. */
+  awaitCopy(copy: Handle): void;
+  describeEngine(): EngineDescription;
+  threads(): number;
+  setThreads(count: number): void;
+  /** Gives memory that libtorch's allocator keeps, and no tensor holds, back to the system. */
+  releaseKeptMemory(): void;
+  createGenerator(seed: number, device: string): Handle;
+  generatorState(generator: Handle): Handle;
+  setGeneratorState(generator: Handle, state: Handle): void;
+}
+
+export interface EngineDescription {
+  /** libtorch's version, as "1.13.0". */
+  readonly version: string;
+  /** libtorch's own description of how it was built. */
+  readonly configuration: string;
+  readonly oneDnn: boolean;
+  readonly cudaDevices: number;
+}
+
+function load(): Addon {
+  settleLibraries();
+  const loaded = requireAddon();
+  // libtorch starts with one thread where it cannot tell the cores; OpenMP keeps the number for each calling thread.
+  if (!process.env.OMP_NUM_THREADS) loaded.setThreads(availableParallelism());
+  return loaded;
+}
+
+function requireAddon(): Addon {
+  try {
+    return createRequire(import.meta.url)("../../../../build/knack.node");
+  } catch (cause) {
+    const [reason] = (cause as Error).message.split("\n", 1);
+    throw new KnackError(`the addon with libtorch does not load: ${reason}: run \`npm run setup\``, { cause });
+  }
+}
+
+export const addon: Addon = load();

@@ -1,0 +1,40 @@
+import { isFormattedPhotos } from "../data/split.js";
+import { VERSION } from "../base/version.js";
+import type { CheckpointConfig } from "../weights/config.js";
+import type { Evaluation } from "../training/evaluate.js";
+import type { Trainer } from "../training/trainer.js";
+
+/** How far a run had come when its weights were saved. */
+interface Progress {
+  /** Finished epochs. */
+  readonly epoch: number;
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** The last evaluation; null before the first. */
+  readonly evaluation: Evaluation | null;
+}
+
+/** What a checkpoint of this trainer says of itself in `config.json`. */
+export function checkpointConfig({ recipe, data }: Trainer, { epoch, step, evaluation }: Progress): CheckpointConfig {
+  const { train } = data;
+  return {
+    architecture: recipe.model,
+    num_classes: train.classes.length,
+    in_chans: train.channels,
+    input_size: [train.channels, train.height, train.width],
+    mean: [...train.mean],
+    std: [...train.std],
+    interpolation: isFormattedPhotos(train) ? train.evaluation.interpolation : "bilinear",
+    crop_pct: isFormattedPhotos(train) ? train.evaluation.cropPct : 1,
+    label_names: [...train.classes],
+    model_options: recipe.modelOptions,
+    knack: {
+      version: VERSION,
+      epoch,
+      step,
+      top1: evaluation?.top1 ?? null,
+      top5: evaluation?.top5 ?? null,
+      recipe: recipe.name,
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { BadPictures } from "../data/loading/bad-pictures.js";
+import type { ImageSet } from "../data/image-set.js";
+import type { Batch, Loader } from "../data/loading/loader.js";
+import type { PhotoSet } from "../data/sources/photo-set.js";
+import type { InputFormat } from "../data/split.js";
+import type { Split } from "../data/split.js";
+import { InputError } from "../base/errors.js";
+import { fastInference } from "../engine/fast-inference.js";
+import type { Module } from "../nn/module.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { type LoadedModel, loadModel } from "../weights/load-model.js";
+import { evaluationLoader } from "../training/evaluate.js";
+import { mismatches } from "./same-task.js";
+
+export interface EvaluationPlace {
+  /** "cpu" (default) or "cuda". */
+  readonly device?: string | undefined;
+  /** Threads that load photographs. Default: none. */
+  readonly workers?: number;
+}
+
+/** A checkpoint's network and the images it is tried on. */
+export interface CheckpointOnData {
+  readonly model: Module;
+  readonly format: InputFormat;
+  readonly device: string;
+  /** [N, channels, height, width] to [N, classes], by the fastest that computes it. */
+  readonly logits: (images: Tensor) => Tensor;
+  /** All images once, in order, but for photographs that cannot be read. */
+  readonly batches: AsyncIterable<Batch>;
+  /** Photographs that could not be read so far: names and reasons. */
+  readonly badPictures: ReadonlyMap<string, string>;
+}
+
+/**
+ * Opens a checkpoint in float32 and brings a data set's images to size and normalises them as it says; all is closed after `use`.
+ *
+ * @param path a checkpoint's folder, a run's folder or a .safetensors file.
+ * @param sets of one data source
+ * @throws InputError where the checkpoint is broken or was made for other images or classes; what `use` throws.
+ */
+export async function withCheckpointOn<T>(
+  path: string,
+  sets: readonly [ImageSet | PhotoSet, ...(ImageSet | PhotoSet)[]],
+  { device = "cpu", workers = 0 }: EvaluationPlace,
+  use: (opened: CheckpointOnData) => Promise<T>,
+): Promise<T> {
+  const loaded = loadModel(path, device);
+  const { model } = loaded;
+  const loaders: Loader[] = [];
+  const { channels, height, width } = loaded.format;
+  const fast = fastInference(model, [channels, height, width], { device, precision: "fp32" });
+  const logits = (images: Tensor) => (fast ? fast.logits(images) : model.forward(images));
+  try {
+    for (const set of sets) {
+      const faults = mismatches(loaded, set);
+      if (faults.length === 0) continue;
+      throw new InputError(`${path} does not fit ${set.name}: it was trained for ${faults.join(" and ")}`);
+    }
+    const splits = sets.map((set) => asTrainedOn(loaded, set));
+    const count = sets.reduce((sum, set) => sum + set.count, 0);
+    const badPictures = new BadPictures(sets[0].name, count, "skip");
+    for (const split of splits) loaders.push(evaluationLoader(split, { badPictures, workers }));
+    const [format] = splits as [Split];
+    return await use({ model, format, device, logits, batches: allOf(loaders), badPictures });
+  } finally {
+    await Promise.all(loaders.map((loader) => loader.close()));
+    fast?.dispose();
+    model.dispose();
+  }
+}
+
+async function* allOf(loaders: readonly Loader[]): AsyncGenerator<Batch> {
+  for (const loader of loaders) yield* loader.all();
+}
+
+/** The images as the checkpoint's network wants them. */
+function asTrainedOn({ config, format }: LoadedModel, set: ImageSet | PhotoSet): Split {
+  const { mean, std, height, width, channels } = format;
+  if (!("kind" in set)) return { ...set, mean, std };
+  const { crop_pct: cropPct, interpolation } = config;
+  return { ...set, ...format, evaluation: { size: [height, width], cropPct, interpolation, channels } };
+}

@@ -1,0 +1,26 @@
+import type { ImageSet } from "../data/image-set.js";
+import type { PhotoSet } from "../data/sources/photo-set.js";
+import { type EvaluationPlace, withCheckpointOn } from "./checkpoint-on-data.js";
+import { type Evaluation, evaluate } from "../training/evaluate.js";
+
+export interface CheckpointEvaluation extends Evaluation {
+  /** Photographs that could not be read and were left out: names and reasons. */
+  readonly badPictures: ReadonlyMap<string, string>;
+}
+
+/**
+ * Evaluates a checkpoint in float32 on a data set's images, brought to size and normalised as the checkpoint says.
+ *
+ * @param path a checkpoint's folder, a run's folder or a .safetensors file.
+ * @param sets what is evaluated on, of one data source
+ * @throws InputError where the checkpoint is broken or was made for other images or classes.
+ */
+export function evaluateCheckpoint(
+  path: string,
+  sets: readonly [ImageSet | PhotoSet, ...(ImageSet | PhotoSet)[]],
+  place: EvaluationPlace = {},
+): Promise<CheckpointEvaluation> {
+  return withCheckpointOn(path, sets, place, async ({ model, batches, badPictures, ...options }) => {
+    return { ...(await evaluate(model, batches, options)), badPictures };
+  });
+}

@@ -1,0 +1,85 @@
+import { join } from "node:path";
+import { writeFileAtomic } from "../base/atomic-file.js";
+import { chartSvg, FILE_COLORS } from "../pages/chart.js";
+import { linePanels, type Panel, type Point } from "../pages/line-chart.js";
+import type { EpochEvent, StepEvent, TrainEvent } from "./events.js";
+
+const WIDTH = 900;
+const PANEL_HEIGHT = 250;
+
+/** The curves of a run over its epochs. */
+export interface RunCurves {
+  readonly loss: Panel;
+  readonly top1: Panel;
+  readonly lr: Panel;
+  readonly throughput: Panel;
+  /** Only where the run scales its loss. */
+  readonly lossScale: Panel | undefined;
+}
+
+/**
+ * Draws a run's loss, top-1 and learning rate over the epochs into `curves.svg` of its folder.
+ *
+ * @returns the file's path
+ */
+export function writeCurves(runFolder: string, metrics: readonly TrainEvent[]): string {
+  const file = join(runFolder, "curves.svg");
+  const { loss, top1, lr } = curvesOf(metrics);
+  const panels = [loss, top1, lr];
+  const option = linePanels(panels, { panelHeight: PANEL_HEIGHT, colors: FILE_COLORS, xName: "epoch" });
+  writeFileAtomic(file, chartSvg(option, { width: WIDTH, height: panels.length * PANEL_HEIGHT }));
+  return file;
+}
+
+export function curvesOf(metrics: readonly TrainEvent[]): RunCurves {
+  const steps = metrics.filter((event): event is StepEvent => event.type === "step");
+  const epochs = metrics.filter((event): event is EpochEvent => event.type === "epoch");
+  const perStep = (value: (event: StepEvent) => number) => points(steps, (s) => s.step / s.stepsPerEpoch, value);
+  const perEpoch = (value: (event: EpochEvent) => number) => points(epochs, (e) => e.epoch, value);
+  const loss = perStep((step) => step.labelLoss);
+  const speed = perStep((step) => step.imagesPerSecond);
+  const scales = perStep((step) => step.lossScale);
+  return {
+    loss: {
+      title: "Loss (cross-entropy, nats)",
+      curves: [
+        { name: "training", points: loss, color: "first", faint: true },
+        { name: "training, smoothed", points: smooth(loss), color: "first" },
+        { name: "validation", points: perEpoch((e) => e.validationLoss), color: "second", dash: "dashed", marks: true },
+      ],
+    },
+    top1: {
+      title: "Validation accuracy, top-1 (%)",
+      curves: [{ name: "top-1", points: perEpoch((e) => 100 * e.top1), color: "second", dash: "dashed", marks: true }],
+      farFromZero: true,
+    },
+    lr: { title: "Learning rate", curves: [{ name: "learning rate", points: perStep((s) => s.lr), color: "first" }] },
+    throughput: {
+      title: "Training throughput (images/s)",
+      curves: [
+        { name: "each step", points: speed, color: "first", faint: true },
+        { name: "smoothed", points: smooth(speed), color: "first" },
+      ],
+    },
+    lossScale: scales.some(([, scale]) => scale !== 1)
+      ? { title: "Loss scale", curves: [{ name: "loss scale", points: scales, color: "first" }] }
+      : undefined,
+  };
+}
+
+/** Losses that are not finite (null in JSON) leave no point. */
+function points<T>(events: readonly T[], epoch: (event: T) => number, value: (event: T) => number): Point[] {
+  return events.map((event): Point => [epoch(event), value(event)]).filter(([, y]) => Number.isFinite(y));
+}
+
+/** Exponential moving average over about 2 % of the curve, without its usual pull towards the start value 0. */
+function smooth(curve: readonly Point[]): Point[] {
+  const decay = 1 - 1 / Math.max(5, curve.length / 50);
+  let sum = 0;
+  let weight = 0;
+  return curve.map(([epoch, value]) => {
+    sum = decay * sum + value;
+    weight = decay * weight + 1;
+    return [epoch, sum / weight];
+  });
+}

@@ -1,0 +1,178 @@
+import * as fs from "node:fs";
+import { basename, dirname, extname, join } from "node:path";
+import { systemReason, writeFileAtomic } from "../base/atomic-file.js";
+import type { DataSelection } from "../data/sources/open.js";
+import { InputError, KnackError } from "../base/errors.js";
+import type { TrainEvent } from "./events.js";
+
+const METRICS = "metrics.jsonl";
+
+/** What a run is trained on: what `openData` opens, and null where a program gave the images. */
+export interface RunData extends DataSelection {
+  readonly source: string | null;
+  readonly cache: string | undefined;
+}
+
+/**
+ * The folder of one training run: `recipe.json`, `environment.json`, `metrics.jsonl`, `curves.svg`, `checkpoints/last` and
+ * `checkpoints/best`. One process writes it at a time.
+ */
+export class RunFolder {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /**
+   * Makes the folder, its parents too.
+   *
+   * @throws InputError where it exists and is not empty, or cannot be made or written.
+   */
+  static create(path: string): RunFolder {
+    try {
+      makeFolder(path);
+      if (fs.readdirSync(path).length > 0) {
+        throw new InputError(
+          `${path} is not empty: go on with the run there by --resume ${path}, or choose another --out`,
+        );
+      }
+      fs.mkdirSync(join(path, "checkpoints"));
+    } catch (error) {
+      if (error instanceof InputError) throw error;
+      throw new InputError(`cannot make the run folder ${path}: ${systemReason(error)}; choose another --out`, error);
+    }
+    return new RunFolder(path);
+  }
+
+  /**
+   * The folder of an earlier run, to read it.
+   *
+   * @throws InputError where it is none.
+   */
+  static find(path: string): RunFolder {
+    if (!fs.existsSync(path)) throw new InputError(`there is no run folder ${path}`);
+    if (!fs.existsSync(join(path, "recipe.json"))) {
+      throw new InputError(`${path} is no run folder: it has no recipe.json`);
+    }
+    return new RunFolder(path);
+  }
+
+  /**
+   * The folder of an earlier run, to go on with it.
+   *
+   * @throws InputError where it is none or has no checkpoint to go on from.
+   */
+  static open(path: string): RunFolder {
+    const run = RunFolder.find(path);
+    if (!fs.existsSync(run.lastCheckpoint)) {
+      throw new InputError(
+        `the run in ${path} was stopped before its first checkpoint: start it again with another --out`,
+      );
+    }
+    return run;
+  }
+
+  get lastCheckpoint(): string {
+    return join(this.path, "checkpoints", "last");
+  }
+
+  get bestCheckpoint(): string {
+    return join(this.path, "checkpoints", "best");
+  }
+
+  /** Writes a JSON file of the folder, whole or not at all. */
+  writeJson(name: string, value: unknown): void {
+    writeFileAtomic(join(this.path, name), `${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  /**
+   * Reads a JSON file of the folder.
+   *
+   * @throws InputError where it is missing or not JSON.
+   */
+  readJson(name: string): unknown {
+    const file = join(this.path, name);
+    try {
+      return JSON.parse(fs.readFileSync(file, "utf8"));
+    } catch (error) {
+      throw new InputError(`cannot read ${file}: ${systemReason(error)}`, error);
+    }
+  }
+
+  /**
+   * What the run is trained on, as `data.json` says.
+   *
+   * @throws InputError where that is missing or not JSON.
+   */
+  readData(): RunData {
+    const saved = (this.readJson("data.json") ?? {}) as Record<string, unknown>;
+    const text = (key: string) => (typeof saved[key] === "string" ? saved[key] : undefined);
+    const trainShare = typeof saved.trainShare === "number" ? saved.trainShare : undefined;
+    return { source: text("source") ?? null, holdOut: text("holdOut"), trainShare, cache: text("cache") };
+  }
+
+  /**
+   * Adds a line to `metrics.jsonl`.
+   *
+   * @throws KnackError that names the file, as where the disk is full.
+   */
+  appendMetric(event: TrainEvent): void {
+    const file = join(this.path, METRICS);
+    try {
+      fs.appendFileSync(file, `${JSON.stringify(event)}\n`);
+    } catch (error) {
+      throw new KnackError(`cannot write ${file}: ${systemReason(error)}`, { cause: error });
+    }
+  }
+
+  /** The events kept so far, of the run's earlier parts too. Half a line that a killed process left is passed over. */
+  readMetrics(): TrainEvent[] {
+    const file = join(this.path, METRICS);
+    if (!fs.existsSync(file)) return [];
+    const wholeLines = fs.readFileSync(file, "utf8").split("\n").slice(0, -1);
+    return wholeLines.map((line, index) => {
+      try {
+        return JSON.parse(line);
+      } catch (error) {
+        throw new InputError(`${file}: line ${index + 1} is not JSON; remove it`, error);
+      }
+    });
+  }
+
+  /**
+   * Before a run goes on from a checkpoint: drops everything from the first event later than `afterStep` optimizer steps,
+   * because it will happen again, the "done" of a finished run too, and half a line at the end.
+   */
+  truncateMetrics(afterStep: number): void {
+    const events = this.readMetrics();
+    const later = events.findIndex((event) => event.type === "done" || ("step" in event && event.step > afterStep));
+    const kept = later < 0 ? events : events.slice(0, later);
+    writeFileAtomic(join(this.path, METRICS), kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
+  }
+}
+
+/** Makes a folder with its parents, where it is not there yet. Node's own recursive mkdir never comes back from a path like /proc/run. */
+export function makeFolder(path: string): void {
+  if (fs.existsSync(path)) return;
+  makeFolder(dirname(path));
+  fs.mkdirSync(path);
+}
+
+/**
+ * Where a run goes that was given no folder: `runs/<data>-<recipe>-<yyyymmdd-hhmmss>`, local time.
+ *
+ * @param data a data set's name or path
+ * @param recipe a recipe's name or file
+ */
+export function defaultRunPath(data: string, recipe: string, now = new Date()): string {
+  const digits = (value: number) => String(value).padStart(2, "0");
+  const date = `${now.getFullYear()}${digits(now.getMonth() + 1)}${digits(now.getDate())}`;
+  const time = `${digits(now.getHours())}${digits(now.getMinutes())}${digits(now.getSeconds())}`;
+  return join("runs", `${plainName(data)}-${plainName(recipe)}-${date}-${time}`);
+}
+
+/** A data set's or file's name without folders, extension and what does not belong into a folder's name. */
+export function plainName(path: string): string {
+  return basename(path, extname(path)).replace(/[^A-Za-z0-9_-]+/g, "-");
+}

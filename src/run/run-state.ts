@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { InputError } from "../base/errors.js";
+
+const count = z.int().min(0);
+const fraction = z.number().min(0).max(1);
+
+const evaluation = z.strictObject({ top1: fraction, top5: fraction, loss: z.number(), images: count });
+
+const positionSchema = z.strictObject({
+  /** Finished epochs. */
+  epoch: count,
+  /** Finished steps of the epoch under way. */
+  stepInEpoch: count,
+  /** Sum of the label losses of the epoch under way, in order. */
+  lossSum: z.number(),
+  /** The evaluation with the highest top-1 and the number of finished epochs it came after; null before the first. */
+  best: z.strictObject({ epoch: count, evaluation }).nullable(),
+  /** The last one; null before the first. */
+  evaluation: evaluation.nullable(),
+  /** Training time so far. */
+  seconds: z.number().min(0),
+});
+
+const runStateSchema = z.strictObject({
+  position: positionSchema,
+  counters: z.strictObject({ lossScale: z.number().positive(), goodSteps: count, skippedSteps: count }),
+  /** Training images: with other data the steps would not be the same. */
+  trainImages: count,
+});
+
+/** Where in a run a checkpoint was written. */
+export type Position = z.infer<typeof positionSchema>;
+
+/** Everything but tensors that a resumed run needs. */
+export type RunState = z.infer<typeof runStateSchema>;
+
+export const START: Position = {
+  epoch: 0,
+  stepInEpoch: 0,
+  lossSum: 0,
+  best: null,
+  evaluation: null,
+  seconds: 0,
+};
+
+/** @throws InputError where the state was written by another version or damaged. */
+export function parseRunState(state: unknown, where: string): RunState {
+  const result = runStateSchema.safeParse(state);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new InputError(
+    `${where}: the saved state cannot be resumed: ${issue?.path.join(".") || "the whole"}: ${issue?.message}`,
+  );
+}

@@ -1,0 +1,28 @@
+import type { ImageSet } from "../data/image-set.js";
+import type { PhotoSet } from "../data/sources/photo-set.js";
+import { modelEntry } from "../models/registry.js";
+import type { LoadedModel } from "../weights/load-model.js";
+
+/** What keeps a checkpoint from being used on a data set, for a message; empty where nothing does. */
+export function mismatches({ config, format }: LoadedModel, set: ImageSet | PhotoSet): string[] {
+  const faults: string[] = [];
+  if ("channels" in set && format.channels !== set.channels)
+    faults.push(`${format.channels}-channel images, not ${set.channels}-channel`);
+  if (config.num_classes !== set.classes.length) {
+    faults.push(`${config.num_classes} classes, not ${set.classes.length}`);
+  } else if (hasNames(config.label_names) && hasNames(set.classes)) {
+    const other = config.label_names.findIndex((name, label) => name !== set.classes[label]);
+    if (other >= 0)
+      faults.push(`other classes (class ${other} is ${config.label_names[other]}, not ${set.classes[other]})`);
+  }
+  const { smallestInput } = modelEntry(config.architecture);
+  if ("height" in set && Math.min(set.height, set.width) < smallestInput) {
+    faults.push(`images of ${smallestInput} pixels or more, not ${set.height}x${set.width}`);
+  }
+  return faults;
+}
+
+/** IDX folders know their classes by number only. */
+function hasNames(classes: readonly string[]): boolean {
+  return classes.some((name, label) => name !== String(label));
+}

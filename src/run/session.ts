@@ -1,0 +1,374 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { BadPictures } from "../data/loading/bad-pictures.js";
+import type { DataSource } from "../data/image-set.js";
+import { Loader } from "../data/loading/loader.js";
+import { anywhere, type DataSelection, openData } from "../data/sources/open.js";
+import { packPhotos } from "../data/loading/packed-cache.js";
+import { photoName } from "../data/sources/photo-locations.js";
+import type { PhotoSet, PhotoSource } from "../data/sources/photo-set.js";
+import { isFormattedPhotos } from "../data/split.js";
+import { DivergedError, InputError } from "../base/errors.js";
+import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../engine/engine-name.js";
+import { formForImages } from "../models/registry.js";
+import { requireDevice } from "../tensor/require-device.js";
+import { loadCheckpoint, loadTrainingState, saveCheckpoint } from "../weights/checkpoint.js";
+import type { CheckpointConfig } from "../weights/config.js";
+import { audit } from "./audit.js";
+import { checkpointConfig } from "./checkpoint-config.js";
+import { describeEnvironment } from "./environment.js";
+import { evaluationLoader } from "../training/evaluate.js";
+import type { EpochEvent, TrainEvent } from "./events.js";
+import { initialWeights } from "../tricks/initial-weights.js";
+import { writeCurves } from "./plots.js";
+import { parseRecipe, type Recipe } from "../recipe/recipe.js";
+import { RunFolder } from "./run-folder.js";
+import { parseRunState, type RunState, START } from "./run-state.js";
+import { keepTensorBoard, writeTensorBoard } from "./tensorboard.js";
+import { Trainer } from "../training/trainer.js";
+import { type TrainingData, trainingData } from "./training-data.js";
+
+interface EngineOptions {
+  /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
+  readonly workers: number | undefined;
+  readonly device: string;
+  /** What computes; a resumed run keeps its own. */
+  readonly engine?: EngineChoice | undefined;
+  /** Whether the run keeps event files for TensorBoard; a resumed run that has kept them goes on with them. */
+  readonly tensorboard?: boolean | undefined;
+}
+
+export interface NewRun extends EngineOptions {
+  readonly data: string | DataSource | PhotoSource;
+  /** What of `data` is used; only where that is a name or a path. */
+  readonly selection?: DataSelection | undefined;
+  readonly recipe: Recipe;
+  /** The run's folder, which must not be there yet or be empty. */
+  readonly out: string;
+  /** A folder that keeps large training photographs as small copies, for this run and later ones. */
+  readonly cache?: string | undefined;
+}
+
+/** The rest of an earlier run, whose recipe and data it takes. */
+export interface ResumedRun extends EngineOptions {
+  /** The run's folder. */
+  readonly resume: string;
+  /** Needed only where the run was given its images in memory. */
+  readonly data?: DataSource | PhotoSource;
+}
+
+export type SessionOptions = NewRun | ResumedRun;
+
+/**
+ * One training run in this thread, as a stream of events. It keeps the run folder: what is on disk is always a whole
+ * checkpoint and the events up to it.
+ *
+ * @param shouldStop asked between steps; when it says true, a checkpoint is written and the stream ends with "interrupted".
+ */
+export async function* runSession(options: SessionOptions, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+  requireDevice(options.device);
+  const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
+  const task = "resume" in options ? earlierRun(options) : newRun(options);
+  const { recipe: asked, source, selection, out, cache, engine } = task;
+  const opened = typeof source === "string" ? openData(source, selection) : source;
+  // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
+  const initial = resumed ? undefined : initialWeights(asked);
+  const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : initial?.config;
+  const data = await withCache(trainingData(opened, asked, checkpoint), cache);
+  const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
+  const trainer = new Trainer(recipe, data, options.device, initial, engine);
+  const loaders: Loader[] = [];
+  try {
+    const { batchSize, augmentation, seed, onBadImage, classBalance } = recipe;
+    const sampling = classBalance === "sampling" ? "balanced" : "shuffle";
+    const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
+    const { train } = data;
+    const badPictures = new BadPictures(train.name, train.count + data.validation.count, onBadImage);
+    const training = new Loader(train, { batchSize, augmentation, seed, badPictures, sampling, workers });
+    loaders.push(training);
+    const validation = evaluationLoader(data.validation, { badPictures, workers });
+    loaders.push(validation);
+    const tricks = audit(trainer, out);
+    const run = resumed ?? RunFolder.create(out);
+    if (!resumed) {
+      run.writeJson("recipe.json", recipe);
+      const { description } = data;
+      run.writeJson("data.json", {
+        source: typeof source === "string" ? source : null,
+        ...selection,
+        description,
+        cache,
+      });
+      if ("kind" in opened && opened.split !== "given") run.writeJson("validation.json", photoNames(opened.validation));
+    }
+    if (options.tensorboard) keepTensorBoard(run.path);
+    run.writeJson("environment.json", { ...describeEnvironment(), ...engine });
+    yield* new Session(trainer, { training, validation }, run).events(tricks, resumed !== undefined, shouldStop);
+  } finally {
+    await Promise.all(loaders.map((loader) => loader.close()));
+    trainer.dispose();
+  }
+}
+
+interface Task {
+  readonly recipe: Recipe;
+  readonly source: string | DataSource | PhotoSource;
+  readonly selection?: DataSelection | undefined;
+  readonly out: string;
+  readonly cache: string | undefined;
+  readonly engine: EngineChoice;
+}
+
+/** A folder is remembered by its full path, so that the run can be resumed from anywhere. */
+function newRun({ recipe, data, selection, out, cache, engine = DEFAULT_ENGINE }: NewRun): Task {
+  const source = typeof data === "string" ? anywhere(data) : data;
+  return { recipe, source, selection, out, cache: cache && resolve(cache), engine };
+}
+
+function earlierRun({ resume, data }: ResumedRun): Task {
+  const run = RunFolder.open(resume);
+  const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
+  const { source, cache, ...selection } = run.readData();
+  const engine = savedEngine(run);
+  if (data) return { recipe, source: data, out: resume, cache, engine };
+  if (source !== null) return { recipe, source, selection, out: resume, cache, engine };
+  throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);
+}
+
+/** Runs of earlier versions were computed by the plain engine and do not say so. */
+function savedEngine(run: RunFolder): EngineChoice {
+  const saved = run.readJson("environment.json") as Partial<EngineChoice> | null;
+  const engine = ENGINE_NAMES.find((name) => name === saved?.engine) ?? "plain";
+  return { engine, winograd: saved?.winograd !== false };
+}
+
+/** How much larger than the input the copies' shorter side is: a crop of a fifth of the area then still has all its pixels. */
+const CACHE_MARGIN = 16 / 7;
+
+/** Only training reads the copies: accuracy is measured on the pictures themselves. */
+async function withCache(data: TrainingData, cache: string | undefined): Promise<TrainingData> {
+  if (cache === undefined) return data;
+  const { train } = data;
+  if (!isFormattedPhotos(train)) throw new InputError("cache (--cache): only photographs are cached; drop it");
+  const { locations } = await packPhotos(train, cache, { shorterSide: Math.round(train.height * CACHE_MARGIN) });
+  return { ...data, train: { ...train, locations } };
+}
+
+function photoNames({ locations, count }: PhotoSet): string[] {
+  return Array.from({ length: count }, (_, index) => photoName(locations, index));
+}
+
+/** The epochs of a run: steps, evaluation, checkpoints and the record of them. */
+class Session {
+  #position = START;
+  /** When this process began, in the clock of `performance.now()`, and what the run had taken before that. */
+  readonly #started = performance.now();
+  #secondsBefore = 0;
+  #epochStarted = 0;
+  /** Seconds this process spent in steps of the epoch under way, those of them without a batch to work on, and how many steps it did. */
+  #stepSeconds = 0;
+  #waitSeconds = 0;
+  #stepCount = 0;
+  /** When the step before the one under way ended, or the epoch began, in the clock of `performance.now()`. */
+  #stepEnded = 0;
+
+  constructor(
+    private readonly trainer: Trainer,
+    private readonly loaders: { readonly training: Loader; readonly validation: Loader },
+    private readonly run: RunFolder,
+  ) {}
+
+  async *events(audit: TrainEvent, resumed: boolean, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+    if (resumed) this.#restore();
+    else this.run.appendMetric(audit);
+    yield audit;
+    while (this.#position.epoch < this.trainer.recipe.epochs && !this.#isStale()) {
+      yield* this.#steps(shouldStop);
+      if (this.#position.stepInEpoch < this.trainer.stepsPerEpoch) {
+        yield* this.#saveLast();
+        yield { type: "interrupted", run: this.run.path, epoch: this.#position.epoch + 1, step: this.#step };
+        return;
+      }
+      yield* this.#endEpoch();
+    }
+    yield this.#record(this.#done());
+  }
+
+  /** Optimizer steps done since the run's beginning. */
+  get #step(): number {
+    return this.#position.epoch * this.trainer.stepsPerEpoch + this.#position.stepInEpoch;
+  }
+
+  get #seconds(): number {
+    return this.#secondsBefore + (performance.now() - this.#started) / 1000;
+  }
+
+  /** Whether early stop ends the run: the best top-1 was too many epochs ago. */
+  #isStale(): boolean {
+    const { earlyStop } = this.trainer.recipe;
+    const { epoch, best } = this.#position;
+    return earlyStop !== false && best !== null && epoch - best.epoch >= earlyStop.patience;
+  }
+
+  /** The rest of the epoch under way. */
+  async *#steps(shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+    const { trainer } = this;
+    this.#epochStarted = performance.now();
+    this.#stepSeconds = 0;
+    this.#waitSeconds = 0;
+    this.#stepCount = 0;
+    this.#stepEnded = performance.now();
+    trainer.beginEpoch(this.#position.epoch);
+    let waiting = performance.now();
+    let begun = false;
+    for await (const batch of this.loaders.training.epoch(this.#position.epoch, this.#position.stepInEpoch)) {
+      this.#waitSeconds += (performance.now() - waiting) / 1000;
+      using sent = trainer.send(batch); // while a GPU still computes the step before
+      if (begun) yield this.#finishStep();
+      begun = false;
+      if (shouldStop()) return;
+      trainer.begin(sent, this.#step);
+      begun = true;
+      waiting = performance.now();
+    }
+    if (begun) yield this.#finishStep();
+  }
+
+  #finishStep(): TrainEvent {
+    const { trainer } = this;
+    const { stepsPerEpoch, schedule, recipe, scaler } = trainer;
+    const { loss, labelLoss, lr } = trainer.finish();
+    const seconds = (performance.now() - this.#stepEnded) / 1000;
+    this.#stepEnded = performance.now();
+    this.#stepSeconds += seconds;
+    this.#stepCount += 1;
+    const { stepInEpoch, lossSum } = this.#position;
+    this.#position = { ...this.#position, stepInEpoch: stepInEpoch + 1, lossSum: lossSum + labelLoss };
+    return this.#record({
+      type: "step",
+      step: this.#step,
+      totalSteps: schedule.totalSteps,
+      epoch: this.#position.epoch + 1,
+      epochs: recipe.epochs,
+      stepInEpoch: stepInEpoch + 1,
+      stepsPerEpoch,
+      loss,
+      labelLoss,
+      lr,
+      imagesPerSecond: recipe.batchSize / seconds,
+      skippedSteps: scaler.skippedSteps,
+      lossScale: scaler.scale,
+    });
+  }
+
+  async *#endEpoch(): AsyncGenerator<TrainEvent> {
+    const { trainer } = this;
+    const imagesPerSecond = (this.#stepCount * trainer.recipe.batchSize) / this.#stepSeconds;
+    if (this.#position.epoch + 1 < trainer.recipe.epochs) this.loaders.training.prepare(this.#position.epoch + 1);
+    const evaluation = await trainer.evaluate(this.loaders.validation.all());
+    const { epoch, lossSum, best: earlier } = this.#position;
+    if (!Number.isFinite(evaluation.loss)) {
+      throw new DivergedError(
+        `epoch ${epoch + 1}: the validation loss is not finite: the weights have run away; try a smaller --lr or a longer --warmup`,
+      );
+    }
+    const best = earlier === null || evaluation.top1 > earlier.evaluation.top1;
+    const step = this.#step;
+    this.#position = {
+      epoch: epoch + 1,
+      stepInEpoch: 0,
+      lossSum: 0,
+      best: best ? { epoch: epoch + 1, evaluation } : earlier,
+      evaluation,
+      seconds: this.#seconds,
+    };
+    const event: EpochEvent = {
+      type: "epoch",
+      epoch: epoch + 1,
+      step,
+      trainLoss: lossSum / trainer.stepsPerEpoch,
+      top1: evaluation.top1,
+      top5: evaluation.top5,
+      validationLoss: evaluation.loss,
+      imagesPerSecond: this.#stepCount > 0 ? imagesPerSecond : 0,
+      lr: trainer.schedule.at(step - 1),
+      best,
+      waitSeconds: this.#waitSeconds,
+      badPictures: this.#writeBadPictures(),
+      seconds: (performance.now() - this.#epochStarted) / 1000,
+    };
+    yield this.#record(event);
+    if (best) yield* this.#saveBest();
+    yield* this.#saveLast();
+    const metrics = this.run.readMetrics();
+    writeCurves(this.run.path, metrics);
+    writeTensorBoard(this.run.path, metrics);
+  }
+
+  /** Keeps a list of the photographs that could not be read. @returns how many there are */
+  #writeBadPictures(): number {
+    const { badPictures } = this.loaders.training;
+    if (badPictures.size > 0) this.run.writeJson("bad-pictures.json", Object.fromEntries(badPictures));
+    return badPictures.size;
+  }
+
+  *#saveBest(): Generator<TrainEvent> {
+    const path = this.run.bestCheckpoint;
+    saveCheckpoint(path, { weights: this.trainer.weights(), config: this.#config() });
+    yield { type: "checkpoint", path, kind: "best", epoch: this.#position.epoch, step: this.#step };
+  }
+
+  *#saveLast(): Generator<TrainEvent> {
+    const path = this.run.lastCheckpoint;
+    const { tensors, counters } = this.trainer.trainingState();
+    const position = { ...this.#position, seconds: this.#seconds };
+    const state: RunState = { position, counters, trainImages: this.trainer.data.train.count };
+    saveCheckpoint(path, { weights: this.trainer.weights(), config: this.#config() }, { training: tensors, state });
+    yield { type: "checkpoint", path, kind: "last", epoch: this.#position.epoch, step: this.#step };
+  }
+
+  #restore(): void {
+    const path = this.run.lastCheckpoint;
+    const { weights, config } = loadCheckpoint(path);
+    const model = ({ architecture, num_classes }: CheckpointConfig) => `${architecture} for ${num_classes} classes`;
+    if (model(config) !== model(this.#config())) {
+      throw new InputError(`${path} holds ${model(config)}, but the run is of ${model(this.#config())}`);
+    }
+    const { training, state } = loadTrainingState(path);
+    const { position, counters, trainImages } = parseRunState(state, path);
+    const { train } = this.trainer.data;
+    if (trainImages !== train.count) {
+      throw new InputError(`${path} was trained on ${trainImages} images, ${train.name} has ${train.count} now`);
+    }
+    this.trainer.restore(weights, training, counters);
+    this.#position = position;
+    this.#secondsBefore = position.seconds;
+    this.run.truncateMetrics(this.#step);
+  }
+
+  #config(): CheckpointConfig {
+    return checkpointConfig(this.trainer, { ...this.#position, step: this.#step });
+  }
+
+  #done(): TrainEvent {
+    const { evaluation: last, epoch: epochs, best } = this.#position;
+    const restored = this.trainer.recipe.earlyStop ? best : null;
+    const evaluation = restored?.evaluation ?? last;
+    return {
+      type: "done",
+      run: this.run.path,
+      top1: evaluation?.top1 ?? 0,
+      top5: evaluation?.top5 ?? 0,
+      validationLoss: evaluation?.loss ?? 0,
+      epoch: restored?.epoch ?? epochs,
+      bestTop1: best?.evaluation.top1 ?? 0,
+      seconds: this.#seconds,
+      skippedSteps: this.trainer.scaler.skippedSteps,
+    };
+  }
+
+  #record(event: TrainEvent): TrainEvent {
+    this.run.appendMetric(event);
+    return event;
+  }
+}

@@ -1,0 +1,73 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Scalars } from "./tensorboard/event.js";
+import { updateEventFile } from "./tensorboard/event-file.js";
+import type { EpochEvent, StepEvent, TrainEvent } from "./events.js";
+
+const FOLDER = "tensorboard";
+/** TensorBoard reads files that have "tfevents" in their name. */
+const FILE = "events.out.tfevents.knack";
+
+/** Has a run keep event files for TensorBoard from now on: it does where its folder has the folder for them. */
+export function keepTensorBoard(runFolder: string): void {
+  mkdirSync(join(runFolder, FOLDER), { recursive: true });
+}
+
+/**
+ * Where the run keeps event files for TensorBoard, brings them up to date with its metrics: loss/train (with the targets trained
+ * against, nats), lr, imagesPerSecond and lossScale of each step, loss/validation (nats), top1 and top5 (fractions of 1) of each epoch,
+ * over optimizer steps.
+ *
+ * @param metrics of all the run, up to the end of an epoch
+ * @throws KnackError that names the file, as where the disk is full.
+ */
+export function writeTensorBoard(runFolder: string, metrics: readonly TrainEvent[], now = Date.now() / 1000): void {
+  if (!existsSync(join(runFolder, FOLDER))) return;
+  updateEventFile(join(runFolder, FOLDER, FILE), scalarsOf(metrics, now), now);
+}
+
+/**
+ * Metrics bear no time of day. Counted back from the last event, an epoch's evaluation took what its steps left of the epoch's
+ * seconds, and a step its images by its images/s.
+ *
+ * @param now when the last event happened, seconds since 1970
+ */
+function scalarsOf(metrics: readonly TrainEvent[], now: number): Scalars[] {
+  const batchSize = metrics.find((event) => event.type === "audit")?.batchSize ?? 0;
+  const secondsOf = ({ imagesPerSecond }: StepEvent) => (imagesPerSecond > 0 ? batchSize / imagesPerSecond : 0);
+  const stepSeconds = new Map<number, number>();
+  for (const event of metrics) {
+    if (event.type !== "step") continue;
+    stepSeconds.set(event.epoch, (stepSeconds.get(event.epoch) ?? 0) + secondsOf(event));
+  }
+  const scalars: Scalars[] = [];
+  let wallTime = now;
+  for (const event of metrics.toReversed()) {
+    if (event.type === "epoch") {
+      scalars.push({ wallTime, step: event.step, values: epochValues(event) });
+      wallTime -= Math.max(0, event.seconds - (stepSeconds.get(event.epoch) ?? 0));
+    } else if (event.type === "step") {
+      scalars.push({ wallTime, step: event.step, values: stepValues(event) });
+      wallTime -= secondsOf(event);
+    }
+  }
+  return scalars.reverse();
+}
+
+function epochValues({ validationLoss, top1, top5 }: EpochEvent): Record<string, number> {
+  return { "loss/validation": number(validationLoss), top1: number(top1), top5: number(top5) };
+}
+
+function stepValues({ labelLoss, lr, imagesPerSecond, lossScale }: StepEvent): Record<string, number> {
+  return {
+    "loss/train": number(labelLoss),
+    lr: number(lr),
+    imagesPerSecond: number(imagesPerSecond),
+    lossScale: number(lossScale),
+  };
+}
+
+/** A number that was not finite comes back from `metrics.jsonl` as null. */
+function number(value: number | null): number {
+  return value ?? Number.NaN;
+}

@@ -1,0 +1,80 @@
+import type { DataSource } from "../data/image-set.js";
+import type { DataSelection } from "../data/sources/open.js";
+import type { PhotoSource } from "../data/sources/photo-set.js";
+import { InputError } from "../base/errors.js";
+import type { EngineName } from "../engine/engine-name.js";
+import { settleLibraries } from "../native/torch/library-settings.js";
+import type { TrainEvent } from "./events.js";
+import { loadRecipe } from "../recipe/load-recipe.js";
+import { presets } from "../recipe/presets.js";
+import { parseRecipe, type RecipeInput } from "../recipe/recipe.js";
+import { defaultRunPath } from "./run-folder.js";
+import type { SessionOptions } from "./session.js";
+import { streamFromThread } from "../base/thread-stream.js";
+
+export interface TrainOptions extends DataSelection {
+  /** "fashion-mnist", a folder of photographs, IDX or CIFAR binary files, or an opened source. */
+  readonly data: string | DataSource | PhotoSource;
+  /** A preset's name, a recipe file, or a recipe whose missing keys come from the baseline or the preset it extends. */
+  readonly recipe: string | RecipeInput;
+  /** The run's folder; default `runs/<data>-<recipe>-<date>`. */
+  readonly out?: string | undefined;
+  /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
+  readonly workers?: number | undefined;
+  /** A folder that keeps large training photographs as small copies, for this run and later ones. Pays from some megapixels on. */
+  readonly cache?: string | undefined;
+  /** "cpu" (default) or "cuda". */
+  readonly device?: string | undefined;
+  /** What computes: "auto" (default) takes the fast engine where it can, see docs/performance.md. A resumed run keeps its own. */
+  readonly engine?: EngineName | undefined;
+  /** Whether the fast engine may use Winograd's algorithm; default true. */
+  readonly winograd?: boolean | undefined;
+  /** Keep event files for TensorBoard in the run's folder; default false. A resumed run that has kept them goes on with them. */
+  readonly tensorboard?: boolean | undefined;
+  /** Stops the run cleanly, at a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" | "tensorboard" | "signal"> {
+  /** The run's folder. */
+  readonly resume: string;
+  /** Needed only where the run was given its images in memory. */
+  readonly data?: DataSource | PhotoSource | undefined;
+}
+
+/**
+ * Trains a model, in a thread of its own, as a stream of events: first "audit", then "step", "epoch" and "checkpoint", last
+ * "done" or, where it was stopped, "interrupted". Leaving the loop early (`break`) stops the run cleanly at a checkpoint too.
+ *
+ * @throws InputError where options, recipe, data or teacher are wrong; KnackError where the run fails, of them DivergedError where
+ *   its loss is no longer finite.
+ * @example
+ * for await (const event of train({ data: "fashion-mnist", recipe: "baseline" })) {
+ *   if (event.type === "epoch") console.log(event.epoch, event.top1);
+ * }
+ */
+export async function* train(options: TrainOptions | ResumeOptions): AsyncGenerator<TrainEvent, void, undefined> {
+  settleLibraries();
+  const workerData = await sessionOptions(options);
+  yield* streamFromThread<TrainEvent>(new URL("./training-worker.js", import.meta.url), workerData, options.signal);
+}
+
+async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<SessionOptions> {
+  const { workers, device = "cpu", tensorboard } = options;
+  if ("resume" in options) {
+    const { resume, data } = options;
+    return { resume, workers, device, tensorboard, ...(data && { data }) };
+  }
+  const engine = { engine: options.engine ?? "auto", winograd: options.winograd ?? true };
+  const { data, holdOut, trainShare } = options;
+  if (typeof data !== "string" && (holdOut ?? trainShare) !== undefined) {
+    throw new InputError("holdOut, trainShare: images given in memory are used as they are; drop them");
+  }
+  const recipe =
+    typeof options.recipe === "string"
+      ? await loadRecipe(options.recipe)
+      : parseRecipe(options.recipe, "the recipe", presets.baseline);
+  const out = options.out ?? defaultRunPath(typeof data === "string" ? data : "images", recipe.name);
+  const { cache } = options;
+  return { data, selection: { holdOut, trainShare }, recipe, out, cache, workers, device, engine, tensorboard };
+}

@@ -1,0 +1,18 @@
+/** A part's switch on the command line: an option that sets one key of the recipe. */
+export interface Switch {
+  /** As commander writes them: "--mixup <alpha>", "--no-mixup". Of a pair the positive form comes first. */
+  readonly flags: string;
+  /** For --help: what it does. */
+  readonly help: string;
+  /** The key of the recipe that it sets, such as "mixup.alpha", or "mixup" for all of it. */
+  readonly key: string;
+  /**
+   * How its argument is read: a number (what is none stays text, for the schema to complain about), numbers separated by commas, or text.
+   * A switch without an argument has a `value` instead, and one whose argument may be missing has both.
+   */
+  readonly reads?: "number" | "numbers" | "text";
+  /** What the key is set to where there is no argument; {} takes the part's settings as they are. */
+  readonly value?: unknown;
+  /** Only tunes a part that is on, so that it is an error where the part is off: the part's own switch, such as "--mixup". */
+  readonly tunes?: string;
+}

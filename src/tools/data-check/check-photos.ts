@@ -1,0 +1,237 @@
+import { createHash } from "node:crypto";
+import { availableParallelism } from "node:os";
+import type { OtherFiles } from "../../data/sources/photo-listing.js";
+import { photoName, readPhoto, UnreadablePhoto } from "../../data/sources/photo-locations.js";
+import type { PhotoSet, PhotoSource } from "../../data/sources/photo-set.js";
+import { openPicture, readPixels } from "../../data/pictures/picture.js";
+
+/** A training run refuses a source of which more than this share is unreadable. */
+const MOST_UNREADABLE = 0.05;
+/** Largest class to smallest from which balancing is worth thinking about. */
+const UNEVEN = 3;
+
+export type SplitName = "train" | "validation";
+
+/** What `checkPhotos` found; plain JSON. */
+export interface PhotoReport {
+  readonly description: string;
+  readonly split: PhotoSource["split"];
+  /** Readable or not. */
+  readonly pictures: Record<SplitName, number>;
+  readonly classes: readonly ({ readonly name: string } & Record<SplitName, number>)[];
+  /** Of the readable pictures, upright; null where there are none. */
+  readonly sizes: { readonly width: Spread; readonly height: Spread; readonly megapixels: Spread } | null;
+  /** Readable pictures by what they are, whatever their names end in: { "jpeg": 850 }. */
+  readonly formats: Readonly<Record<string, number>>;
+  readonly unreadable: readonly { readonly name: string; readonly split: SplitName; readonly reason: string }[];
+  /** Groups of pictures whose files are the same byte by byte. */
+  readonly duplicates: readonly DuplicateGroup[];
+  /** Training pictures of the largest and the smallest class. */
+  readonly imbalance: { readonly largest: string; readonly smallest: string; readonly ratio: number };
+  readonly otherFiles: OtherFiles;
+  /** What must be mended before training, one line each. */
+  readonly problems: readonly string[];
+  /** What is worth a thought, one line each. */
+  readonly advice: readonly string[];
+}
+
+export interface Spread {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+export interface DuplicateGroup {
+  readonly pictures: readonly { readonly name: string; readonly split: SplitName; readonly class: string }[];
+  /** One file, several classes. */
+  readonly labelConflict: boolean;
+  /** Both in training and in validation: the validation figures are too good. */
+  readonly leak: boolean;
+}
+
+/**
+ * Reads and decodes every picture of a source, as training would, and says what is wrong with it.
+ *
+ * @param seen called after each picture with how many are done
+ */
+export async function checkPhotos(source: PhotoSource, seen: (done: number) => void = () => {}): Promise<PhotoReport> {
+  const found = new Findings(source);
+  const splits = ["train", "validation"] as const;
+  const pictures = function* () {
+    for (const split of splits) for (let index = 0; index < source[split].count; index++) yield { split, index };
+  };
+  const queue = pictures();
+  let done = 0;
+  const lane = async () => {
+    for (const { split, index } of queue) {
+      await found.look(split, index);
+      seen(++done);
+    }
+  };
+  // Each lane decodes in one of libuv's threads; the next reads meanwhile.
+  await Promise.all(Array.from({ length: availableParallelism() + 1 }, lane));
+  return found.report();
+}
+
+class Findings {
+  readonly #widths: Uint32Array;
+  readonly #heights: Uint32Array;
+  readonly #formats: Record<string, number> = {};
+  readonly #unreadable: { name: string; split: SplitName; reason: string; at: number }[] = [];
+  /** Content hash to the places that have it; a lone place, as nearly all are, is kept as a number. */
+  readonly #contents = new Map<string, number | number[]>();
+
+  constructor(private readonly source: PhotoSource) {
+    const count = source.train.count + source.validation.count;
+    this.#widths = new Uint32Array(count);
+    this.#heights = new Uint32Array(count);
+  }
+
+  async look(split: SplitName, index: number): Promise<void> {
+    const { locations } = this.source[split];
+    const at = split === "train" ? index : this.source.train.count + index;
+    try {
+      const bytes = await readPhoto(locations, index);
+      // Empty files are no duplicates of each other: they are no pictures.
+      if (bytes.length > 0) this.#remember(createHash("sha256").update(bytes).digest("base64"), at);
+      const picture = await openPicture(bytes);
+      await readPixels(picture);
+      const { format } = await picture.pipeline.metadata();
+      this.#formats[format] = (this.#formats[format] ?? 0) + 1;
+      this.#widths[at] = picture.width;
+      this.#heights[at] = picture.height;
+    } catch (error) {
+      this.#unreadable.push({ name: photoName(locations, index), split, reason: reasonOf(error), at });
+    }
+  }
+
+  report(): PhotoReport {
+    const { train, validation, description, split, otherFiles } = this.source;
+    const counts = { train: countsOf(train), validation: countsOf(validation) };
+    const classes = train.classes.map((name, label) => ({
+      name,
+      train: counts.train[label] as number,
+      validation: counts.validation[label] as number,
+    }));
+    const bySize = classes.filter((entry) => entry.train > 0).sort((a, b) => b.train - a.train);
+    const [largest, smallest] = [bySize[0], bySize.at(-1)] as [(typeof bySize)[0], (typeof bySize)[0]];
+    const facts = {
+      description,
+      split,
+      pictures: { train: train.count, validation: validation.count },
+      classes,
+      sizes: this.#sizes(),
+      formats: Object.fromEntries(Object.entries(this.#formats).sort(([, a], [, b]) => b - a)),
+      // Lanes end in any order; a report is the same each time.
+      unreadable: this.#unreadable
+        .sort((a, b) => a.at - b.at)
+        .map(({ name, split, reason }) => ({ name, split, reason })),
+      duplicates: this.#duplicates(),
+      imbalance: { largest: largest.name, smallest: smallest.name, ratio: largest.train / smallest.train },
+      otherFiles,
+    };
+    return { ...facts, ...judge(facts) };
+  }
+
+  #remember(hash: string, at: number): void {
+    const before = this.#contents.get(hash);
+    if (before === undefined) this.#contents.set(hash, at);
+    else if (typeof before === "number") this.#contents.set(hash, [before, at]);
+    else before.push(at);
+  }
+
+  #sizes(): PhotoReport["sizes"] {
+    const readable = Uint32Array.from(this.#widths.keys()).filter((at) => this.#widths[at] !== 0);
+    if (readable.length === 0) return null;
+    const spread = (value: (at: number) => number): Spread => {
+      const sorted = Float64Array.from(readable, value).sort();
+      const at = (place: number) => sorted[place] as number;
+      return { min: at(0), median: at((sorted.length - 1) >> 1), max: at(sorted.length - 1) };
+    };
+    const width = (at: number) => this.#widths[at] as number;
+    const height = (at: number) => this.#heights[at] as number;
+    return { width: spread(width), height: spread(height), megapixels: spread((at) => (width(at) * height(at)) / 1e6) };
+  }
+
+  #duplicates(): DuplicateGroup[] {
+    return [...this.#contents.values()]
+      .filter((places) => typeof places !== "number")
+      .map((places) => places.sort((a, b) => a - b))
+      .sort(([a = 0], [b = 0]) => a - b)
+      .map((places) => {
+        const pictures = places.map((at) => this.#picture(at));
+        return {
+          pictures,
+          labelConflict: new Set(pictures.map((picture) => picture.class)).size > 1,
+          leak: new Set(pictures.map(({ split }) => split)).size > 1,
+        };
+      });
+  }
+
+  #picture(at: number): DuplicateGroup["pictures"][number] {
+    const { train, validation } = this.source;
+    const split = at < train.count ? "train" : "validation";
+    const [set, index] = split === "train" ? [train, at] : [validation, at - train.count];
+    return { name: photoName(set.locations, index), split, class: set.classes[set.labels[index] as number] as string };
+  }
+}
+
+function judge(facts: Omit<PhotoReport, "problems" | "advice">): Pick<PhotoReport, "problems" | "advice"> {
+  const { classes, pictures, unreadable, duplicates, imbalance, otherFiles } = facts;
+  const problems: string[] = [];
+  const advice: string[] = [];
+
+  const share = unreadable.length / (pictures.train + pictures.validation);
+  const bad = `${counted(unreadable.length, "picture")} (${(100 * share).toFixed(2)} %) cannot be read`;
+  if (share > MOST_UNREADABLE)
+    problems.push(`${bad}; training stops above ${100 * MOST_UNREADABLE} %: mend or remove them`);
+  else if (share > 0) advice.push(`${bad}; training skips them`);
+
+  const leaks = duplicates.filter(({ leak }) => leak).length;
+  if (leaks > 0) {
+    problems.push(
+      `${counted(leaks, "picture")} both in training and in validation, which makes validation figures too good: remove one copy`,
+    );
+  }
+  const conflicts = duplicates.filter(({ labelConflict }) => labelConflict).length;
+  if (conflicts > 0) problems.push(`${counted(conflicts, "picture")} under several classes: keep the right copy`);
+  const copies = duplicates.filter(({ leak, labelConflict }) => !leak && !labelConflict).length;
+  if (copies > 0)
+    advice.push(`${counted(copies, "picture")} several times in one class: each copy counts as a picture`);
+
+  const untrained = classes.filter(({ train }) => train === 0).map(({ name }) => name);
+  if (untrained.length > 0) problems.push(`without training pictures: ${few(untrained)}`);
+  const unmeasured = classes.filter(({ validation }) => validation === 0).map(({ name }) => name);
+  if (unmeasured.length > 0) advice.push(`without validation pictures, so never measured: ${few(unmeasured)}`);
+  if (imbalance.ratio > UNEVEN) {
+    advice.push(
+      `${JSON.stringify(imbalance.largest)} has ${imbalance.ratio.toFixed(1)} times as many training pictures as ` +
+        `${JSON.stringify(imbalance.smallest)}: consider class weights or balanced sampling, and look at each class's accuracy`,
+    );
+  }
+  if (otherFiles.count > 0) {
+    advice.push(`${counted(otherFiles.count, "other file")} beside the pictures not used: ${few(otherFiles.examples)}`);
+  }
+  return { problems, advice };
+}
+
+function countsOf({ labels, classes }: PhotoSet): Uint32Array {
+  const counts = new Uint32Array(classes.length);
+  for (const label of labels) counts[label] = (counts[label] as number) + 1;
+  return counts;
+}
+
+/** Without the name, which is told beside it. */
+function reasonOf(error: unknown): string {
+  if (error instanceof UnreadablePhoto) return error.reason;
+  return (error as Error).message.replace(/^the picture of \d+ bytes (is )?/, "");
+}
+
+function counted(count: number, what: string): string {
+  return `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function few(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => JSON.stringify(name));
+  return shown.join(", ") + (names.length > shown.length ? ", …" : "");
+}

@@ -1,6 +1,0 @@
-import { InputError } from "../errors.js";
-
-/** The error for a damaged PyTorch file. */
-export function broken(path: string, what: string): InputError {
-  return new InputError(`${path} cannot be read as a PyTorch file: ${what}`);
-}

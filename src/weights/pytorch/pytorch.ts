@@ -1,0 +1,48 @@
+import type { RawTensor } from "../../tensor/raw-tensor.js";
+import { broken } from "./broken.js";
+import type { OpenFile } from "../open-file.js";
+import { openPyTorchLegacy } from "./pytorch-legacy.js";
+import { openPyTorchZip } from "./pytorch-zip.js";
+import { rowMajor } from "./row-major.js";
+import type { Storage } from "./torch-objects.js";
+import { stateDictOf } from "./torch-state-dict.js";
+
+/** What torch.save was given, without the tensors' bytes, and where to get those. */
+export interface TorchFile {
+  readonly value: unknown;
+  /** The bytes of a storage, in a buffer of their own. */
+  read(storage: Storage): Uint8Array<ArrayBuffer>;
+}
+
+/** Transposed tensors are copies beside their storage: a file whose copies are larger than this many files is none. */
+const MAX_COPIES = 4;
+
+/**
+ * Reads the state dict of a file that torch.save wrote, in the zip form or the legacy form, without running any of its code.
+ * Tensors on one storage share its bytes; transposed ones are copied into row-major order.
+ *
+ * @returns its tensors, and what a person should know about how they were found.
+ * @throws InputError where it is damaged, holds no state dict, or asks for what knack does not run
+ */
+export function readPyTorch(
+  file: OpenFile,
+  form: "zip" | "legacy",
+): { tensors: Map<string, RawTensor>; notes: string[] } {
+  const { value, read } = form === "zip" ? openPyTorchZip(file) : openPyTorchLegacy(file);
+  const { tensors: stored, notes } = stateDictOf(value, file.path);
+
+  const storages = new Map<Storage, Uint8Array<ArrayBuffer>>();
+  const tensors = new Map<string, RawTensor>();
+  let copied = 0;
+  for (const [name, tensor] of stored) {
+    const bytes = storages.get(tensor.storage) ?? read(tensor.storage);
+    storages.set(tensor.storage, bytes);
+    const data = rowMajor(tensor, bytes);
+    if (data.buffer !== bytes.buffer) copied += data.byteLength;
+    if (copied > MAX_COPIES * file.size) {
+      throw broken(file.path, "it has many transposed views of the same memory; save clones of them");
+    }
+    tensors.set(name, { dtype: tensor.storage.dtype, shape: tensor.shape, data });
+  }
+  return { tensors, notes };
+}

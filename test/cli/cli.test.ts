@@ -1,0 +1,534 @@
+/**
+ * The command as people and programs meet it: every misuse ends in one line and an exit code, and what scripts rely on is there.
+ * The library's `train` too. Models and images are tiny; every command runs in a process of its own.
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { InputError, type RecipeInput, type TrainEvent, train } from "../../src/index.js";
+import { repositoryRoot } from "../support/oracle.js";
+import { writeTinyData } from "../support/tiny-data.js";
+
+// Of this process's training threads and of every child: threads that wait for each other on busy cores are far slower than one.
+process.env.OMP_NUM_THREADS = "1";
+
+const TRAIN = "--model resnet18_small --option width=8 --batch-size 32 --lr 0.05 --epochs 2".split(" ");
+const STEPS_PER_EPOCH = 4; // 128 images
+
+/** Where all commands run, so that paths in messages are short and nothing lands in the repository. */
+const scratch = mkdtempSync(join(tmpdir(), "knack-cli-"));
+const at = (...path: string[]) => join(scratch, ...path);
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that is still running. */
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves when its output or its complaints match; rejects where it ends before. */
+  says(text: RegExp): Promise<void>;
+}
+
+function start(program: string, args: readonly string[], cwd = scratch): Running {
+  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+  });
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+  const says = (text: RegExp) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => text.test(stdout + stderr) && resolve();
+      child.stdout.on("data", look);
+      child.stderr.on("data", look);
+      child.on("close", () => reject(new Error(`ended without ${text}: ${stdout}${stderr}`)));
+      look();
+    });
+  return { child, ended, says };
+}
+
+const command = join(repositoryRoot, "bin/knack.js");
+
+function startKnack(...args: string[]): Running {
+  return start(process.execPath, [command, ...args]);
+}
+
+function knack(...args: string[]): Promise<Ended> {
+  return startKnack(...args).ended;
+}
+
+/** The JSON lines of a command that must succeed. */
+async function eventsOf(...args: string[]): Promise<TrainEvent[]> {
+  const { code, stdout, stderr } = await knack(...args, "--json");
+  assert.equal(stderr, "");
+  assert.equal(code, 0);
+  return jsonLines(stdout);
+}
+
+function jsonLines(text: string): TrainEvent[] {
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+
+function ofType<T extends TrainEvent["type"]>(events: readonly TrainEvent[], type: T) {
+  return events.filter((event): event is Extract<TrainEvent, { type: T }> => event.type === type);
+}
+
+function assertOneLine({ stderr, code, signal }: Ended, expectedCode: number, message: RegExp): void {
+  assert.match(stderr, /^knack: [^\n]+\n$/);
+  assert.match(stderr, message);
+  assert.doesNotMatch(stderr, /\bat \S+:\d+:\d+|node:internal|\[object|undefined|TypeError/);
+  assert.deepEqual({ code, signal }, { code: expectedCode, signal: null });
+}
+
+let events: TrainEvent[] = [];
+
+before(async () => {
+  writeTinyData(at("data"));
+  writeTinyData(at("data4"), { classes: 4 });
+  events = await eventsOf("train", "data", ...TRAIN, "--out", "run");
+  writeDamagedFiles();
+});
+
+/** A copy of the finished run. */
+function copyOfRun(name: string): string {
+  cpSync(at("run"), at(name), { recursive: true, verbatimSymlinks: true });
+  return at(name);
+}
+
+function replaceIn(file: string, from: string, to: string): void {
+  const text = readFileSync(file, "utf8");
+  assert.ok(text.includes(from), `${file} has no ${from}`);
+  writeFileSync(file, text.replace(from, to));
+}
+
+function writeDamagedFiles(): void {
+  for (const name of ["truncated", "not-gzip", "bad-label"]) cpSync(at("data"), at(name), { recursive: true });
+  truncateSync(at("truncated/train-images-idx3-ubyte"), 5000);
+  rmSync(at("not-gzip/train-images-idx3-ubyte"));
+  writeFileSync(at("not-gzip/train-images-idx3-ubyte.gz"), "no gzip");
+  const labels = readFileSync(at("bad-label/t10k-labels-idx1-ubyte"));
+  labels[8 + 3] = 77;
+  writeFileSync(at("bad-label/t10k-labels-idx1-ubyte"), labels);
+  for (const name of ["empty", "cifar", "full", "photographs/cat"]) mkdirSync(at(name), { recursive: true });
+  writeFileSync(at("cifar/data_batch_1.bin"), Buffer.alloc(5000));
+  writeFileSync(at("cifar/test_batch.bin"), Buffer.alloc(3073));
+  writeFileSync(at("full/notes.txt"), "mine");
+  writeFileSync(at("photographs/cat/1.jpg"), "");
+
+  writeFileSync(at("broken.json"), '{ "epochs": 3,\n');
+  writeFileSync(at("unknown-key.json"), '{ "epoch": 3 }');
+  writeFileSync(at("wrong-type.json"), '{ "mixup": { "alpha": "much" } }');
+  writeFileSync(at("throws.ts"), 'throw new Error("no recipe\\ntoday");');
+  writeFileSync(at("syntax.ts"), "export default { epochs: }");
+  writeFileSync(at("no-default.ts"), "export const epochs: number = 3;");
+
+  truncateSync(join(copyOfRun("cut"), "checkpoints/last/model.safetensors"), 300_000);
+  rmSync(join(copyOfRun("no-state"), "checkpoints/last/training.safetensors"));
+  replaceIn(join(copyOfRun("other-config"), "checkpoints/last/config.json"), "resnet18_small", "resnet34d_small");
+  writeFileSync(join(copyOfRun("other-data"), "data.json"), JSON.stringify({ source: at("data4") }));
+  replaceIn(join(copyOfRun("other-model"), "checkpoints/best/config.json"), "resnet18_small", "resnet18d_small");
+  writeFileSync(join(copyOfRun("bad-header"), "checkpoints/best/model.safetensors"), Buffer.alloc(100, 255));
+}
+
+/** What is typed after `knack` in the folder that `writeDamagedFiles` filled; the exit code is 2. */
+const MISUSE: readonly (readonly [string, RegExp])[] = [
+  ["fly", /unknown command 'fly'/],
+  ["trian data", /unknown command 'trian'.*train/],
+  ["train data --mixpu 0.2", /unknown option '--mixpu'.*--mixup/],
+  ["train data --epochs", /--epochs.*missing/],
+  ["train", /data is missing/],
+  ["train data data4", /too many arguments/],
+  ["eval run", /missing required argument 'data'/],
+  ["schedule", /--steps-per-epoch: is missing/],
+  ["schedule --steps-per-epoch 0", /--steps-per-epoch: .* not "0"/],
+
+  ["train nosuch", /nosuch": understood are "fashion-mnist"/],
+  ["train empty", /empty" holds no data set/],
+  ["train photographs", /photographs holds 1 class: two are needed/],
+  ["train full/notes.txt", /full\/notes\.txt" is a file/],
+  ["train truncated", /truncated\/train-images-idx3-ubyte is cut short/],
+  ["train not-gzip", /not-gzip\/train-images-idx3-ubyte\.gz is not an IDX file/],
+  ["train bad-label", /bad-label\/t10k-labels-idx1-ubyte: label 77 of image 3 is out of range/],
+  ["train cifar", /cifar\/data_batch_1\.bin has 5000 bytes/],
+
+  ["train data --epochs 0", /--epochs: .* above 0, not 0/],
+  ["train data --lr -0.1", /--lr: .* above 0, not -0\.1/],
+  ["train data --lr abc", /--lr: .* not "abc"/],
+  ["train data --batch-size 1000", /--batch-size of at most 128/],
+  ["train data --batch-size 32 --accumulation 3", /--accumulation: must divide the batch size/],
+  ["train data --epochs 5 --warmup 5", /--warmup: must be shorter than the run/],
+  ["train data --workers -1", /--workers: .* not "-1"/],
+  ["train data --precision int8", /--precision: must be fp32, bf16 or fp16/],
+  ["train data --device tpu", /--device.*cpu, cuda/],
+
+  ["train data --recipe bag-of-trick", /did you mean "bag-of-tricks"\?/],
+  ["train data --recipe nosuch.json", /nosuch\.json: there is no such file/],
+  ["train data --recipe broken.json", /broken\.json, line 2: not valid JSON/],
+  ["train data --recipe unknown-key.json", /unknown-key\.json: unknown key "epoch"; did you mean "epochs"\?/],
+  ["train data --recipe wrong-type.json", /wrong-type\.json: mixup\.alpha: must be a number above 0, not "much"/],
+  ["train data --recipe throws.ts", /throws\.ts: cannot be loaded: no recipe/],
+  ["train data --recipe syntax.ts", /syntax\.ts: cannot be loaded: /],
+  ["train data --recipe no-default.ts", /no-default\.ts: has no default export/],
+
+  ["train data --batch-size 32 --model resnet19", /there is no model "resnet19"/],
+  ["train data --batch-size 32 --option width=7", /width: must be an even number/],
+  [
+    "train data --batch-size 32 --option widht=8",
+    /modelOptions\.widht: \w+ has no such option; did you mean "width"\?/,
+  ],
+  ["train data --batch-size 32 --teacher nosuch", /there is no checkpoint at nosuch; give --teacher/],
+  ["train data --batch-size 32 --recipe bag-of-tricks", /names no teacher; give --teacher CKPT or --no-distillation/],
+  ["train data --batch-size 32 --mixup 0.2 --distillation", /names no teacher/],
+  [
+    "train data4 --batch-size 32 --option width=8 --teacher run",
+    /run does not fit data4 train: it was trained for 10 classes, not 4; give another --teacher/,
+  ],
+  ["train data --batch-size 32 --option width=8 --teacher other-model", /other-model: the weights do not fit/],
+
+  ["train data --batch-size 32 --option width=8 --label-smoothing 0", /label-smoothing .* changed nothing/],
+  ["train data --batch-size 32 --option width=8 --no-bias-decay --weight-decay 0", /no-bias-decay .* changed nothing/],
+  ["train data --mixup-pairing roll", /--mixup-pairing: has no effect with --mixup off/],
+  ["train data --cosine --step-decay 1", /--cosine and --step-decay/],
+
+  ["train data --batch-size 32 --option width=8 --out full", /full is not empty: .* --resume full, or .* --out/],
+  ["train data --batch-size 32 --option width=8 --out full/notes.txt/run", /cannot make the run folder .* --out/],
+  ...(process.platform === "linux"
+    ? [["train data --batch-size 32 --option width=8 --out /proc/run", /run folder \/proc\/run.* --out/] as const]
+    : []),
+
+  ["train --resume nosuch", /there is no run folder nosuch/],
+  ["train --resume data", /data is no run folder/],
+  ["train --resume run --lr 1", /drop --lr/],
+  ["train --resume run --no-bias-decay", /drop --no-bias-decay/],
+  ["train --resume run --engine plain", /drop --engine/],
+  ["train --resume run --no-winograd", /drop --no-winograd/],
+  ["train data --engine quick", /--engine.*auto, fast, plain/],
+  ["train data --batch-size 32 --option width=8 --engine fast --precision fp16", /fp16/],
+
+  ["bench", /missing required argument 'model'/],
+  ["bench resnet19", /there is no model "resnet19"/],
+  ["bench resnet18_small --batch-size 0", /--batch-size: .* not "0"/],
+  ["bench resnet18_small --option widht=8", /did you mean "width"\?/],
+  ["bench resnet18_small --image-size 32 --option width=8 --engine fast --precision fp16", /fp16/],
+  ["train data --resume run", /drop the argument/],
+  ["train --resume cut", /model\.safetensors cannot be read/],
+  ["train --resume no-state", /holds no training\.safetensors/],
+  ["train --resume other-config", /other-config\/checkpoints\/last holds resnet34d_small .* run is of resnet18_small/],
+  ["train --resume other-data", /for 10 classes, but the run is of .* for 4 classes/],
+
+  ["eval nosuch data", /there is no checkpoint nosuch/],
+  ["eval empty data", /empty holds no checkpoint/],
+  ["eval bad-header data", /model\.safetensors cannot be read as safetensors/],
+  ["eval other-model data", /other-model: the weights do not fit the model/],
+  ["eval run data4", /run does not fit data4 validation: it was trained for 10 classes, not 4/],
+];
+
+describe("misuse: one line on stderr, exit code 2", { concurrency: 2 }, () => {
+  for (const [line, message] of MISUSE) {
+    test(line, async () => assertOneLine(await knack(...line.split(" ")), 2, message));
+  }
+
+  test("fp16 where the engine cannot, and a device that it has not", async (t) => {
+    const { devices, libtorch } = JSON.parse((await knack("doctor", "--json")).stdout);
+    if (devices.length > 1) return t.skip("there is a GPU");
+    assertOneLine(await knack("train", "data", ...TRAIN, "--device", "cuda"), 2, /--device: .* not on cuda/);
+    assertOneLine(await knack("eval", "run", "data", "--device", "cuda"), 2, /--device: .* not on cuda/);
+    if (!libtorch.version.startsWith("1.")) return; // later ones have fp16 on the CPU too
+    assertOneLine(await knack("train", "data", ...TRAIN, "--precision", "fp16"), 2, /fp16 .*--precision bf16/);
+  });
+
+  after(() => assert.equal(existsSync(at("runs")), false, "a refused run left a folder"));
+});
+
+describe("a run that fails: one line on stderr, exit code 1", { concurrency: 2 }, () => {
+  test("the disk is full", async () => {
+    const script = 'ulimit -f 200 && exec "$@"';
+    const { ended } = start("sh", [
+      ...["-c", script, "sh", process.execPath, command],
+      ...["train", "data", ...TRAIN, "--out", "disk-full", "--json"],
+    ]);
+    const result = await ended;
+    assertOneLine(result, 1, /cannot write .*model\.safetensors: file too large/);
+    assert.equal(jsonLines(result.stdout).at(-1)?.type, "error");
+    assert.deepEqual(readdirSync(at("disk-full/checkpoints")), [], "half a checkpoint was left");
+  });
+
+  test("the loss becomes infinite", async () => {
+    const result = await knack("train", "data", ...TRAIN, "--lr", "1e30", "--out", "diverged", "--json");
+    assertOneLine(result, 1, /loss is not finite.*--lr/);
+    const [last] = jsonLines(result.stdout).slice(-1);
+    assert.ok(last?.type === "error");
+    assert.equal(result.stderr, `knack: ${last.message}\n`);
+  });
+
+  test("the addon is missing", async () => {
+    for (const name of ["bin", "package.json", "dist/src"]) {
+      cpSync(join(repositoryRoot, name), at("bare", name), { recursive: true });
+    }
+    symlinkSync(join(repositoryRoot, "node_modules"), at("bare/node_modules"));
+    const bare = (...args: string[]) => start(process.execPath, [at("bare/bin/knack.js"), ...args]).ended;
+    assertOneLine(await bare("train", "data", ...TRAIN), 1, /does not load: .*npm run setup/);
+    assertOneLine(await bare("eval", "run", "data"), 1, /does not load: .*npm run setup/);
+    rmSync(at("bare/dist"), { recursive: true });
+    assertOneLine(await bare("train", "data"), 2, /npm run setup/);
+  });
+
+  test("nothing more can be written to the output", async (t) => {
+    if (!existsSync("/dev/full")) return t.skip("there is no /dev/full");
+    const script = '"$@" > /dev/full';
+    const { ended } = start("sh", ["-c", script, "sh", process.execPath, command, "eval", "run", "data"]);
+    assertOneLine(await ended, 1, /cannot write the output: no space left/);
+  });
+});
+
+test("a closed pipe ends a command quietly", async () => {
+  const script = '"$@" | head -1';
+  const args = [command, "schedule", "--steps-per-epoch", "5000", "--json"];
+  const { stdout, stderr } = await start("sh", ["-c", script, "sh", process.execPath, ...args]).ended;
+  assert.deepEqual([stdout, stderr], ['[{"step":0,"lr":0.1},\n', ""]);
+});
+
+describe("what scripts rely on", { concurrency: 2 }, () => {
+  test("an error of the input is an event too", async () => {
+    const { stdout, code } = await knack("train", "data", "--epochs", "0", "--json");
+    assert.equal(code, 2);
+    const [event] = jsonLines(stdout);
+    assert.ok(event?.type === "error");
+    assert.match(event.message, /--epochs/);
+  });
+
+  test("train --json: an audit, steps, and what an epoch and the end say", () => {
+    const epoch = [...Array(STEPS_PER_EPOCH).fill("step"), "epoch"];
+    const [audit, ...rest] = events;
+    assert.ok(audit?.type === "audit");
+    assert.ok(audit.tricks.length >= 9);
+    assert.deepEqual(
+      rest.filter(({ type }) => type !== "checkpoint").map(({ type }) => type),
+      [...epoch, ...epoch, "done"],
+    );
+    const checkpoints = ofType(events, "checkpoint");
+    assert.deepEqual(
+      checkpoints.filter(({ kind }) => kind === "last").map((event) => [event.epoch, event.step]),
+      [
+        [1, 4],
+        [2, 8],
+      ],
+    );
+    assert.ok(checkpoints.some(({ kind }) => kind === "best"));
+    assert.deepEqual(
+      ofType(events, "step").map(({ step }) => step),
+      [1, 2, 3, 4, 5, 6, 7, 8],
+    );
+    for (const event of ofType(events, "epoch")) {
+      for (const key of ["epoch", "trainLoss", "top1", "top5", "validationLoss", "imagesPerSecond"] as const) {
+        assert.ok(Number.isFinite(event[key]), key);
+      }
+      assert.ok(event.top1 >= 0 && event.top1 <= event.top5 && event.top5 <= 1);
+    }
+    const [done] = ofType(events, "done");
+    assert.equal(done?.run, "run");
+    assert.equal(done.top1, ofType(events, "epoch").at(-1)?.top1);
+    assert.ok(done.seconds > 0);
+  });
+
+  test("the run folder", () => {
+    for (const file of ["recipe.json", "environment.json", "metrics.jsonl"])
+      assert.ok(existsSync(at("run", file)), file);
+    for (const kind of ["last", "best"]) {
+      for (const file of ["model.safetensors", "config.json"]) {
+        assert.ok(existsSync(at("run/checkpoints", kind, file)), `${kind}/${file}`);
+      }
+    }
+    assert.deepEqual(
+      jsonLines(readFileSync(at("run/metrics.jsonl"), "utf8")),
+      events.filter(({ type }) => type !== "checkpoint"),
+    );
+    const recipe = JSON.parse(readFileSync(at("run/recipe.json"), "utf8"));
+    assert.deepEqual([recipe.epochs, recipe.batchSize, recipe.lr], [2, 32, 0.05]);
+  });
+
+  test("eval --json: fractions, the same as the run's", async () => {
+    for (const kind of ["last", "best"]) {
+      const { stdout, code } = await knack("eval", `run/checkpoints/${kind}`, "data", "--json");
+      assert.equal(code, 0);
+      const result = JSON.parse(stdout);
+      assert.deepEqual(Object.keys(result).sort(), ["images", "loss", "top1", "top5"]);
+      const epochs = ofType(events, "epoch");
+      const epoch = kind === "last" ? epochs.at(-1) : epochs.findLast(({ best }) => best);
+      assert.deepEqual([result.top1, result.top5, result.images], [epoch?.top1, epoch?.top5, 64]);
+      assert.ok(Math.abs(result.loss - (epoch?.validationLoss ?? 0)) < 1e-5 * result.loss);
+    }
+  });
+
+  test("schedule --json", async () => {
+    const args = "schedule --recipe efficient --epochs 8 --steps-per-epoch 10 --batch-size 512 --json".split(" ");
+    const { stdout, code } = await knack(...args);
+    assert.equal(code, 0);
+    const rates: { step: number; lr: number }[] = JSON.parse(stdout);
+    assert.deepEqual(
+      rates.map(({ step }) => step),
+      Array.from({ length: 80 }, (_, step) => step),
+    );
+    assert.ok(Math.abs((rates[60]?.lr ?? 0) - 0.2) < 1e-12); // 0.1 x 512 / 256 after five epochs of warmup
+  });
+
+  test("doctor --json and --version", async () => {
+    const doctor = JSON.parse((await knack("doctor", "--json")).stdout);
+    for (const key of ["libtorch", "devices", "threads", "blas", "oneDnn", "cpu", "dataSets", "problems"]) {
+      assert.ok(key in doctor, key);
+    }
+    assert.equal(doctor.threads, 1, "OMP_NUM_THREADS was passed over");
+    const { stdout, code } = await knack("--version");
+    const { version } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8"));
+    assert.deepEqual([stdout, code], [`${version}\n`, 0]);
+  });
+
+  test("a TypeScript recipe; lines for people where the output is piped", async () => {
+    writeFileSync(
+      at("mine.ts"),
+      'const epochs: number = 1;\nexport default { extends: "baseline", epochs, mixup: { alpha: 0.3 }, warmup: { epochs: 0.5 } };\n',
+    );
+    const { stdout, stderr, code } = await knack("train", "data", ...TRAIN.slice(0, -2), "--recipe", "mine.ts");
+    assert.deepEqual([stderr, code], ["", 0]);
+    const run = /^run: (runs\/data-mine-\d{8}-\d{6})$/m.exec(stdout)?.[1] ?? "";
+    assert.ok(existsSync(at(run, "checkpoints/last/model.safetensors")));
+    assert.match(stdout, /mixup +every image, .*Beta\(0\.3, 0\.3\)/);
+    assert.match(stdout, /^done in /m);
+    rmSync(at("runs"), { recursive: true });
+  });
+});
+
+describe("signals", { concurrency: 2 }, () => {
+  const ENDLESS = [...TRAIN.slice(0, -1), "100000"];
+
+  test("Ctrl-C leaves a checkpoint, exits with 130, and --resume goes on from it; SIGTERM exits with 143", async () => {
+    const first = startKnack("train", "data", ...ENDLESS, "--out", "stopped", "--json");
+    await first.says(/"step":6,/);
+    first.child.kill("SIGINT");
+    const { code, stdout, stderr } = await first.ended;
+    assert.deepEqual([code, stderr], [130, ""]);
+    const before = jsonLines(stdout);
+    const interrupted = before.at(-1);
+    assert.ok(interrupted?.type === "interrupted");
+    assert.equal(interrupted.step, ofType(before, "step").at(-1)?.step);
+
+    const second = startKnack("train", "--resume", "stopped", "--json");
+    await second.says(/"type":"step"/);
+    second.child.kill("SIGTERM");
+    const resumed = await second.ended;
+    assert.deepEqual([resumed.code, resumed.stderr], [143, ""]);
+    assert.equal(ofType(jsonLines(resumed.stdout), "step")[0]?.step, interrupted.step + 1);
+
+    const steps = ofType(jsonLines(readFileSync(at("stopped/metrics.jsonl"), "utf8")), "step");
+    assert.ok(steps.every(({ step }, index) => step === index + 1));
+  });
+
+  test("a second Ctrl-C ends it at once", async () => {
+    const slow = ["--batch-size", "64", "--option", "width=64"];
+    const { child, ended, says } = startKnack("train", "data", ...ENDLESS, ...slow, "--out", "killed");
+    await says(/tricks:/);
+    child.kill("SIGINT");
+    await says(/stopping at a checkpoint/);
+    child.kill("SIGINT");
+    const { signal } = await ended;
+    assert.equal(signal, "SIGINT");
+    assert.deepEqual(readdirSync(at("killed/checkpoints")), []);
+  });
+});
+
+describe("the library", { concurrency: 2 }, () => {
+  const recipe: RecipeInput = {
+    name: "tiny",
+    model: "resnet18_small",
+    modelOptions: { width: 8 },
+    batchSize: 32,
+    lr: 0.05,
+    epochs: 2,
+  };
+  const options = (out: string) => ({ data: at("data"), recipe, out: at(out) });
+
+  test("is what the package's name stands for", async () => {
+    const script = 'import { train } from "knack"; console.log(typeof train);';
+    const { ended } = start(process.execPath, ["--input-type=module", "-e", script], repositoryRoot);
+    assert.equal((await ended).stdout, "function\n");
+  });
+
+  test("break stops at a checkpoint, resume goes on to the same bits as the command's", async () => {
+    for await (const event of train(options("left"))) {
+      if (event.type === "step" && event.step === 2) break;
+    }
+    assert.ok(existsSync(at("left/checkpoints/last/training.safetensors")));
+    const rest: TrainEvent[] = [];
+    for await (const event of train({ resume: at("left"), workers: 2 })) rest.push(event);
+    assert.equal(rest[0]?.type, "audit");
+    assert.equal(rest.at(-1)?.type, "done");
+    const lossesOf = (file: string) => ofType(jsonLines(readFileSync(file, "utf8")), "step").map(({ loss }) => loss);
+    assert.deepEqual(lossesOf(at("left/metrics.jsonl")), lossesOf(at("run/metrics.jsonl")));
+    const weights = "checkpoints/last/model.safetensors";
+    assert.ok(readFileSync(at("left", weights)).equals(readFileSync(at("run", weights))), "other weights");
+  });
+
+  test("an AbortSignal stops it too, even before the first step", async () => {
+    const types: string[] = [];
+    for await (const { type } of train({ ...options("aborted"), signal: AbortSignal.abort() })) types.push(type);
+    assert.deepEqual(types, ["audit", "checkpoint", "interrupted"]);
+
+    const abort = new AbortController();
+    const resumed: TrainEvent[] = [];
+    for await (const event of train({ resume: at("aborted"), signal: abort.signal })) {
+      resumed.push(event);
+      if (event.type === "epoch") abort.abort();
+    }
+    assert.equal(ofType(resumed, "step")[0]?.step, 1);
+    assert.ok(["interrupted", "done"].includes(resumed.at(-1)?.type ?? ""));
+  });
+
+  test("what is wrong is thrown as an InputError", async () => {
+    const first = (changes: object) => train({ ...options("wrong"), ...changes }).next();
+    const wrong: [object, RegExp][] = [
+      [{ recipe: { ...recipe, epochs: 0 } }, /the recipe: epochs: /],
+      [{ recipe: { ...recipe, ephocs: 1 } }, /unknown key "ephocs"/],
+      [{ recipe: "nosuch" }, /no preset "nosuch"/],
+      [{ data: at("nosuch") }, /nosuch/],
+      [{ device: "abacus" }, /not on abacus/],
+      [{ out: at("full") }, /not empty/],
+    ];
+    for (const [changes, message] of wrong) {
+      await assert.rejects(first(changes), (error) => {
+        assert.ok(error instanceof InputError, String(error));
+        assert.match(error.message, message);
+        return true;
+      });
+    }
+    assert.equal(existsSync(at("wrong")), false);
+  });
+});

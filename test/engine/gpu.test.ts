@@ -1,0 +1,217 @@
+/** `--device cuda` on a simulated GPU (test/support/simulated-gpu.cc): it computes what the CPU does, and the CPU waits for it only where it has to. */
+import "../support/simulated-gpu.js";
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { addon } from "../../src/native/torch/addon.js";
+import { add, toDevice } from "../../src/tensor/ops.js";
+import { liveTensors, scope } from "../../src/tensor/scope.js";
+import { Tensor } from "../../src/tensor/tensor.js";
+import { arrive, send } from "../../src/tensor/transfer.js";
+import { checkpointConfig } from "../../src/run/checkpoint-config.js";
+import type { TrainEvent } from "../../src/run/events.js";
+import { parseRecipe, type Recipe, type RecipeInput } from "../../src/recipe/recipe.js";
+import { runSession } from "../../src/run/session.js";
+import { Trainer } from "../../src/training/trainer.js";
+import { saveCheckpoint } from "../../src/weights/checkpoint.js";
+import { repositoryRoot } from "../support/oracle.js";
+import { batchOf, randomData } from "../support/random-data.js";
+import { SIMULATED_GPU, simulatedGpu } from "../support/simulated-gpu.js";
+import { writeTinyData } from "../support/tiny-data.js";
+
+// Two threads that wait for each other on a busy machine's two cores are far slower than one.
+addon.setThreads(1);
+
+const skip = simulatedGpu ? false : "the simulated GPU is written for a libtorch 1.13 without CUDA";
+/** What happened on the GPU since this was last asked. */
+const traced = () => simulatedGpu?.traced() ?? "";
+const waits = (trace: string) => trace.split("w").length - 1;
+
+const PLAIN = { engine: "plain", winograd: true } as const;
+const TINY: RecipeInput = {
+  model: "resnet18d_small",
+  modelOptions: { width: 4 },
+  epochs: 2,
+  batchSize: 8,
+  lr: 0.01,
+  seed: 1,
+};
+
+async function withFolder(body: (folder: string) => void | Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "knack-gpu-"));
+  try {
+    await body(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test("the simulation refuses operators of both devices, and holds back what was not waited for", { skip }, () => {
+  scope(() => {
+    const here = Tensor.from([1, 2, 3]);
+    const there = toDevice(here, "cuda");
+    assert.throws(() => add(here, there), /tensors to be on the same device/);
+    assert.deepEqual(add(there, there).toArray(), [2, 4, 6]);
+    const sent = send(here, "cuda");
+    assert.deepEqual(add(sent, there).toArray(), [Number.NaN, Number.NaN, Number.NaN]);
+    arrive(sent);
+    assert.deepEqual(add(sent, there).toArray(), [2, 4, 6]);
+  });
+});
+
+const EVERYTHING: RecipeInput = {
+  linearScaling: { referenceBatch: 8 },
+  warmup: { epochs: 1.5 },
+  zeroGamma: true,
+  noBiasDecay: true,
+  precision: "bf16",
+  lossScale: "dynamic",
+  schedule: { type: "cosine" },
+  labelSmoothing: { epsilon: 0.1, spread: "others" },
+  distillation: { temperature: 16, loss: "cross-entropy" },
+  mixup: { alpha: 0.2, pairing: "permute" },
+  ema: { decay: 0.9 },
+  accumulation: 2,
+};
+
+const OVERFLOWING = "a loss scale that overflows";
+
+const CASES: Readonly<Record<string, { readonly side?: number; readonly recipe: RecipeInput }>> = {
+  baseline: { recipe: {} },
+  "every trick": { recipe: EVERYTHING },
+  "mixup by reversing": { recipe: { mixup: { alpha: 0.2, pairing: "reverse" } } },
+  "mixup by rolling": { recipe: { mixup: { alpha: 0.2, pairing: "roll" }, labelSmoothing: { spread: "all" } } },
+  "class weights, no Nesterov": { recipe: { classBalance: "weights", nesterov: false } },
+  [OVERFLOWING]: { recipe: { lossScale: 2 ** 126 } },
+  "a frozen backbone": { recipe: { freezeEpochs: 1, backboneLr: 0.1 } },
+  MobileNet: { side: 32, recipe: { model: "mobilenetv1_025", modelOptions: {} } },
+  "Inception-V3 with auxiliary classifier and dropout": {
+    side: 299,
+    recipe: { model: "inception_v3", modelOptions: { aux_logits: true }, batchSize: 2 },
+  },
+};
+
+for (const [name, { side = 16, recipe }] of Object.entries(CASES)) {
+  test(`${name}: a GPU trains to the CPU's bits, and each step waits for it once`, { skip }, () =>
+    withFolder(async (folder) => {
+      const before = liveTensors();
+      const asked = parseRecipe({ ...TINY, ...recipe }, "the test's recipe");
+      const { distillation } = asked;
+      const whole = distillation
+        ? { ...asked, distillation: { ...distillation, teacher: saveTeacher(folder, side) } }
+        : asked;
+      const cpu = await trained(whole, side, "cpu");
+      const gpu = await trained(whole, side, "cuda");
+      assert.deepEqual(gpu.result, cpu.result);
+      assert.equal(gpu.result.skippedSteps > 0, name === OVERFLOWING, "steps that overflow are skipped, no others");
+      assert.deepEqual(gpu.waitsOfSteps, [1, 1, 1]);
+      assert.equal(gpu.waitsOfEvaluation, 1);
+      assert.equal(liveTensors(), before);
+    }),
+  );
+}
+
+/** Three steps and an evaluation. */
+async function trained(recipe: Recipe, side: number, device: string) {
+  const { batchSize } = recipe;
+  const data = randomData(4 * batchSize, side);
+  const trainer = new Trainer(recipe, data, device, undefined, PLAIN);
+  try {
+    trainer.beginEpoch(0);
+    const waitsOfSteps: number[] = [];
+    const steps = [0, 1, 2].map((step) => {
+      traced();
+      const result = trainer.step(batchOf(data, batchSize, step), step);
+      waitsOfSteps.push(waits(traced()));
+      return result;
+    });
+    const { skippedSteps } = trainer.scaler;
+    const weights = trainer.weights();
+    traced();
+    const evaluation = await trainer.evaluate(inTurn([0, 1, 2].map((index) => batchOf(data, batchSize, index))));
+    return { result: { steps, evaluation, skippedSteps, weights }, waitsOfSteps, waitsOfEvaluation: waits(traced()) };
+  } finally {
+    trainer.dispose();
+  }
+}
+
+async function* inTurn<T>(values: readonly T[]): AsyncGenerator<T> {
+  yield* values;
+}
+
+function saveTeacher(folder: string, side: number): string {
+  const recipe = parseRecipe({ ...TINY, seed: 2 }, "the teacher's recipe");
+  const trainer = new Trainer(recipe, randomData(32, side), "cpu", undefined, PLAIN);
+  const path = join(folder, "teacher");
+  const config = checkpointConfig(trainer, { epoch: 0, step: 0, evaluation: null });
+  saveCheckpoint(path, { weights: trainer.weights(), config });
+  trainer.dispose();
+  return path;
+}
+
+test("a batch is copied while the GPU computes the step before it", { skip }, () =>
+  withFolder(async (folder) => {
+    const data = randomData(32, 16);
+    const options = { data, recipe: parseRecipe({ ...TINY, epochs: 1 }, "the test's recipe") };
+    let steps = "";
+    for await (const event of session({ ...options, out: join(folder, "run"), device: "cuda" })) {
+      if (event.type === "audit") traced();
+      if (event.type === "step" || event.type === "epoch") steps += traced();
+    }
+    // "aa" is a batch on its way, its pixels and its labels, "rr" is that it must be there now; what is asked for before a "w" is computed meanwhile.
+    const first = "aarro aaw";
+    const next = "orro aaw";
+    const last = "orro w";
+    const evaluation = "o aarro w";
+    assert.equal(steps.replace(/[oc]+/g, "o"), [first, next, next, last, evaluation].join("").replaceAll(" ", ""));
+  }),
+);
+
+test("a run on a GPU that was stopped and resumed ends with the CPU's bits", { skip }, () =>
+  withFolder(async (folder) => {
+    const data = randomData(32, 16);
+    const recipe = parseRecipe({ ...TINY, mixup: { alpha: 0.2 } }, "the test's recipe");
+    const [whole, stopped] = [join(folder, "whole"), join(folder, "stopped")];
+    for await (const _ of session({ data, recipe, out: whole, device: "cpu" }));
+    let steps = 0;
+    for await (const event of session({ data, recipe, out: stopped, device: "cuda" }, () => steps >= 6)) {
+      if (event.type === "step") steps++;
+      if (event.type === "interrupted") assert.equal(event.step, 6);
+    }
+    for await (const _ of runSession({ resume: stopped, data, device: "cuda", workers: 0 }, () => false));
+    const weightsOf = (run: string) => readFileSync(join(run, "checkpoints/last/model.safetensors"));
+    assert.deepEqual(weightsOf(stopped), weightsOf(whole));
+  }),
+);
+
+function session(
+  options: { data: ReturnType<typeof randomData>; recipe: Recipe; out: string; device: string },
+  shouldStop = () => false,
+): AsyncGenerator<TrainEvent> {
+  return runSession({ ...options, workers: 0, engine: PLAIN }, shouldStop);
+}
+
+test("the commands that compute take --device cuda", { skip }, () =>
+  withFolder((folder) => {
+    const knack = (...args: string[]) => {
+      const environment = { ...process.env, OMP_NUM_THREADS: "1", NODE_OPTIONS: `--require ${SIMULATED_GPU}` };
+      return execFileSync(process.execPath, [join(repositoryRoot, "bin/knack.js"), ...args], {
+        cwd: folder,
+        encoding: "utf8",
+        env: environment,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+    };
+    writeTinyData(join(folder, "data"));
+    const model = "--model resnet18_small --option width=8 --batch-size 32 --lr 0.05 --epochs 2".split(" ");
+    assert.match(knack("doctor"), /cuda:0/);
+    knack("train", "data", ...model, "--device", "cuda", "--out", "run");
+    const evaluated = (device: string) => JSON.parse(knack("eval", "run", "data", "--json", "--device", device));
+    const [cpu, gpu] = [evaluated("cpu"), evaluated("cuda")];
+    assert.deepEqual([gpu.top1, gpu.top5, gpu.images], [cpu.top1, cpu.top5, cpu.images]);
+    assert.ok(Math.abs(gpu.loss - cpu.loss) < 1e-4 && cpu.images === 64);
+  }),
+);

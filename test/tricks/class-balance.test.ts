@@ -1,0 +1,150 @@
+/** Classes of unequal size: weights in the loss, balanced sampling. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { balancedOrder } from "../../src/data/sampling/balanced-order.js";
+import { Loader } from "../../src/data/loading/loader.js";
+import { SentBatch } from "../../src/training/sent-batch.js";
+import { rawTensor } from "../../src/nn/state-dict.js";
+import { noGradient } from "../../src/tensor/autograd.js";
+import { randomFor, seedFor } from "../../src/tensor/random.js";
+import { scope } from "../../src/tensor/scope.js";
+import { Tensor } from "../../src/tensor/tensor.js";
+import { audit } from "../../src/run/audit.js";
+import { classWeights } from "../../src/tricks/class-balance.js";
+import type { RecipeInput } from "../../src/recipe/recipe.js";
+import { targetDistribution } from "../../src/tricks/label-smoothing.js";
+import { drawMixup, mixup } from "../../src/tricks/mixup.js";
+import { inputError } from "../support/input-error.js";
+import { askPython } from "../support/oracle.js";
+import { batchOf } from "../support/random-data.js";
+import {
+  BATCH,
+  detailOf,
+  floats,
+  near,
+  ofType,
+  relabelled,
+  scratchFolder,
+  session,
+  tiny,
+  trainerOf,
+  unequal,
+} from "../support/tiny-training.js";
+
+const at = scratchFolder("balance");
+
+test("class weights, worked by hand; a class without images has none", () => {
+  assert.deepEqual(
+    [...classWeights(Int32Array.of(0, 0, 0, 1, 2, 0, 1, 0), 3)],
+    [8 / 15, 8 / 6, 8 / 3].map(Math.fround),
+  );
+  assert.throws(() => classWeights(Int32Array.of(0, 2), 3), inputError(/classBalance: class 1 has no training image/));
+  assert.throws(
+    () =>
+      trainerOf(
+        { classBalance: "weights" },
+        relabelled(3, (label) => label % 2),
+      ),
+    inputError(/class 2/),
+  );
+});
+
+test("balancing classes that are equal is an error", () => {
+  const equal = relabelled(2, (_, index) => index % 2);
+  for (const classBalance of ["weights", "sampling"] as const) {
+    using trainer = trainerOf({ classBalance }, equal);
+    assert.throws(() => audit(trainer, "run"), inputError(/class-balance .*every class has 16 images/));
+  }
+});
+
+test("the weighted loss is PyTorch's, with label smoothing and mixup too", () => {
+  const weight = rawTensor(Tensor.from([...classWeights(unequal.train.labels, 2)]));
+  const question = new Map([["weight", weight]]);
+  const batch = batchOf(unequal, BATCH, 0);
+  const all: RecipeInput[] = [{}, { labelSmoothing: {} }, { labelSmoothing: { spread: "all" }, mixup: { alpha: 1 } }];
+  const losses = all.map((changes, at) => {
+    using trainer = trainerOf({ ...changes, classBalance: "weights" }, unequal);
+    using twin = trainerOf(changes, unequal);
+    const { recipe } = twin;
+    scope(() =>
+      noGradient(() => {
+        using sent = new SentBatch(batch, unequal.train, "cpu");
+        const prepared = sent.prepare();
+        const clean = {
+          images: prepared.images,
+          targets: targetDistribution(prepared.labels, 2, recipe.labelSmoothing),
+        };
+        const draw = recipe.mixup && drawMixup(recipe.mixup, seedFor(recipe.seed, "mixup", 0, 0));
+        const { images, targets } =
+          recipe.mixup && draw ? mixup(clean.images, clean.targets, recipe.mixup, draw) : clean;
+        question.set(`logits.${at}`, rawTensor(twin.model.forward(images)));
+        question.set(`targets.${at}`, rawTensor(targets));
+      }),
+    );
+    return { weighted: trainer.step(batch, 0).labelLoss, plain: twin.step(batch, 0).labelLoss };
+  });
+  const expected = [...floats(askPython("weighted_loss.py", question).get("losses")?.data ?? new Uint8Array())];
+  near(
+    losses.map(({ weighted }) => weighted),
+    expected,
+    1e-5,
+  );
+  for (const { weighted, plain } of losses)
+    assert.ok(Math.abs(weighted - plain) > 1e-3, "the weights make a difference");
+});
+
+test("balanced sampling: every class equally often, its images in turn, the same for the same seed and epoch", () => {
+  const labels = Int32Array.from({ length: 103 }, (_, i) => (i < 80 ? 0 : i < 100 ? 1 : 2));
+  const orderOf = (epoch: number) => balancedOrder(labels, 3, randomFor(4, "order", epoch));
+  const order = orderOf(0);
+  assert.equal(order.length, labels.length);
+  for (let start = 0; start + 3 <= order.length; start += 3) {
+    assert.deepEqual([...order.subarray(start, start + 3)].map((index) => labels[index]).sort(), [0, 1, 2]);
+  }
+  const seen = new Uint32Array(labels.length);
+  for (const index of order) seen[index] = (seen[index] ?? 0) + 1;
+  // 34 or 35 of each class: of 80 images not all, each of 20 once or twice, each of 3 eleven or twelve times.
+  for (const [label, [least, most]] of [
+    [0, 1],
+    [1, 2],
+    [11, 12],
+  ].entries()) {
+    const times = [...seen].filter((_, index) => labels[index] === label);
+    assert.ok(
+      times.every((count) => count >= (least ?? 0) && count <= (most ?? 0)),
+      `class ${label}: ${times}`,
+    );
+  }
+  assert.deepEqual(orderOf(0), order);
+  assert.notDeepEqual(orderOf(1), order);
+});
+
+test("the loader draws balanced batches, from the middle of an epoch too", async () => {
+  const { augmentation, seed } = tiny();
+  const loader = new Loader(unequal.train, { batchSize: BATCH, augmentation, seed, sampling: "balanced", workers: 0 });
+  const batches = async (first: number) => {
+    const found = [];
+    for await (const batch of loader.epoch(3, first)) found.push(batch);
+    return found;
+  };
+  const all = await batches(0);
+  for (const { labels } of all)
+    assert.equal(
+      labels.reduce((sum, label) => sum + label, 0),
+      BATCH / 2,
+    );
+  assert.deepEqual(await batches(2), all.slice(2));
+});
+
+test("a run with balanced sampling trains on those batches", async () => {
+  const recipe = tiny({ classBalance: "sampling" });
+  const [first] = ofType(await session({ data: unequal, recipe, out: at("balanced") }, 1), "step");
+  using trainer = trainerOf({ classBalance: "sampling" }, unequal);
+  const { batchSize, augmentation, seed } = recipe;
+  const loader = new Loader(unequal.train, { batchSize, augmentation, seed, sampling: "balanced", workers: 0 });
+  for await (const batch of loader.epoch(0)) {
+    assert.equal(trainer.step(batch, 0).loss, first?.loss);
+    break;
+  }
+  assert.match(detailOf(trainer, "class-balance") ?? "", /classes of 8 to 24 images drawn equally often/);
+});
