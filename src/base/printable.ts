@@ -8,3 +8,8 @@ export function printable(name: string, most = Number.POSITIVE_INFINITY): string
   const letters = [...name.replace(/[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029\ufffe\uffff]/gu, "\u00b7")];
   return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : letters.join("");
 }
+
+/** A number for people: six significant digits, without zeros at the end. */
+export function digits(value: number): string {
+  return Number(value.toPrecision(6)).toString();
+}

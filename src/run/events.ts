@@ -1,3 +1,5 @@
+import type { TrickAudit } from "../tricks/running-tricks.js";
+
 /**
  * What `train()` yields, line by line what `knack train --json` prints and `metrics.jsonl` keeps. All plain JSON.
  *
@@ -12,18 +14,6 @@ export type TrainEvent =
   | DoneEvent
   | InterruptedEvent
   | ErrorEvent;
-
-/** What one trick of the recipe did to this run. */
-export interface TrickAudit {
-  /** Its name, as the recipe and the command line call it: "no-bias-decay". */
-  readonly trick: string;
-  /** Whether the recipe asks for it. */
-  readonly asked: boolean;
-  /** How many things (parameters, layers, steps, images) it changed; 0 where it is off. */
-  readonly touched: number;
-  /** For people, with figures: "62 parameters without decay, 21 decayed". */
-  readonly detail: string;
-}
 
 /** Once, before the first step. */
 export interface AuditEvent {

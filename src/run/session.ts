@@ -19,14 +19,16 @@ import { checkpointConfig } from "./checkpoint-config.js";
 import { describeEnvironment } from "./environment.js";
 import { evaluationLoader } from "../training/evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
-import { initialWeights } from "../tricks/initial-weights.js";
+import { loadOwnTricks } from "../tricks/own-trick.js";
+import { startingWeights } from "../tricks/starting-weights.js";
 import { writeCurves } from "./plots.js";
-import { parseRecipe, type Recipe } from "../recipe/recipe.js";
+import { parseRecipe } from "../recipe/parse.js";
+import type { Recipe } from "../recipe/recipe.js";
 import { RunFolder } from "./run-folder.js";
 import { parseRunState, type RunState, START } from "./run-state.js";
 import { keepTensorBoard, writeTensorBoard } from "./tensorboard.js";
-import { Trainer } from "../training/trainer.js";
-import { type TrainingData, trainingData } from "./training-data.js";
+import { Trainer, type TrainingData } from "../training/trainer.js";
+import { trainingData } from "./training-data.js";
 
 interface EngineOptions {
   /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
@@ -72,15 +74,16 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
   const { recipe: asked, source, selection, out, cache, engine } = task;
   const opened = typeof source === "string" ? openData(source, selection) : source;
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
-  const initial = resumed ? undefined : initialWeights(asked);
-  const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : initial?.config;
+  const ownTricks = await loadOwnTricks(asked.tricks);
+  const startsFrom = resumed ? undefined : startingWeights(asked, ownTricks);
+  const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : startsFrom?.config;
   const data = await withCache(trainingData(opened, asked, checkpoint), cache);
   const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
-  const trainer = new Trainer(recipe, data, options.device, initial, engine);
+  const trainer = new Trainer(recipe, data, { device: options.device, startsFrom, engine, ownTricks });
   const loaders: Loader[] = [];
   try {
-    const { batchSize, augmentation, seed, onBadImage, classBalance } = recipe;
-    const sampling = classBalance === "sampling" ? "balanced" : "shuffle";
+    const { batchSize, augmentation, seed, onBadImage } = recipe;
+    const { sampling } = trainer;
     const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
     const { train } = data;
     const badPictures = new BadPictures(train.name, train.count + data.validation.count, onBadImage);
@@ -203,11 +206,10 @@ class Session {
     return this.#secondsBefore + (performance.now() - this.#started) / 1000;
   }
 
-  /** Whether early stop ends the run: the best top-1 was too many epochs ago. */
+  /** Whether a trick ends the run here. */
   #isStale(): boolean {
-    const { earlyStop } = this.trainer.recipe;
     const { epoch, best } = this.#position;
-    return earlyStop !== false && best !== null && epoch - best.epoch >= earlyStop.patience;
+    return best !== null && this.trainer.ends(epoch, best.epoch);
   }
 
   /** The rest of the epoch under way. */
@@ -352,7 +354,7 @@ class Session {
 
   #done(): TrainEvent {
     const { evaluation: last, epoch: epochs, best } = this.#position;
-    const restored = this.trainer.recipe.earlyStop ? best : null;
+    const restored = this.trainer.bestCounts ? best : null;
     const evaluation = restored?.evaluation ?? last;
     return {
       type: "done",

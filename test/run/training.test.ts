@@ -14,9 +14,10 @@ import { liveTensors } from "../../src/tensor/scope.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { audit } from "../../src/run/audit.js";
 import { evaluate, evaluationLoader } from "../../src/training/evaluate.js";
-import { parseRecipe, type Recipe, type RecipeInput } from "../../src/recipe/recipe.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import type { Recipe, RecipeInput } from "../../src/recipe/recipe.js";
 import { Trainer } from "../../src/training/trainer.js";
-import { LossScaler } from "../../src/tricks/low-precision.js";
+import { LossScaler } from "../../src/optim/loss-scaler.js";
 import { saveCheckpoint } from "../../src/weights/checkpoint.js";
 import { inputError } from "../support/input-error.js";
 import { batchOf, CLASSES, randomData } from "../support/random-data.js";
@@ -43,7 +44,7 @@ function tinyRecipe(changes: RecipeInput = {}): Recipe {
 
 /** Runs `body` with a trainer of a tiny network. */
 function withTrainer<T>(changes: RecipeInput, body: (trainer: Trainer) => T): T {
-  const trainer = new Trainer(tinyRecipe(changes), data, "cpu");
+  const trainer = new Trainer(tinyRecipe(changes), data, { device: "cpu" });
   try {
     return body(trainer);
   } finally {
@@ -99,7 +100,7 @@ const everyTrick = (teacher: string): RecipeInput => ({
 test("50 steps and an evaluation with every trick leave as many tensors alive as before, a disposed trainer none", async () => {
   const atFirst = liveTensors();
   const trainer = withTeacher(
-    (teacher) => new Trainer(tinyRecipe({ ...everyTrick(teacher), epochs: 20 }), data, "cpu"),
+    (teacher) => new Trainer(tinyRecipe({ ...everyTrick(teacher), epochs: 20 }), data, { device: "cpu" }),
   );
   // What is compiled for the run is compiled at the first step and the first evaluation.
   take(trainer, 0, 1);
@@ -115,7 +116,9 @@ test("50 steps and an evaluation with every trick leave as many tensors alive as
 });
 
 test("memory does not grow over 500 steps", async () => {
-  const trainer = new Trainer(tinyRecipe({ epochs: 125, mixup: {}, ema: {}, precision: "bf16" }), data, "cpu");
+  const trainer = new Trainer(tinyRecipe({ epochs: 125, mixup: {}, ema: {}, precision: "bf16" }), data, {
+    device: "cpu",
+  });
   try {
     const train = async (from: number, to: number) => {
       for (let step = from; step < to; step++) {
