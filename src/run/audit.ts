@@ -1,6 +1,8 @@
 import { InputError } from "../base/errors.js";
 import { ResNet } from "../models/families/resnet.js";
 import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
+import { metricsFor } from "../metrics/index.js";
+import { descriptionOf } from "../metrics/metric.js";
 import { Conv2d } from "../nn/layers/conv2d.js";
 import { Linear } from "../nn/layers/linear.js";
 import type { Module } from "../nn/module.js";
@@ -49,6 +51,7 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     precision: recipe.precision,
     engine: trainer.engine,
     tricks,
+    metrics: metricsFor(data.train.classes.length).map(descriptionOf),
   };
 }
 
