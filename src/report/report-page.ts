@@ -62,7 +62,7 @@ function otherThanRun({ metrics, epoch }: Measured, epochs: RunRecord["epochs"])
 /** The figures of the evaluation that the page is about. */
 function measuredFigures({ predictions, metrics, checkpoint, epoch, set }: Measured): Html {
   const { ece, nll } = calibrationOf(predictions);
-  // The loss stands there as NLL: of the same images, by the name it has beside a calibration error.
+  // The loss is there already: it is the NLL.
   const shown = metricsFor(set.classes.length).filter((metric) => metric !== loss && metric.name in metrics);
   const unread = set.count - predictions.length;
   const after = epoch === undefined ? "" : ` (after epoch ${epoch})`;
