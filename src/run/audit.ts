@@ -1,4 +1,6 @@
 import { InputError } from "../base/errors.js";
+import { metricsFor } from "../metrics/index.js";
+import { descriptionOf } from "../metrics/metric.js";
 import type { Trainer } from "../training/trainer.js";
 import type { AuditEvent } from "./events.js";
 
@@ -26,5 +28,6 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     precision: recipe.precision,
     engine: trainer.computedBy,
     tricks,
+    metrics: metricsFor(data.train.classes.length).map(descriptionOf),
   };
 }

@@ -10,6 +10,8 @@ import type { PhotoSet, PhotoSource } from "../data/sources/photo-set.js";
 import { isFormattedPhotos } from "../data/split.js";
 import { DivergedError, InputError } from "../base/errors.js";
 import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../engine/engine-name.js";
+import { isBetter } from "../metrics/metric.js";
+import { top1 } from "../metrics/top-1.js";
 import { formForImages } from "../models/registry.js";
 import { requireDevice } from "../tensor/require-device.js";
 import { loadCheckpoint, loadTrainingState, saveCheckpoint } from "../weights/checkpoint.js";
@@ -21,6 +23,7 @@ import { evaluationLoader } from "../training/evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
 import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
+import { fieldsOf } from "./metric-fields.js";
 import { writeCurves } from "./plots.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { Recipe } from "../recipe/recipe.js";
@@ -269,12 +272,13 @@ class Session {
     if (this.#position.epoch + 1 < trainer.recipe.epochs) this.loaders.training.prepare(this.#position.epoch + 1);
     const evaluation = await trainer.evaluate(this.loaders.validation.all());
     const { epoch, lossSum, best: earlier } = this.#position;
-    if (!Number.isFinite(evaluation.loss)) {
+    const fields = fieldsOf(evaluation.metrics);
+    if (!Number.isFinite(fields.validationLoss)) {
       throw new DivergedError(
         `epoch ${epoch + 1}: the validation loss is not finite: the weights have run away; try a smaller --lr or a longer --warmup`,
       );
     }
-    const best = earlier === null || evaluation.top1 > earlier.evaluation.top1;
+    const best = earlier === null || isBetter(top1, fields.top1, fieldsOf(earlier.evaluation.metrics).top1);
     const step = this.#step;
     this.#position = {
       epoch: epoch + 1,
@@ -289,9 +293,8 @@ class Session {
       epoch: epoch + 1,
       step,
       trainLoss: lossSum / trainer.stepsPerEpoch,
-      top1: evaluation.top1,
-      top5: evaluation.top5,
-      validationLoss: evaluation.loss,
+      ...fields,
+      metrics: evaluation.metrics,
       imagesPerSecond: this.#stepCount > 0 ? imagesPerSecond : 0,
       lr: trainer.schedule.at(step - 1),
       best,
@@ -359,11 +362,9 @@ class Session {
     return {
       type: "done",
       run: this.run.path,
-      top1: evaluation?.top1 ?? 0,
-      top5: evaluation?.top5 ?? 0,
-      validationLoss: evaluation?.loss ?? 0,
+      ...fieldsOf(evaluation?.metrics ?? { "top-1": 0, "top-5": 0, loss: 0 }),
       epoch: restored?.epoch ?? epochs,
-      bestTop1: best?.evaluation.top1 ?? 0,
+      bestTop1: best ? fieldsOf(best.evaluation.metrics).top1 : 0,
       seconds: this.#seconds,
       skippedSteps: this.trainer.scaler.skippedSteps,
     };
