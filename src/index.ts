@@ -28,3 +28,8 @@ export type { Recipe, RecipeInput } from "./recipe/recipe.js";
 export { learningRateSchedule } from "./recipe/learning-rate-schedule.js";
 export type { TrickAudit } from "./tricks/running-tricks.js";
 export type { ResumeOptions, TrainOptions } from "./run/train.js";
+// What tricks of one's own are made of.
+export * as settings from "./settings/schema.js";
+export * as ops from "./tensor/ops.js";
+export { type DefinedTrick, defineTrick, type OwnTrick, type OwnTrickDefinition } from "./tricks/own-trick.js";
+export type { BatchPlace, Moments, Run, Touched, TrainingBatch } from "./tricks/trick.js";

@@ -6,7 +6,7 @@ import { touched, trick, untouched } from "./trick.js";
 export const modelTweaks = trick({
   name: "model-tweaks",
   section: "4",
-  summary: "ResNet-B, C, D",
+  summary: "ResNet-B, C, D: `--model resnet50`, `resnet50c`, `resnet50d`",
   group: "tricks",
   switches: [],
   shape: {},
