@@ -24,7 +24,7 @@ export function evalCommand(): Command {
     .option("--all", "all its images, not only the validation images")
     .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1')
     .action(async (checkpoint: string, data: string, { holdOut, all, json, device }: EvalOptions) => {
-      // Only here, so that the other commands, `knack doctor` above all, start without the engine.
+      // Only here, so that the other commands start sooner.
       const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
       const source = openData(data, { holdOut });
       const { badPictures, ...result } = await evaluateCheckpoint(
