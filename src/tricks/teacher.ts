@@ -1,7 +1,7 @@
 import type { Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import type { EngineChoice } from "../engine/engine-name.js";
-import { type FastInference, fastInference } from "../engine/fast-inference.js";
+import { type CompiledInference, compiledInference } from "../engine/inference.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { toDType } from "../tensor/ops.js";
@@ -21,7 +21,7 @@ export interface TeacherOptions {
 export class Teacher {
   readonly #model: Module;
   readonly #precision: Precision;
-  readonly #fast: FastInference | undefined;
+  readonly #fast: CompiledInference | undefined;
   readonly architecture: string;
 
   /**
@@ -30,7 +30,7 @@ export class Teacher {
   constructor(path: string, set: Split, { precision, device, engine }: TeacherOptions) {
     const loaded = loadModel(path, device);
     requireSameTask(loaded, set, path);
-    this.#fast = fastInference(loaded.model, [set.channels, set.height, set.width], { precision, device, engine });
+    this.#fast = compiledInference(loaded.model, [set.channels, set.height, set.width], { precision, device, engine });
     for (const master of lowerPrecision(loaded.model, precision, device).values()) master.dispose();
     this.#model = loaded.model;
     this.#precision = precision;

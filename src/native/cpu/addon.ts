@@ -18,88 +18,20 @@ export interface WindowGeometry {
 /** 0 direct, 1 Winograd. */
 export type ConvolutionAlgorithm = 0 | 1;
 
-/** min(max(x, low), high). At the borders the gradient passes (clamp) or does not (relu). */
-export interface Clamp {
-  readonly low: number;
-  readonly high: number;
-  readonly gradientAtBorders: boolean;
+/**
+ * One operation over values, which are numbered. What else it holds the kernel that has registered its kind reads: see src/engine/lowering.
+ * All arrays lie in shared memory and are read or written at every pass.
+ */
+export interface OperationDescription {
+  readonly kind: string;
 }
-
-/** Of a batch norm, each [C]. */
-export interface NormParameters {
-  readonly gamma: Float32Array;
-  readonly gammaGradient: Float32Array | undefined;
-  readonly beta: Float32Array;
-  readonly betaGradient: Float32Array | undefined;
-  readonly runningMean: Float32Array;
-  readonly runningVariance: Float32Array;
-  readonly eps: number;
-  readonly momentum: number;
-  readonly batchStatistics: boolean;
-}
-
-/** One operation over values, which are numbered. All arrays lie in shared memory and are read or written at every pass. */
-export type FastOperation =
-  | { readonly kind: "input"; readonly output: number; readonly pixels: Float32Array }
-  | { readonly kind: "output"; readonly input: number; readonly result: Float32Array; readonly gradient: Float32Array }
-  | (WindowGeometry & {
-      readonly kind: "convolution";
-      readonly input: number;
-      readonly output: number;
-      readonly groups: number;
-      /** Of forward, backward data and backward weights. */
-      readonly algorithms: readonly [ConvolutionAlgorithm, ConvolutionAlgorithm, ConvolutionAlgorithm];
-      readonly weight: Float32Array;
-      readonly weightGradient: Float32Array | undefined;
-      /** Inference only, as are residual and clamp. */
-      readonly bias?: Float32Array | undefined;
-      readonly residual?: number | undefined;
-      readonly clamp?: Clamp | undefined;
-    })
-  | (NormParameters & {
-      readonly kind: "batchNorm";
-      readonly input: number;
-      readonly output: number;
-      /** Added before the clamp. */
-      readonly residual?: number | undefined;
-      /** In training: the residual is normalised too, by these. */
-      readonly residualNorm?: NormParameters | undefined;
-      readonly clamp?: Clamp | undefined;
-    })
-  | (WindowGeometry & { readonly kind: "maxPool"; readonly input: number; readonly output: number })
-  | (WindowGeometry & {
-      readonly kind: "averagePool";
-      readonly input: number;
-      readonly output: number;
-      readonly countPadding: boolean;
-    })
-  | { readonly kind: "globalAverage"; readonly input: number; readonly output: number }
-  | {
-      readonly kind: "linear";
-      readonly input: number;
-      readonly output: number;
-      readonly weight: Float32Array;
-      readonly weightGradient: Float32Array | undefined;
-      readonly bias: Float32Array | undefined;
-      readonly biasGradient: Float32Array | undefined;
-    }
-  | { readonly kind: "concatenation"; readonly inputs: readonly number[]; readonly output: number }
-  | { readonly kind: "channelPadding"; readonly input: number; readonly output: number; readonly before: number }
-  | {
-      readonly kind: "addition";
-      readonly input: number;
-      readonly other: number | undefined;
-      readonly output: number;
-      readonly clamp: Clamp | undefined;
-    }
-  | { readonly kind: "mask"; readonly input: number; readonly output: number; readonly mask: Float32Array };
 
 export interface NetworkDescription {
   readonly bfloat16: boolean;
   readonly training: boolean;
   /** Images [N, C, H, W] or vectors [N, C]; "input" is the network's images, "output" one of its results. */
   readonly values: readonly { readonly shape: readonly number[]; readonly kind: "input" | "output" | "between" }[];
-  readonly operations: readonly FastOperation[];
+  readonly operations: readonly OperationDescription[];
 }
 
 export interface OperationTime {
@@ -110,7 +42,7 @@ export interface OperationTime {
 }
 
 /** What the sources beside this file exports. Every function throws an Error where what it is given does not fit together. */
-export interface FastAddon {
+export interface CpuAddon {
   compile(description: NetworkDescription): NetworkHandle;
   /** Brings changed parameters into the layouts that the passes read. */
   loadParameters(network: NetworkHandle): void;
@@ -147,12 +79,12 @@ interface TimedShape {
   readonly repeats: number;
 }
 
-let loaded: FastAddon | undefined;
+let loaded: CpuAddon | undefined;
 
 /** The fast engine, or undefined where set-up could not build it: without oneDNN's headers, or on another processor. */
-export function fastAddon(): FastAddon | undefined {
+export function cpuAddon(): CpuAddon | undefined {
   try {
-    loaded ??= createRequire(import.meta.url)("../../../../build/cpu.node") as FastAddon;
+    loaded ??= createRequire(import.meta.url)("../../../../build/cpu.node") as CpuAddon;
     return loaded;
   } catch {
     return undefined;
