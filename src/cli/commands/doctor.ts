@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { fashionMnistFolder, openFashionMnist } from "../../data/sources/fashion-mnist.js";
 import { describeEngine, type Engine } from "../../tensor/engine.js";
-import { describeMachine, type Machine } from "../../run/machine.js";
+import { describeMachine, type Machine } from "../../run/environment.js";
 
 /** What `knack doctor` found. */
 export interface Findings extends Machine {

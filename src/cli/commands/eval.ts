@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import { openData } from "../../data/sources/open.js";
 import type { DataOptions } from "../options/data-options.js";
-import { type Device, deviceOption } from "../options/device-option.js";
+import { type Device, deviceOption } from "../options/compute-options.js";
 
 interface EvalOptions extends Pick<DataOptions, "holdOut"> {
   readonly all?: boolean;

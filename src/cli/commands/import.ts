@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { InputError } from "../../base/errors.js";
-import { importedText } from "../output/imported.js";
+import { importedText } from "../output/imported-text.js";
 import { type ModelOptionValues, modelOption } from "../options/model-option.js";
 
 interface ImportCommandOptions {

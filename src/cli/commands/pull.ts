@@ -1,6 +1,6 @@
 import { SingleBar } from "cli-progress";
 import { Command } from "commander";
-import { importedText } from "../output/imported.js";
+import { importedText } from "../output/imported-text.js";
 
 interface PullCommandOptions {
   out?: string;
