@@ -5,7 +5,7 @@ import { isBatchNorm } from "../src/engine/lowering/batch-norm.js";
 import { isConvolution } from "../src/engine/lowering/convolution.js";
 import { createModel } from "../src/models/registry.js";
 import type { CpuAddon, NetworkDescription, OperationDescription, Quad } from "../src/native/cpu/addon.js";
-import { lowerPrecision } from "../src/tricks/low-precision.js";
+import { lowerPrecision } from "../src/nn/precision.js";
 import type { StepCase } from "./steps.js";
 
 const REPEATS = 5;

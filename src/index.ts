@@ -20,10 +20,11 @@ export type {
   InterruptedEvent,
   StepEvent,
   TrainEvent,
-  TrickAudit,
 } from "./run/events.js";
 export { loadRecipe } from "./recipe/load-recipe.js";
 export { presets } from "./recipe/presets.js";
-export { parseRecipe, type Recipe, type RecipeInput } from "./recipe/recipe.js";
-export { learningRateSchedule } from "./optim/schedule.js";
+export { parseRecipe } from "./recipe/parse.js";
+export type { Recipe, RecipeInput } from "./recipe/recipe.js";
+export { learningRateSchedule } from "./recipe/learning-rate-schedule.js";
+export type { TrickAudit } from "./tricks/running-tricks.js";
 export type { ResumeOptions, TrainOptions } from "./run/train.js";

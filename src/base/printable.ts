@@ -18,3 +18,8 @@ export function quoted(value: unknown): string {
     return "something deeply nested";
   }
 }
+
+/** A number for people: six significant digits, without zeros at the end. */
+export function digits(value: number): string {
+  return Number(value.toPrecision(6)).toString();
+}

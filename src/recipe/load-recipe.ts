@@ -1,104 +1,36 @@
-import { readFile } from "node:fs/promises";
-import { basename, extname, resolve } from "node:path";
-import { createJiti } from "jiti";
+import { basename, dirname, extname, resolve } from "node:path";
 import { didYouMean } from "../base/did-you-mean.js";
 import { InputError } from "../base/errors.js";
+import { isFile, loadFile } from "../base/load-file.js";
+import { isObject } from "../settings/schema.js";
+import { parseRecipe } from "./parse.js";
 import { isPresetName, presets } from "./presets.js";
-import { parseRecipe, type Recipe } from "./recipe.js";
+import type { Recipe } from "./recipe.js";
 
 /**
  * Loads a recipe by the name of a preset, from a JSON file, or from a TypeScript or JavaScript file's default export.
- * A file's recipe is called after the file unless it has a `name`.
+ * A file's recipe is called after the file unless it has a `name`; relative modules of its own tricks are taken from beside it.
  *
  * @throws InputError if there is no such preset or file, or the file holds no valid recipe
  */
 export async function loadRecipe(spec: string): Promise<Recipe> {
   if (isPresetName(spec)) return parseRecipe(presets[spec], spec);
-  if (isFile(spec)) return parseRecipe(named(spec, await loadFile(spec, "the recipe")), spec);
+  if (isFile(spec)) return parseRecipe(named(spec, besideFile(spec, await loadFile(spec, "the recipe"))), spec);
   const names = Object.keys(presets);
   throw new InputError(
     `--recipe: there is no preset "${spec}"${didYouMean(spec, names)} (presets: ${names.join(", ")}; or give a .json, .ts or .js file)`,
   );
 }
 
-/** Whether a name is that of a file which `loadFile` reads. */
-export function isFile(spec: string): boolean {
-  return /^\.([cm]?[jt]s|json)$/.test(extname(spec));
-}
-
-/**
- * What a JSON file holds, or a TypeScript or JavaScript file exports as its default.
- *
- * @param what what that should be, for the message
- * @throws InputError if there is no such file or it cannot be read
- */
-export function loadFile(file: string, what: string): Promise<unknown> {
-  return extname(file) === ".json" ? readJson(file) : importDefault(file, what);
-}
-
 function named(file: string, recipe: unknown): unknown {
-  const isRecord = typeof recipe === "object" && recipe !== null && !Array.isArray(recipe);
-  return isRecord ? { name: basename(file, extname(file)), ...recipe } : recipe;
+  return isObject(recipe) ? { name: basename(file, extname(file)), ...recipe } : recipe;
 }
 
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new InputError(`${file}: ${code === "ENOENT" ? "there is no such file" : `cannot be read (${code})`}`, error);
-  }
-}
-
-async function readJson(file: string): Promise<unknown> {
-  const text = (await readText(file)).replace(/^\uFEFF/, "");
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const line = text.slice(0, positionOfError(text, messageOf(error))).split("\n").length;
-    throw new InputError(`${file}, line ${line}: not valid JSON: ${firstLine(messageOf(error))}`, error);
-  }
-}
-
-/** Not all of JSON.parse's messages state the position; then it is where the shortest text ends that has the same kind of error. */
-function positionOfError(text: string, message: string): number {
-  const [, stated] = /at position (\d+)/.exec(message) ?? [];
-  if (stated !== undefined) return Number(stated);
-  let [valid, invalid] = [0, text.length];
-  while (invalid - valid > 1) {
-    const middle = (valid + invalid) >> 1;
-    if (hasUnexpectedToken(text.slice(0, middle))) invalid = middle;
-    else valid = middle;
-  }
-  return invalid;
-}
-
-function hasUnexpectedToken(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return false;
-  } catch (error) {
-    return messageOf(error).startsWith("Unexpected token");
-  }
-}
-
-async function importDefault(file: string, what: string): Promise<unknown> {
-  await readText(file);
-  const jiti = createJiti(import.meta.url, { fsCache: false, moduleCache: false, interopDefault: false });
-  let exported: Record<string, unknown>;
-  try {
-    exported = await jiti.import(resolve(file));
-  } catch (error) {
-    throw new InputError(`${file}: cannot be loaded: ${firstLine(messageOf(error))}`, error);
-  }
-  if (exported.default === undefined) throw new InputError(`${file}: has no default export; export default ${what}`);
-  return exported.default;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function firstLine(message: string): string {
-  return message.split("\n", 1)[0]?.trim() ?? "";
+/** A recipe, or changes of one, from a file: the modules of its own tricks by their full paths. */
+export function besideFile<T>(file: string, recipe: T): T {
+  if (!isObject(recipe) || !Array.isArray(recipe.tricks)) return recipe;
+  const tricks = recipe.tricks.map((own: unknown) =>
+    isObject(own) && typeof own.module === "string" ? { ...own, module: resolve(dirname(file), own.module) } : own,
+  );
+  return { ...recipe, tricks };
 }

@@ -1,26 +1,24 @@
-import type { Recipe } from "./recipe.js";
+import { OPTIMIZERS } from "../optim/optimizers/index.js";
+import { cosine } from "../tricks/cosine.js";
+import { distillation } from "../tricks/distillation.js";
+import { TRICKS } from "../tricks/index.js";
+import { init } from "../tricks/init.js";
+import { labelSmoothing } from "../tricks/label-smoothing.js";
+import { linearScaling } from "../tricks/linear-scaling.js";
+import { lowPrecision } from "../tricks/low-precision.js";
+import { mixup } from "../tricks/mixup.js";
+import { noBiasDecay } from "../tricks/no-bias-decay.js";
+import { warmup } from "../tricks/warmup.js";
+import { zeroGamma } from "../tricks/zero-gamma.js";
+import { PRESET_NAMES, type PresetName } from "./preset-names.js";
+import type { PartSettings, Recipe } from "./recipe.js";
 
-/** The paper's setting of every part that has settings of its own. A recipe that names a part without its keys gets these. */
-export const paperSettings = {
-  linearScaling: { referenceBatch: 256 },
-  warmup: { epochs: 5 },
-  labelSmoothing: { epsilon: 0.1, spread: "others" },
-  distillation: { teacher: null, temperature: 20, loss: "cross-entropy", hardWeight: 1, softWeight: 1 },
-  mixup: { alpha: 0.2, pairing: "permute" },
-  /** Not in the paper: transfer learning. */
-  init: { weights: null },
-  /** Not in the paper: ends a run that no longer gets better. */
-  earlyStop: { patience: 10 },
-  /** Not in the paper: the averaging that libraries offer beside it, with their usual decay. */
-  ema: { decay: 0.9999 },
-} as const satisfies Partial<Recipe>;
-
-/** Section 2.1. */
-export const paperStepDecay = {
-  type: "step",
-  milestones: [30, 60, 90],
-  factor: 0.1,
-} satisfies Recipe["schedule"];
+/** Every trick off, every optimizer as it is by default. */
+const plain: PartSettings = Object.assign(
+  {},
+  ...OPTIMIZERS.map(({ defaults }) => defaults),
+  ...TRICKS.map(({ off }) => off),
+);
 
 /**
  * Section 2, Algorithm 1: Nesterov SGD, batch 256, 120 epochs, lr 0.1 divided by 10 at the epochs 30, 60, 90, no tricks.
@@ -35,30 +33,15 @@ const baseline: Recipe = {
   batchSize: 256,
   accumulation: 1,
   lr: 0.1,
-  momentum: 0.9,
-  nesterov: true,
   weightDecay: 1e-4,
-  schedule: paperStepDecay,
-  linearScaling: false,
-  warmup: false,
-  zeroGamma: false,
-  noBiasDecay: false,
-  precision: "fp32",
-  lossScale: "none",
-  labelSmoothing: false,
-  distillation: false,
-  mixup: false,
-  ema: false,
   imageSize: null,
   normalize: null,
-  augmentation: { crop: 4, flip: true, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], jitter: 0.4, lighting: 0.1 },
   onBadImage: "skip",
-  classBalance: "none",
-  init: false,
-  freezeEpochs: 0,
-  backboneLr: 1,
-  earlyStop: false,
   seed: 0,
+  optimizer: "sgd",
+  augmentation: { crop: 4, flip: true, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], jitter: 0.4, lighting: 0.1 },
+  tricks: [],
+  ...plain,
 };
 
 /**
@@ -70,11 +53,11 @@ const efficient: Recipe = {
   ...baseline,
   name: "efficient",
   batchSize: 1024,
-  linearScaling: paperSettings.linearScaling,
-  warmup: paperSettings.warmup,
-  zeroGamma: true,
-  noBiasDecay: true,
-  precision: "bf16",
+  ...linearScaling.paper,
+  ...warmup.paper,
+  ...zeroGamma.paper,
+  ...noBiasDecay.paper,
+  ...lowPrecision.paper,
 };
 
 /** Sections 3, 4 and 5: everything. Its teacher has to be given. Mixup needs the longer training, 200 epochs (section 5.4). */
@@ -83,10 +66,10 @@ const bagOfTricks: Recipe = {
   name: "bag-of-tricks",
   model: "resnet50d",
   epochs: 200,
-  schedule: { type: "cosine" },
-  labelSmoothing: paperSettings.labelSmoothing,
-  distillation: paperSettings.distillation,
-  mixup: paperSettings.mixup,
+  ...cosine.paper,
+  ...labelSmoothing.paper,
+  ...distillation.paper,
+  ...mixup.paper,
 };
 
 /**
@@ -97,16 +80,14 @@ const fineTune: Recipe = {
   ...baseline,
   name: "fine-tune",
   model: "resnet50d",
-  init: paperSettings.init,
   epochs: 16,
   batchSize: 32,
   lr: 0.01,
-  schedule: { type: "cosine" },
+  ...init.paper,
+  ...cosine.paper,
   warmup: { epochs: 1 },
-  noBiasDecay: true,
+  ...noBiasDecay.paper,
 };
-
-export type PresetName = "baseline" | "efficient" | "bag-of-tricks" | "fine-tune";
 
 /** The named recipes. To start from one, spread it in a TypeScript recipe or write `"extends": "efficient"` in a JSON one. */
 export const presets: Readonly<Record<PresetName, Recipe>> = {
@@ -117,5 +98,5 @@ export const presets: Readonly<Record<PresetName, Recipe>> = {
 };
 
 export function isPresetName(name: unknown): name is PresetName {
-  return typeof name === "string" && Object.hasOwn(presets, name);
+  return PRESET_NAMES.some((preset) => preset === name);
 }

@@ -3,6 +3,11 @@ export function percent(fraction: number): string {
   return `${(100 * fraction).toFixed(2)}\u00a0%`;
 }
 
+/** A figure with its unit, which no line breaks within. */
+export function unbroken(text: string): string {
+  return text.replaceAll(" ", "\u00a0");
+}
+
 /** 12345 -> "12,345" */
 export function whole(value: number): string {
   return value.toLocaleString("en");

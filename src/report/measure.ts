@@ -6,14 +6,14 @@ import { photoName } from "../data/sources/photo-locations.js";
 import type { PhotoSet, PhotoSource } from "../data/sources/photo-set.js";
 import { InputError, KnackError } from "../base/errors.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
-import { type ImagePrediction, predictSet } from "../run/predict-set.js";
+import { predictSet, type SetPrediction } from "../run/predict-set.js";
 import type { RunFolder } from "../run/run-folder.js";
+import { NothingToEvaluate } from "../training/evaluate.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
 
-/** What a run's checkpoint makes of each of its validation images. */
-export interface Measured {
+/** What a run's checkpoint makes of each of its validation images, and of all. */
+export interface Measured extends SetPrediction {
   readonly set: ImageSet | PhotoSet;
-  readonly predictions: readonly ImagePrediction[];
   readonly checkpoint: "best" | "last";
   /** Epochs after which the checkpoint was written; undefined where it does not say. */
   readonly epoch: number | undefined;
@@ -37,10 +37,10 @@ export async function measure(
     const path = checkpoint === "best" ? run.bestCheckpoint : run.lastCheckpoint;
     if (!existsSync(path)) return { missing: "The run was stopped before its first checkpoint." };
     const set = given?.validation ?? validationSet(run);
-    const predictions = await predictSet(path, set, place);
-    if (predictions.length === 0) return { missing: "None of its validation images can be read." };
-    return { set, predictions, checkpoint, epoch: loadCheckpoint(path).config.knack?.epoch };
+    const predicted = await predictSet(path, set, place);
+    return { set, ...predicted, checkpoint, epoch: loadCheckpoint(path).config.knack?.epoch };
   } catch (error) {
+    if (error instanceof NothingToEvaluate) return { missing: "None of its validation images can be read." };
     if (!(error instanceof KnackError)) throw error;
     return { missing: `Its checkpoint cannot be evaluated on its data any more: ${error.message}.` };
   }

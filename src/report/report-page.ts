@@ -1,5 +1,9 @@
 import { type Html, html, nameHtml } from "../pages/html.js";
 import { page, type Section } from "../pages/page.js";
+import { metricsFor } from "../metrics/index.js";
+import { loss } from "../metrics/loss.js";
+import { valueText } from "../metrics/metric.js";
+import { top1 } from "../metrics/top-1.js";
 import { printable } from "../base/printable.js";
 import { calibrationOf } from "./calibration.js";
 import { calibrationSection } from "./sections/calibration.js";
@@ -7,7 +11,7 @@ import { confusionOf } from "./confusion.js";
 import { classesSection, confusionSection } from "./sections/confusion.js";
 import { curvesSection } from "./sections/curves.js";
 import { factsSections } from "./sections/facts.js";
-import { percent, whole } from "./figures-text.js";
+import { percent, unbroken, whole } from "./figures-text.js";
 import type { Measured, Measurement } from "./measure.js";
 import { mistakesSection } from "./sections/mistakes.js";
 import { REPORT_STYLE } from "./report-style.js";
@@ -48,26 +52,22 @@ function notices({ done, audit, epochs }: RunRecord, measurement: Measurement): 
 }
 
 /** Where the images give another top-1 than while training, they are not the run's, or the machine computes otherwise. */
-function otherThanRun({ predictions, epoch }: Measured, epochs: RunRecord["epochs"]): string | undefined {
+function otherThanRun({ metrics, epoch }: Measured, epochs: RunRecord["epochs"]): string | undefined {
   const then = epochs.find((each) => each.epoch === epoch)?.top1;
-  const now = topOne(predictions);
-  if (then === undefined || Math.abs(then - now) < 0.002) return undefined;
+  const now = metrics[top1.name];
+  if (then === undefined || now === undefined || Math.abs(then - now) < 0.002) return undefined;
   return `The run itself measured a top-1 of ${percent(then)} after epoch ${epoch}, and the same weights now give ${percent(now)}: the data may have changed since.`;
 }
 
-function topOne(predictions: Measured["predictions"]): number {
-  return predictions.filter(({ label, predicted }) => label === predicted).length / predictions.length;
-}
-
 /** The figures of the evaluation that the page is about. */
-function measuredFigures({ predictions, checkpoint, epoch, set }: Measured): Html {
-  const { ece, nll, accuracy } = calibrationOf(predictions);
-  const top5 = predictions.filter(({ inTop5 }) => inTop5).length / predictions.length;
+function measuredFigures({ predictions, metrics, checkpoint, epoch, set }: Measured): Html {
+  const { ece, nll } = calibrationOf(predictions);
+  // The loss is there already: it is the NLL.
+  const shown = metricsFor(set.classes.length).filter((metric) => metric !== loss && metric.name in metrics);
   const unread = set.count - predictions.length;
   const after = epoch === undefined ? "" : ` (after epoch ${epoch})`;
   return html`${figureList([
-    ["top-1", percent(accuracy)],
-    ...(set.classes.length > 5 ? [["top-5", percent(top5)] as const] : []),
+    ...shown.map((metric) => [metric.title, unbroken(valueText(metric, metrics[metric.name] as number))] as const),
     ["NLL (nats)", nll.toFixed(4)],
     ["ECE", percent(ece)],
     ["images", whole(predictions.length)],

@@ -32,8 +32,8 @@ export function checkpointConfig({ recipe, data }: Trainer, { epoch, step, evalu
       version: VERSION,
       epoch,
       step,
-      top1: evaluation?.top1 ?? null,
-      top5: evaluation?.top5 ?? null,
+      top1: evaluation?.metrics["top-1"] ?? null,
+      top5: evaluation?.metrics["top-5"] ?? null,
       recipe: recipe.name,
     },
   };

@@ -2,7 +2,6 @@ import { BadPictures } from "../data/loading/bad-pictures.js";
 import type { ImageSet } from "../data/image-set.js";
 import type { Batch, Loader } from "../data/loading/loader.js";
 import type { PhotoSet } from "../data/sources/photo-set.js";
-import type { InputFormat } from "../data/split.js";
 import type { Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { compiledInference } from "../engine/inference.js";
@@ -22,7 +21,7 @@ export interface EvaluationPlace {
 /** A checkpoint's network and the images it is tried on. */
 export interface CheckpointOnData {
   readonly model: Module;
-  readonly format: InputFormat;
+  readonly format: Split;
   readonly device: string;
   /** [N, channels, height, width] to [N, classes], by the fastest that computes it. */
   readonly logits: (images: Tensor) => Tensor;

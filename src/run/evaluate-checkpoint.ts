@@ -1,7 +1,7 @@
 import type { ImageSet } from "../data/image-set.js";
 import type { PhotoSet } from "../data/sources/photo-set.js";
 import { type EvaluationPlace, withCheckpointOn } from "./checkpoint-on-data.js";
-import { type Evaluation, evaluate } from "../training/evaluate.js";
+import { type Evaluation, type EvaluationOptions, evaluate } from "../training/evaluate.js";
 
 export interface CheckpointEvaluation extends Evaluation {
   /** Photographs that could not be read and were left out: names and reasons. */
@@ -13,14 +13,14 @@ export interface CheckpointEvaluation extends Evaluation {
  *
  * @param path a checkpoint's folder, a run's folder or a .safetensors file.
  * @param sets what is evaluated on, of one data source
- * @throws InputError where the checkpoint is broken or was made for other images or classes.
+ * @throws InputError where the checkpoint is broken or was made for other images or classes; as `evaluate`.
  */
 export function evaluateCheckpoint(
   path: string,
   sets: readonly [ImageSet | PhotoSet, ...(ImageSet | PhotoSet)[]],
-  place: EvaluationPlace = {},
+  { seen, ...place }: EvaluationPlace & Pick<EvaluationOptions, "seen"> = {},
 ): Promise<CheckpointEvaluation> {
   return withCheckpointOn(path, sets, place, async ({ model, batches, badPictures, ...options }) => {
-    return { ...(await evaluate(model, batches, options)), badPictures };
+    return { ...(await evaluate(model, batches, { ...options, seen })), badPictures };
   });
 }

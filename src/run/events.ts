@@ -1,3 +1,6 @@
+import type { TrickAudit } from "../tricks/running-tricks.js";
+import type { MetricDescription, MetricValues } from "../metrics/metric.js";
+
 /**
  * What `train()` yields, line by line what `knack train --json` prints and `metrics.jsonl` keeps. All plain JSON.
  *
@@ -12,18 +15,6 @@ export type TrainEvent =
   | DoneEvent
   | InterruptedEvent
   | ErrorEvent;
-
-/** What one trick of the recipe did to this run. */
-export interface TrickAudit {
-  /** Its name, as the recipe and the command line call it: "no-bias-decay". */
-  readonly trick: string;
-  /** Whether the recipe asks for it. */
-  readonly asked: boolean;
-  /** How many things (parameters, layers, steps, images) it changed; 0 where it is off. */
-  readonly touched: number;
-  /** For people, with figures: "62 parameters without decay, 21 decayed". */
-  readonly detail: string;
-}
 
 /** Once, before the first step. */
 export interface AuditEvent {
@@ -41,6 +32,8 @@ export interface AuditEvent {
   /** What computes the steps: libtorch's operators, or the network compiled from them. */
   readonly engine: "fast" | "plain";
   readonly tricks: readonly TrickAudit[];
+  /** What epochs are evaluated by, in order, and says something for so many classes: what people are shown. */
+  readonly metrics: readonly MetricDescription[];
 }
 
 /** After an optimizer step. */
@@ -75,6 +68,8 @@ export interface EpochEvent {
   readonly top1: number;
   readonly top5: number;
   readonly validationLoss: number;
+  /** Every metric by its name, those three among them: `{ "top-1": 0.91, "top-5": 1, "loss": 0.3 }`. */
+  readonly metrics: MetricValues;
   readonly imagesPerSecond: number;
   readonly lr: number;
   /** Whether top1 is the highest of the run so far. */

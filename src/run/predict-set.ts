@@ -1,62 +1,63 @@
+import { KnackError } from "../base/errors.js";
 import type { ImageSet } from "../data/image-set.js";
-import type { Batch } from "../data/loading/loader.js";
 import { photoName } from "../data/sources/photo-locations.js";
 import type { PhotoSet } from "../data/sources/photo-set.js";
-import { prepareImages } from "../training/prepare-images.js";
-import { KnackError } from "../base/errors.js";
-import { noGradient } from "../tensor/autograd.js";
-import { scope } from "../tensor/scope.js";
-import { type EvaluationPlace, withCheckpointOn } from "./checkpoint-on-data.js";
+import type { MetricValues } from "../metrics/metric.js";
+import type { EvaluatedImage } from "../training/evaluate.js";
+import type { EvaluationPlace } from "./checkpoint-on-data.js";
+import { evaluateCheckpoint } from "./evaluate-checkpoint.js";
 
 /** What a network makes of one labelled image. */
 export interface ImagePrediction {
   /** The image's number in its set. */
   readonly index: number;
   readonly label: number;
-  /** The class with the highest probability, and whether the label is among the five highest. */
+  /** The class with the highest logit, of several the first: the one that top-1 counts. */
   readonly predicted: number;
-  readonly inTop5: boolean;
   /** Softmax probability of the predicted class. */
   readonly confidence: number;
   /** -ln of the label's softmax probability: nats. */
   readonly negativeLogLikelihood: number;
 }
 
-/**
- * What a checkpoint makes of each image of a set, in float32, with the images as in `evaluateCheckpoint`. Photographs that cannot be
- * read are left out.
- *
- * @throws InputError where the checkpoint is broken or was made for other images or classes; KnackError where it gives no numbers.
- */
-export function predictSet(path: string, set: ImageSet | PhotoSet, place: EvaluationPlace): Promise<ImagePrediction[]> {
-  return withCheckpointOn(path, [set], place, async ({ batches, badPictures, format, device, logits }) => {
-    const predictions: Omit<ImagePrediction, "index">[] = [];
-    for await (const batch of batches) {
-      const rows = scope(() => noGradient(() => logits(prepareImages(batch.pixels, format, device)).toArray()));
-      if (!rows.every(Number.isFinite)) throw new KnackError(`${path} gives logits that are no numbers`);
-      predictions.push(...predictionsOf(rows, batch));
-    }
-    const read = "locations" in set ? readable(set, badPictures) : Array.from({ length: set.count }, (_, i) => i);
-    return predictions.map((prediction, position) => ({ index: read[position] as number, ...prediction }));
-  });
+/** What a network makes of a set, image by image and on the whole. */
+export interface SetPrediction {
+  readonly predictions: readonly ImagePrediction[];
+  readonly metrics: MetricValues;
 }
 
-/** @param rows [batch.size * classes] logits */
-function predictionsOf(rows: readonly number[], { labels, size }: Batch): Omit<ImagePrediction, "index">[] {
-  const classes = rows.length / size;
-  return Array.from(labels, (label, position) => {
-    const logits = rows.slice(position * classes, (position + 1) * classes);
-    const most = logits.reduce((a, b) => Math.max(a, b));
-    const logSum = most + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0));
-    const own = logits[label] as number;
-    return {
-      label,
-      predicted: logits.indexOf(most),
-      inTop5: logits.filter((logit) => logit > own).length < 5,
-      confidence: Math.exp(most - logSum),
-      negativeLogLikelihood: logSum - own,
-    };
-  });
+/**
+ * What a checkpoint makes of each image of a set, beside what `evaluateCheckpoint` measures on it. Photographs that cannot be read are left
+ * out.
+ *
+ * @throws as `evaluateCheckpoint`; KnackError where it gives no numbers.
+ */
+export async function predictSet(
+  path: string,
+  set: ImageSet | PhotoSet,
+  place: EvaluationPlace,
+): Promise<SetPrediction> {
+  const predictions: ImagePrediction[] = [];
+  const seen = (image: EvaluatedImage) => {
+    if (!image.logits.every(Number.isFinite)) throw new KnackError(`${path} gives logits that are no numbers`);
+    predictions.push(predictionOf(image));
+  };
+  const { metrics, badPictures } = await evaluateCheckpoint(path, [set], { ...place, seen });
+  if (!("locations" in set)) return { predictions, metrics };
+  const read = readable(set, badPictures);
+  return { predictions: predictions.map((each) => ({ ...each, index: read[each.index] as number })), metrics };
+}
+
+function predictionOf({ index, label, logits }: EvaluatedImage): ImagePrediction {
+  const most = logits.reduce((a, b) => Math.max(a, b));
+  const logSum = most + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0));
+  return {
+    index,
+    label,
+    predicted: logits.indexOf(most),
+    confidence: Math.exp(most - logSum),
+    negativeLogLikelihood: logSum - (logits[label] as number),
+  };
 }
 
 /** The numbers of the photographs that were evaluated, in order. */

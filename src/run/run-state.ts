@@ -1,10 +1,27 @@
 import { z } from "zod";
+import type { Evaluation } from "../training/evaluate.js";
 import { InputError } from "../base/errors.js";
 
 const count = z.int().min(0);
 const fraction = z.number().min(0).max(1);
 
-const evaluation = z.strictObject({ top1: fraction, top5: fraction, loss: z.number(), images: count });
+/** JSON has null for a number that is not finite. */
+const value = z
+  .number()
+  .nullable()
+  .transform((number) => number ?? Number.NaN);
+
+/** Whatever metrics there were: only top-1, which decides on the best epoch, has to be among them. */
+const presentEvaluation = z.strictObject({ images: count, metrics: z.object({ "top-1": fraction }).catchall(value) });
+
+/** As knack 0.1.0 wrote it. */
+const earlierEvaluation = z
+  .strictObject({ top1: fraction, top5: fraction, loss: z.number(), images: count })
+  .transform(({ top1, top5, loss, images }): Evaluation => {
+    return { images, metrics: { "top-1": top1, "top-5": top5, loss } };
+  });
+
+const evaluation: z.ZodType<Evaluation> = z.union([presentEvaluation, earlierEvaluation]);
 
 const positionSchema = z.strictObject({
   /** Finished epochs. */

@@ -10,6 +10,8 @@ import type { PhotoSet, PhotoSource } from "../data/sources/photo-set.js";
 import { isFormattedPhotos } from "../data/split.js";
 import { DivergedError, InputError } from "../base/errors.js";
 import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../engine/engine-name.js";
+import { isBetter } from "../metrics/metric.js";
+import { top1 } from "../metrics/top-1.js";
 import { formForImages } from "../models/registry.js";
 import { requireDevice } from "../tensor/require-device.js";
 import { loadCheckpoint, loadTrainingState, saveCheckpoint } from "../weights/checkpoint.js";
@@ -19,14 +21,17 @@ import { checkpointConfig } from "./checkpoint-config.js";
 import { describeEnvironment } from "./environment.js";
 import { evaluationLoader } from "../training/evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
-import { initialWeights } from "../tricks/initial-weights.js";
+import { loadOwnTricks } from "../tricks/own-trick.js";
+import { startingWeights } from "../tricks/starting-weights.js";
+import { fieldsOf } from "./metric-fields.js";
 import { writeCurves } from "./plots.js";
-import { parseRecipe, type Recipe } from "../recipe/recipe.js";
+import { parseRecipe } from "../recipe/parse.js";
+import type { Recipe } from "../recipe/recipe.js";
 import { RunFolder } from "./run-folder.js";
 import { parseRunState, type RunState, START } from "./run-state.js";
 import { keepTensorBoard, writeTensorBoard } from "./tensorboard.js";
-import { Trainer } from "../training/trainer.js";
-import { type TrainingData, trainingData } from "./training-data.js";
+import { Trainer, type TrainingData } from "../training/trainer.js";
+import { trainingData } from "./training-data.js";
 
 interface EngineOptions {
   /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
@@ -72,15 +77,16 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
   const { recipe: asked, source, selection, out, cache, engine } = task;
   const opened = typeof source === "string" ? openData(source, selection) : source;
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
-  const initial = resumed ? undefined : initialWeights(asked);
-  const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : initial?.config;
+  const ownTricks = await loadOwnTricks(asked.tricks);
+  const startsFrom = resumed ? undefined : startingWeights(asked, ownTricks);
+  const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : startsFrom?.config;
   const data = await withCache(trainingData(opened, asked, checkpoint), cache);
   const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
-  const trainer = new Trainer(recipe, data, options.device, initial, engine);
+  const trainer = new Trainer(recipe, data, { device: options.device, startsFrom, engine, ownTricks });
   const loaders: Loader[] = [];
   try {
-    const { batchSize, augmentation, seed, onBadImage, classBalance } = recipe;
-    const sampling = classBalance === "sampling" ? "balanced" : "shuffle";
+    const { batchSize, augmentation, seed, onBadImage } = recipe;
+    const { sampling } = trainer;
     const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
     const { train } = data;
     const badPictures = new BadPictures(train.name, train.count + data.validation.count, onBadImage);
@@ -203,11 +209,10 @@ class Session {
     return this.#secondsBefore + (performance.now() - this.#started) / 1000;
   }
 
-  /** Whether early stop ends the run: the best top-1 was too many epochs ago. */
+  /** Whether a trick ends the run here. */
   #isStale(): boolean {
-    const { earlyStop } = this.trainer.recipe;
     const { epoch, best } = this.#position;
-    return earlyStop !== false && best !== null && epoch - best.epoch >= earlyStop.patience;
+    return best !== null && this.trainer.ends(epoch, best.epoch);
   }
 
   /** The rest of the epoch under way. */
@@ -267,12 +272,13 @@ class Session {
     if (this.#position.epoch + 1 < trainer.recipe.epochs) this.loaders.training.prepare(this.#position.epoch + 1);
     const evaluation = await trainer.evaluate(this.loaders.validation.all());
     const { epoch, lossSum, best: earlier } = this.#position;
-    if (!Number.isFinite(evaluation.loss)) {
+    const fields = fieldsOf(evaluation.metrics);
+    if (!Number.isFinite(fields.validationLoss)) {
       throw new DivergedError(
         `epoch ${epoch + 1}: the validation loss is not finite: the weights have run away; try a smaller --lr or a longer --warmup`,
       );
     }
-    const best = earlier === null || evaluation.top1 > earlier.evaluation.top1;
+    const best = earlier === null || isBetter(top1, fields.top1, fieldsOf(earlier.evaluation.metrics).top1);
     const step = this.#step;
     this.#position = {
       epoch: epoch + 1,
@@ -287,9 +293,8 @@ class Session {
       epoch: epoch + 1,
       step,
       trainLoss: lossSum / trainer.stepsPerEpoch,
-      top1: evaluation.top1,
-      top5: evaluation.top5,
-      validationLoss: evaluation.loss,
+      ...fields,
+      metrics: evaluation.metrics,
       imagesPerSecond: this.#stepCount > 0 ? imagesPerSecond : 0,
       lr: trainer.schedule.at(step - 1),
       best,
@@ -352,16 +357,14 @@ class Session {
 
   #done(): TrainEvent {
     const { evaluation: last, epoch: epochs, best } = this.#position;
-    const restored = this.trainer.recipe.earlyStop ? best : null;
+    const restored = this.trainer.bestCounts ? best : null;
     const evaluation = restored?.evaluation ?? last;
     return {
       type: "done",
       run: this.run.path,
-      top1: evaluation?.top1 ?? 0,
-      top5: evaluation?.top5 ?? 0,
-      validationLoss: evaluation?.loss ?? 0,
+      ...fieldsOf(evaluation?.metrics ?? { "top-1": 0, "top-5": 0, loss: 0 }),
       epoch: restored?.epoch ?? epochs,
-      bestTop1: best?.evaluation.top1 ?? 0,
+      bestTop1: best ? fieldsOf(best.evaluation.metrics).top1 : 0,
       seconds: this.#seconds,
       skippedSteps: this.trainer.scaler.skippedSteps,
     };

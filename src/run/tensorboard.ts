@@ -2,7 +2,10 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Scalars } from "./tensorboard/event.js";
 import { updateEventFile } from "./tensorboard/event-file.js";
+import { METRICS } from "../metrics/index.js";
+import type { MetricDescription } from "../metrics/metric.js";
 import type { EpochEvent, StepEvent, TrainEvent } from "./events.js";
+import { metricsOf } from "./metric-fields.js";
 
 const FOLDER = "tensorboard";
 /** TensorBoard reads files that have "tfevents" in their name. */
@@ -15,8 +18,8 @@ export function keepTensorBoard(runFolder: string): void {
 
 /**
  * Where the run keeps event files for TensorBoard, brings them up to date with its metrics: loss/train (with the targets trained
- * against, nats), lr, imagesPerSecond and lossScale of each step, loss/validation (nats), top1 and top5 (fractions of 1) of each epoch,
- * over optimizer steps.
+ * against, nats), lr, imagesPerSecond and lossScale of each step; of each epoch loss/validation (nats), top1 and top5 (fractions of 1), and
+ * other metrics under their names, but for those that say nothing for the run's classes; all over optimizer steps.
  *
  * @param metrics of all the run, up to the end of an epoch
  * @throws KnackError that names the file, as where the disk is full.
@@ -33,7 +36,9 @@ export function writeTensorBoard(runFolder: string, metrics: readonly TrainEvent
  * @param now when the last event happened, seconds since 1970
  */
 function scalarsOf(metrics: readonly TrainEvent[], now: number): Scalars[] {
-  const batchSize = metrics.find((event) => event.type === "audit")?.batchSize ?? 0;
+  const audit = metrics.find((event) => event.type === "audit");
+  const batchSize = audit?.batchSize ?? 0;
+  const shown = audit?.metrics ?? METRICS;
   const secondsOf = ({ imagesPerSecond }: StepEvent) => (imagesPerSecond > 0 ? batchSize / imagesPerSecond : 0);
   const stepSeconds = new Map<number, number>();
   for (const event of metrics) {
@@ -44,7 +49,7 @@ function scalarsOf(metrics: readonly TrainEvent[], now: number): Scalars[] {
   let wallTime = now;
   for (const event of metrics.toReversed()) {
     if (event.type === "epoch") {
-      scalars.push({ wallTime, step: event.step, values: epochValues(event) });
+      scalars.push({ wallTime, step: event.step, values: epochValues(event, shown) });
       wallTime -= Math.max(0, event.seconds - (stepSeconds.get(event.epoch) ?? 0));
     } else if (event.type === "step") {
       scalars.push({ wallTime, step: event.step, values: stepValues(event) });
@@ -54,8 +59,13 @@ function scalarsOf(metrics: readonly TrainEvent[], now: number): Scalars[] {
   return scalars.reverse();
 }
 
-function epochValues({ validationLoss, top1, top5 }: EpochEvent): Record<string, number> {
-  return { "loss/validation": number(validationLoss), top1: number(top1), top5: number(top5) };
+/** Other metrics have their name for a tag. */
+const TAGS: Readonly<Record<string, string>> = { loss: "loss/validation", "top-1": "top1", "top-5": "top5" };
+
+function epochValues(event: EpochEvent, shown: readonly MetricDescription[]): Record<string, number> {
+  const values = metricsOf(event);
+  const measured = shown.filter(({ name }) => name in values);
+  return Object.fromEntries(measured.map(({ name }) => [TAGS[name] ?? name, number(values[name] ?? null)]));
 }
 
 function stepValues({ labelLoss, lr, imagesPerSecond, lossScale }: StepEvent): Record<string, number> {

@@ -1,20 +1,13 @@
 import type { EvaluationFormat } from "../data/pictures/evaluation-transform.js";
 import type { DataSource } from "../data/image-set.js";
 import type { PhotoSet, PhotoSource } from "../data/sources/photo-set.js";
-import type { FormattedPhotos, Split } from "../data/split.js";
+import type { FormattedPhotos } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { modelEntry } from "../models/registry.js";
 import type { CheckpointConfig } from "../weights/config.js";
 import { customsOf } from "../weights/customs.js";
+import type { TrainingData } from "../training/trainer.js";
 import type { Recipe } from "../recipe/recipe.js";
-
-/** What to train on and what to measure on. */
-export interface TrainingData {
-  readonly train: Split;
-  readonly validation: Split;
-  /** One line for people: what it is, how much, from where. */
-  readonly description: string;
-}
 
 /** The paper's evaluation (section 2.1): the shorter side to 256 and the centre 224, of Inception-V3's pictures 342 and 299. */
 const cropPctFor = (inputSize: number) => (inputSize === 299 ? 299 / 342 : 224 / 256);

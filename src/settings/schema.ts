@@ -6,7 +6,7 @@ import { didYouMean } from "../base/did-you-mean.js";
 export type Shape = z.ZodRawShape;
 
 /** The values that a shape describes. */
-export type Values<S extends Shape> = z.infer<z.ZodObject<S>>;
+export type Values<S extends Shape> = keyof S extends never ? Record<never, never> : z.infer<z.ZodObject<S>>;
 
 /** A single value, described by the words that complete "must be ...". */
 export function value<T>(words: string, test: (value: unknown) => boolean) {

@@ -7,12 +7,15 @@ export interface Switch {
   /** The key of the recipe that it sets, such as "mixup.alpha", or "mixup" for all of it. */
   readonly key: string;
   /**
-   * How its argument is read: a number (what is none stays text, for the schema to complain about), numbers separated by commas, or text.
-   * A switch without an argument has a `value` instead, and one whose argument may be missing has both.
+   * How its argument is read: a number (what is none stays text, for the schema to complain about), numbers separated by commas, text, or
+   * KEY=VALUE, which may be repeated.
+   * A switch without an argument has a `value` instead.
    */
-  readonly reads?: "number" | "numbers" | "text";
+  readonly reads?: "number" | "numbers" | "text" | "pairs";
   /** What the key is set to where there is no argument; {} takes the part's settings as they are. */
   readonly value?: unknown;
+  /** Other keys that it sets. Where its argument may be missing ("--step-decay [epochs]"), only these without one. */
+  readonly also?: Readonly<Record<string, unknown>>;
   /** Only tunes a part that is on, so that it is an error where the part is off: the part's own switch, such as "--mixup". */
   readonly tunes?: string;
 }

@@ -124,10 +124,10 @@ export function crossEntropy(logits: Tensor, target: Tensor): Tensor {
   return aten_cross_entropy_loss(logits, target);
 }
 
-const aten_topk = operator("aten::topk");
-/** The indices (int64) of the k largest along the last dimension, largest first. */
-export function topkIndices(input: Tensor, k: number): Tensor {
-  const [values, indices] = aten_topk(input, k) as [Tensor, Tensor];
+const aten_sort = operator("aten::sort", "stable");
+/** Positions (int64) along the last dimension in the order of their values: the highest first, NaN before it, of equal ones the earlier first. */
+export function descendingOrder(input: Tensor): Tensor {
+  const [values, indices] = aten_sort(input, true, -1, true) as [Tensor, Tensor];
   values.dispose();
   return indices;
 }

@@ -9,8 +9,8 @@ import { Generator } from "../tensor/generator.js";
 import { contiguous, crossEntropy, full, normalInPlace, toDevice } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
-import { lowerPrecision, type Precision } from "../tricks/low-precision.js";
-import { Sgd } from "../optim/sgd.js";
+import { lowerPrecision, type Precision } from "../nn/precision.js";
+import { sgd } from "../optim/optimizers/sgd.js";
 import { TrainingPasses } from "../training/training-passes.js";
 
 export interface BenchmarkOptions {
@@ -50,10 +50,7 @@ export function benchmarkTraining(options: BenchmarkOptions): Benchmark {
   return withModel(options, (model) => {
     const masters = lowerPrecision(model, precision, device);
     const parameters = new Map(model.parameters());
-    const optimizer = new Sgd([{ parameters, weightDecay: 1e-4, lrFactor: 1 }], {
-      ...{ momentum: 0.9, nesterov: true },
-      masters,
-    });
+    const optimizer = sgd.create([{ parameters, weightDecay: 1e-4, lrFactor: 1 }], sgd.defaults, masters);
     const passes = passesOf(model, options, masters);
     try {
       const images = noise(options).keep();

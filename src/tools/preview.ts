@@ -5,10 +5,15 @@ import { Loader } from "../data/loading/loader.js";
 import { photoName } from "../data/sources/photo-locations.js";
 import { evenly, type GridRow, type GridTile, requirePng, writePictureGrid } from "../data/pictures/picture-grid.js";
 import { isFormattedPhotos, type Split } from "../data/split.js";
-import { seedFor } from "../tensor/random.js";
+import { contiguous, full, narrow, permute } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
-import { drawMixup, type Mixup, mixup } from "../tricks/mixup.js";
+import { isObject } from "../settings/schema.js";
+import { TRICKS } from "../tricks/index.js";
+import { loadOwnTricks } from "../tricks/own-trick.js";
+import { plannedRun } from "../tricks/planned-run.js";
+import { RunningTricks } from "../tricks/running-tricks.js";
+import { settingsOf, titleOf, type Trick } from "../tricks/trick.js";
 import type { Recipe } from "../recipe/recipe.js";
 
 const SAMPLES = 6;
@@ -21,8 +26,8 @@ const [LEAST_TILE, MOST_TILE] = [112, 320];
 
 /**
  * Writes a PNG of what the network sees of a training set, before normalising: for one sample of each class (six in all, fewer
- * only where there are fewer) the evaluation's view and seven epochs' training views; then, where the recipe has mixup, image 0
- * of sixteen steps. They are what training with this recipe is given, to the byte, but for images enlarged from below 112 pixels
+ * only where there are fewer) the evaluation's view and seven epochs' training views; then, where tricks of the recipe change batches,
+ * image 0 of sixteen steps. They are what training with this recipe is given, to the byte, but for images enlarged from below 112 pixels
  * or shrunk from above 320. A picture that cannot be read is a red tile.
  *
  * @param epoch the first epoch shown, from 0
@@ -31,11 +36,11 @@ const [LEAST_TILE, MOST_TILE] = [112, 320];
  */
 export async function writePreview(train: Split, recipe: Recipe, epoch: number, file: string): Promise<void> {
   requirePng("the preview", file);
-  const preview = new Preview(train, recipe);
+  const preview = new Preview(train, recipe, await loadOwnTricks(recipe.tricks));
   const rows: GridRow[] = [];
   for (const index of samples(train)) rows.push(await preview.sampleRow(index, epoch));
-  if (recipe.mixup) {
-    for (let row = 0; row < BLEND_ROWS; row++) rows.push(await preview.blendRow(recipe.mixup, epoch, row));
+  if (preview.changesBatches) {
+    for (let row = 0; row < BLEND_ROWS; row++) rows.push(await preview.batchRow(epoch, row));
   }
   await writePictureGrid(file, { tile: scaled(train), columns: COLUMNS, rows });
 }
@@ -44,15 +49,21 @@ class Preview {
   readonly #training: BatchSource;
   readonly #stepsPerEpoch: number;
   readonly #batchSize: number;
+  readonly #tricks: RunningTricks;
+  readonly #changing: readonly Trick[];
 
   constructor(
     private readonly train: Split,
     private readonly recipe: Recipe,
+    own: readonly Trick[],
   ) {
     const { augmentation, seed } = recipe;
     // No batch can be larger than the set.
     this.#batchSize = Math.min(recipe.batchSize, train.count);
     this.#training = { set: train, augmentation, seed };
+    const run = plannedRun(recipe, Math.floor(train.count / this.#batchSize), train);
+    this.#tricks = new RunningTricks([...TRICKS, ...own], run);
+    this.#changing = this.#tricks.actingAt("batch");
     // Checks the augmentation against the images.
     this.#stepsPerEpoch = new Loader(train, {
       batchSize: this.#batchSize,
@@ -78,34 +89,59 @@ class Preview {
     return { label: [this.#className(index), name], tiles: await Promise.all(tiles) };
   }
 
-  /** Image 0 of consecutive steps, with the lambda and the partner that the trainer draws for them. */
-  async blendRow(settings: Mixup, epoch: number, row: number): Promise<GridRow> {
-    const first = epoch * this.#stepsPerEpoch + row * COLUMNS;
-    const tiles = Array.from({ length: COLUMNS }, (_, i) => this.#blend(settings, first + i));
-    return { label: ["mixup", `alpha ${settings.alpha}`], tiles: await Promise.all(tiles) };
+  /** Whether a trick mixes or changes the images of a batch. */
+  get changesBatches(): boolean {
+    return this.#changing.length > 0;
   }
 
-  async #blend(settings: Mixup, step: number): Promise<GridTile> {
-    const { seed, classBalance, accumulation } = this.recipe;
+  /** Image 0 of consecutive steps, as the recipe's tricks change it for them. */
+  async batchRow(epoch: number, row: number): Promise<GridRow> {
+    const first = epoch * this.#stepsPerEpoch + row * COLUMNS;
+    const tiles = Array.from({ length: COLUMNS }, (_, i) => () => this.#batchTile(first + i));
+    const label = this.#changing.flatMap((trick) => [titleOf(trick), ...numbersOf(settingsOf(trick, this.recipe))]);
+    const shown: GridTile[] = [];
+    for (const tile of tiles) shown.push(await tile()); // one after the other: a step's images at full size take memory
+    return { label, tiles: shown };
+  }
+
+  /** Image 0 of a step's first part. Which images are in it, and with which shares, its target says where each image is a class by itself. */
+  async #batchTile(step: number): Promise<GridTile> {
+    const { seed, accumulation } = this.recipe;
+    const { height, width, channels } = this.train;
     const epoch = Math.floor(step / this.#stepsPerEpoch);
-    const sampling = classBalance === "sampling" ? "balanced" : "shuffle";
     const start = (step % this.#stepsPerEpoch) * this.#batchSize;
-    // Images are mixed within a part of the batch.
+    // Tricks act within a part of the batch.
     const end = start + Math.max(1, Math.floor(this.#batchSize / accumulation));
-    const part = epochOrder(this.train, sampling, seed, epoch).subarray(start, end);
-    const draw = drawMixup(settings, seedFor(seed, "mixup", step, 0));
-    const partner = scope(() => {
-      const positions = Tensor.from(Float32Array.from(part.keys()), [part.length, 1]);
-      // With lambda 0 only the partners are left.
-      return mixup(positions, positions, settings, { ...draw, lambda: 0 }).images.toArray()[0] as number;
+    const part = epochOrder(this.train, this.#tricks.sampling, seed, epoch).subarray(start, end);
+    const shares = scope(() => {
+      const alone = Float32Array.from({ length: part.length ** 2 }, (_, i) => (i % (part.length + 1) === 0 ? 1 : 0));
+      const targets = Tensor.from(alone, [part.length, part.length]);
+      const images = full([part.length, 1, height, width], 0);
+      return narrow(this.#tricks.batch({ images, targets }, step, 0).targets, 0, 0, 1).toArray();
     });
-    const [a, b] = [part[0] as number, part[partner] as number];
-    const [one, other] = await Promise.all([a, b].map((index) => this.#image(this.#training, epoch, index)));
-    const { lambda } = draw;
-    const pixels =
-      one && other && one.map((value, i) => Math.round(lambda * value + (1 - lambda) * (other[i] as number)));
-    const share = (value: number, index: number) => `${value.toFixed(2)} ${this.#className(index)}`;
-    return this.#tile(pixels, [share(lambda, a), share(1 - lambda, b)]);
+    const seen = Array.from(shares, (share, position) => ({ share, position })).filter(({ share }) => share > 0);
+    seen.sort((a, b) => (a.position === 0 ? -1 : b.position === 0 ? 1 : a.position - b.position));
+    const pictures = await Promise.all(
+      seen.map(({ position }) => this.#image(this.#training, epoch, part[position] as number)),
+    );
+    const caption = seen.map(
+      ({ share, position }) => `${share.toFixed(2)} ${this.#className(part[position] as number)}`,
+    );
+    if (pictures.includes(undefined)) return this.#tile(undefined, caption);
+    const changed = scope(() => {
+      const bytes = new Float32Array(part.length * height * width * channels);
+      for (const [i, { position }] of seen.entries()) {
+        bytes.set(pictures[i] as Uint8Array, position * height * width * channels);
+      }
+      const images = permute(Tensor.from(bytes, [part.length, height, width, channels]), [0, 3, 1, 2]);
+      const targets = full([part.length, 1], 1);
+      const batch = this.#tricks.batch({ images, targets }, step, 0);
+      return contiguous(permute(narrow(batch.images, 0, 0, 1), [0, 2, 3, 1]), "contiguous").toArray();
+    });
+    return this.#tile(
+      Uint8Array.from(changed, (value) => Math.round(Math.min(255, Math.max(0, value)))),
+      caption,
+    );
   }
 
   /** An image as it is trained on in an epoch; undefined where it cannot be read. */
@@ -150,4 +186,10 @@ function scaled({ height, width }: { height: number; width: number }): { height:
   }
   const share = Math.min(1, MOST_TILE / most);
   return { height: Math.round(share * height), width: Math.round(share * width) };
+}
+
+/** The numbers among a trick's settings: "alpha 0.2". */
+function numbersOf(settings: object): string[] {
+  const inner = Object.values(settings).flatMap((value) => (isObject(value) ? Object.entries(value) : []));
+  return inner.flatMap(([name, value]) => (typeof value === "number" ? [`${name} ${value}`] : []));
 }

@@ -1,34 +1,36 @@
-import { type Batch, Loader, type LoaderOptions } from "../data/loading/loader.js";
-
-import { type PreparedBatch, SentBatch } from "./sent-batch.js";
-import { type InputFormat, isFormattedPhotos, type Split } from "../data/split.js";
 import { KnackError } from "../base/errors.js";
+import type { ImageSet } from "../data/image-set.js";
+import { type Batch, Loader, type LoaderOptions } from "../data/loading/loader.js";
+import { type InputFormat, isFormattedPhotos, type Split } from "../data/split.js";
+import { METRICS } from "../metrics/index.js";
+import type { Metric, MetricValues } from "../metrics/metric.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
-import {
-  addInPlace,
-  concatenate,
-  crossEntropy,
-  equal,
-  full,
-  mulScalar,
-  narrow,
-  reshape,
-  sumAll,
-  toDType,
-  topkIndices,
-  unsqueeze,
-} from "../tensor/ops.js";
+import { concatenate } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { SentBatch } from "./sent-batch.js";
 
 export interface Evaluation {
-  /** Fractions of 1. Where there are fewer than five classes, top5 is 1. */
-  readonly top1: number;
-  readonly top5: number;
-  /** Mean cross-entropy against the hard labels. */
-  readonly loss: number;
   readonly images: number;
+  /** Every metric's value by its name, also where it says nothing for so few classes. */
+  readonly metrics: MetricValues;
+}
+
+/** What an evaluation saw of one image. */
+export interface EvaluatedImage {
+  /** Its place among the images evaluated, from 0. */
+  readonly index: number;
+  readonly label: number;
+  /** [classes], of float32. */
+  readonly logits: readonly number[];
+}
+
+/** There was no image, or none that could be read. */
+export class NothingToEvaluate extends KnackError {
+  constructor() {
+    super("there is no image to evaluate on");
+  }
 }
 
 /** Bounds the memory of an evaluation: so many pixels a batch, and so many images. */
@@ -52,53 +54,74 @@ export function evaluationLoader(
 }
 
 export interface EvaluationOptions {
-  /** The normalisation the model was trained with. */
-  readonly format: InputFormat;
+  /** The normalisation the model was trained with, and the classes. */
+  readonly format: InputFormat & Pick<ImageSet, "classes">;
   readonly device: string;
   /** What computes the model's logits; the model itself by default. */
   readonly logits?: ((images: Tensor) => Tensor) | undefined;
+  /** What is measured, at least one; all that there is by default. */
+  readonly metrics?: readonly Metric[] | undefined;
+  /** Told of every image in turn. It makes each batch wait for the device. */
+  readonly seen?: ((image: EvaluatedImage) => void) | undefined;
 }
 
 /**
- * Top-1, top-5 and loss on clean hard labels, whatever smoothing or mixup trains against. The model is put into evaluation
- * mode for it and back.
+ * Metrics on clean hard labels, whatever smoothing or mixup trains against. The model is put into evaluation mode for it and back.
  *
  * @param model with float32 weights
  * @param batches the images, each once
- * @throws KnackError where there are no images.
+ * @throws NothingToEvaluate where there are no images; what `seen` throws.
  */
 export async function evaluate(
   model: Module,
   batches: AsyncIterable<Batch> | Iterable<Batch>,
-  { format, device, logits = (images) => model.forward(images) }: EvaluationOptions,
+  { format, device, logits: logitsOf = (images) => model.forward(images), metrics = METRICS, seen }: EvaluationOptions,
 ): Promise<Evaluation> {
   const wasTraining = model.training;
   model.eval();
   let images = 0;
-  using sums = full([3], 0, "float64", device);
+  const sums = metrics.map((metric) => metric.init(format.classes.length, device));
   try {
     for await (const batch of batches) {
       using sent = new SentBatch(batch, format, device);
-      scope(() => noGradient(() => addInPlace(sums, evaluateBatch(sent.prepare(), logits))));
+      scope(() =>
+        noGradient(() => {
+          const prepared = sent.prepare();
+          const logits = logitsOf(prepared.images);
+          for (const [index, { update }] of metrics.entries()) {
+            update(sums[index] as Tensor, { logits, labels: prepared.labels });
+          }
+          if (seen) for (const image of imagesOf(logits, batch, images)) seen(image);
+        }),
+      );
       images += batch.size;
     }
+    if (images === 0) throw new NothingToEvaluate();
+    return { images, metrics: resultsOf(metrics, sums, images) };
   } finally {
     model.train(wasTraining);
+    for (const each of sums) each.dispose();
   }
-  const [right1 = 0, right5 = 0, loss = 0] = sums.toArray();
-  if (images === 0) throw new KnackError("there is no image to evaluate on");
-  return { top1: right1 / images, top5: right5 / images, loss: loss / images, images };
 }
 
-/** Sums over a batch, float64 [3]: right at once, right among the first five, cross-entropy. They stay on the device: reading them waits for it. */
-function evaluateBatch({ images, labels }: PreparedBatch, logitsOf: (images: Tensor) => Tensor): Tensor {
-  const logits = logitsOf(images);
-  const [count = 0, classes = 1] = logits.shape;
-  const hits = equal(topkIndices(logits, Math.min(5, classes)), unsqueeze(labels, 1));
-  const loss = mulScalar(toDType(crossEntropy(logits, labels), "float64"), count);
-  const sums = [sumAll(narrow(hits, 1, 0, 1)), sumAll(hits), loss];
-  return concatenate(
-    sums.map((sum) => reshape(toDType(sum, "float64"), [1])),
-    0,
+/** @param first the number of the batch's first image */
+function imagesOf(logits: Tensor, { labels, size }: Batch, first: number): EvaluatedImage[] {
+  const rows = logits.toArray();
+  const classes = rows.length / size;
+  return Array.from(labels, (label, row) => {
+    return { index: first + row, label, logits: rows.slice(row * classes, (row + 1) * classes) };
+  });
+}
+
+/** All sums are read at once: each reading waits for the device. */
+function resultsOf(metrics: readonly Metric[], sums: readonly Tensor[], images: number): MetricValues {
+  const all = scope(() => concatenate(sums, 0).toArray());
+  let read = 0;
+  return Object.fromEntries(
+    metrics.map(({ name, result }, index) => {
+      const from = read;
+      read += (sums[index] as Tensor).size;
+      return [name, result(all.slice(from, read), images)];
+    }),
   );
 }

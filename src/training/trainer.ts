@@ -1,49 +1,54 @@
-import type { Batch } from "../data/loading/loader.js";
-import { type PreparedBatch, SentBatch } from "./sent-batch.js";
 import { DivergedError, InputError } from "../base/errors.js";
+import type { Batch } from "../data/loading/loader.js";
+import type { Split } from "../data/split.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "../engine/engine-name.js";
 import { checkTrainingSize, createModel } from "../models/registry.js";
-import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
-import { Dropout } from "../nn/layers/dropout.js";
 import { xavierUniform } from "../nn/initialise.js";
-import type { Module, Parameter } from "../nn/module.js";
+import { Dropout } from "../nn/layers/dropout.js";
+import { type Module, Parameter } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
+import { lowerPrecision, type Precision } from "../nn/precision.js";
 import { fromRawTensor, loadStateDict, rawTensor } from "../nn/state-dict.js";
+import type { LearningRateSchedule } from "../optim/learning-rate.js";
+import { LossScaler } from "../optim/loss-scaler.js";
+import { OPTIMIZERS } from "../optim/optimizers/index.js";
+import type { Optimizer, OptimizerPart } from "../optim/optimizers/optimizer.js";
+import { checkAgainstData, type Recipe } from "../recipe/recipe.js";
 import { noGradient } from "../tensor/autograd.js";
 import {
   add,
+  clone,
   concatenate,
   copyInPlace,
   crossEntropy,
   detach,
-  mul,
+  full,
   mulScalar,
   requireGradient,
   reshape,
+  scatterValueInPlace,
   setData,
-  toDevice,
+  unsqueeze,
 } from "../tensor/ops.js";
 import { seedFor } from "../tensor/random.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { scope } from "../tensor/scope.js";
-import { Tensor } from "../tensor/tensor.js";
-import { distillationLoss } from "../tricks/distillation.js";
-import { targetDistribution } from "../tricks/label-smoothing.js";
-import { LossScaler, lowerPrecision } from "../tricks/low-precision.js";
-import { drawMixup, mixup } from "../tricks/mixup.js";
-import { type DecayGroups, type NamedParameters, noBiasDecay } from "../tricks/no-bias-decay.js";
-import { zeroGamma } from "../tricks/zero-gamma.js";
-import { type Parts, partsOf } from "../tricks/backbone.js";
-import { classWeights } from "../tricks/class-balance.js";
-import { Ema } from "../tricks/ema.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { TRICKS } from "../tricks/index.js";
+import { RunningTricks, type TrickAudit } from "../tricks/running-tricks.js";
+import { type Run, settingsOf, type Trick } from "../tricks/trick.js";
+import type { InitialWeights } from "../weights/initial-weights.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
-import { type InitialWeights, startFrom } from "../tricks/initial-weights.js";
-import { checkAgainstData, checkTeacher, type Recipe } from "../recipe/recipe.js";
-import { type LearningRateSchedule, learningRateSchedule } from "../optim/schedule.js";
-import { Sgd } from "../optim/sgd.js";
-import { Teacher } from "../tricks/teacher.js";
-import type { TrainingData } from "../run/training-data.js";
+import { type PreparedBatch, SentBatch } from "./sent-batch.js";
 import { TrainingPasses } from "./training-passes.js";
+
+/** What to train on and what to measure on. */
+export interface TrainingData {
+  readonly train: Split;
+  readonly validation: Split;
+  /** One line for people: what it is, how much, from where. */
+  readonly description: string;
+}
 
 /** What one optimizer step came to. */
 export interface StepResult {
@@ -64,112 +69,138 @@ export interface TrainerState {
 /** The share of an auxiliary classifier in the loss (Szegedy et al. 2015's, as torchvision trains with). */
 const AUXILIARY_WEIGHT = 0.4;
 
-const MOMENTUM = "momentum.";
 const RAW_WEIGHTS = "weights.";
+const KEPT = "tricks.";
+
+export interface TrainerOptions {
+  /** "cpu", "cuda", … */
+  readonly device: string;
+  /** What the run starts from in place of random weights. */
+  readonly startsFrom?: InitialWeights | undefined;
+  /** Default: the fast engine where it can. */
+  readonly engine?: EngineChoice;
+  /** Tricks that the recipe brings along (`loadOwnTricks`). */
+  readonly ownTricks?: readonly Trick[];
+}
 
 /**
  * A model being trained by a recipe: everything that happens in one optimizer step, and nothing about epochs, files or
- * progress. What is random in step s depends on (seed, s) alone.
+ * progress. Its tricks act at their moments; none is known here by name. What is random in step s depends on (seed, s) alone.
  */
-export class Trainer {
+export class Trainer implements Run {
   readonly model: Module;
   readonly schedule: LearningRateSchedule;
   readonly stepsPerEpoch: number;
+  readonly precision: Precision;
   readonly scaler: LossScaler;
-  /** State dict names of the gammas that the zero-gamma trick set to 0. */
-  readonly zeroedGammas: readonly string[];
-  readonly decayGroups: DecayGroups;
-  readonly teacher: Teacher | undefined;
+  readonly device: string;
+  readonly engine: EngineChoice;
+  readonly startsFrom: InitialWeights | undefined;
   /** Float32 masters of the 16-bit parameters. */
   readonly masters: ReadonlyMap<Parameter, Tensor>;
-  readonly #optimizer: Sgd;
-  readonly #ema: Ema | undefined;
-  readonly #classes: number;
-  /** What was changed to make the initial weights fit; undefined where the run starts from random ones. */
-  readonly initialNotes: readonly string[] | undefined;
-  readonly parts: Parts;
-  /** The weight of each class in the loss, [1, K]; undefined where all count the same. */
-  readonly #classWeights: Tensor | undefined;
+  readonly #tricks: RunningTricks;
+  readonly #optimizer: Optimizer;
   readonly #dropouts: readonly { path: string; dropout: Dropout }[];
   readonly #passes: TrainingPasses;
-  #frozen = false;
+  /** What learns no step of the epoch under way. */
+  #frozen: ReadonlySet<Parameter> = new Set();
   /** The step under way: per part its loss and label loss, then whether the gradients are finite where that matters; float32 on the device. */
   #begun: { readonly step: number; readonly values: Tensor } | undefined;
 
   /**
-   * @throws InputError where the recipe does not fit the data, the model, the engine or the teacher.
+   * @throws InputError where the recipe does not fit the data, the model, the engine or a trick.
    */
   constructor(
     readonly recipe: Recipe,
     readonly data: TrainingData,
-    readonly device: string,
-    initial?: InitialWeights,
-    engine: EngineChoice = DEFAULT_ENGINE,
+    { device, startsFrom, engine = DEFAULT_ENGINE, ownTricks = [] }: TrainerOptions,
   ) {
     const { train } = data;
     checkAgainstData(recipe, train.count);
-    checkTeacher(recipe);
+    this.device = device;
+    this.engine = engine;
+    this.startsFrom = startsFrom;
     this.stepsPerEpoch = Math.floor(train.count / recipe.batchSize);
-    this.schedule = learningRateSchedule(recipe, this.stepsPerEpoch);
-    this.scaler = new LossScaler(recipe.lossScale);
-    this.#classes = train.classes.length;
-    const task = { classes: this.#classes, inChannels: train.channels };
+    this.#tricks = new RunningTricks([...TRICKS, ...ownTricks], this);
+    this.#tricks.checked();
+    this.schedule = this.#tricks.schedule();
+    const { precision, lossScale } = this.#tricks.precision();
+    this.precision = precision;
+    this.scaler = new LossScaler(lossScale);
+    const task = { classes: train.classes.length, inChannels: train.channels };
     checkTrainingSize(recipe.model, recipe.modelOptions, train.height, train.width);
     this.model = createModel(recipe.model, task, recipe.modelOptions);
     this.#dropouts = Array.from(this.model.modules()).flatMap(([path, module]) =>
       module instanceof Dropout ? [{ path, dropout: module }] : [],
     );
     xavierUniform(this.model, recipe.seed);
-    this.initialNotes = initial && startFrom(this.model, initial);
-    this.zeroedGammas = recipe.zeroGamma ? zeroGamma(this.model) : [];
+    this.#tricks.initialised(this.model);
     moveTo(this.model, device);
-    this.masters = lowerPrecision(this.model, recipe.precision, device);
-    this.decayGroups = recipe.noBiasDecay
-      ? noBiasDecay(this.model)
-      : { decayed: new Map(this.model.parameters()), undecayed: new Map() };
-    this.parts = partsOf(this.model);
-    this.#classWeights =
-      recipe.classBalance === "weights" ? classWeightTensor(train.labels, this.#classes, device) : undefined;
-    this.#optimizer = new Sgd(
-      [
-        { parameters: this.decayGroups.decayed, weightDecay: recipe.weightDecay },
-        { parameters: this.decayGroups.undecayed, weightDecay: 0 },
-      ].flatMap(({ parameters, weightDecay }) => [
-        { parameters: among(parameters, this.parts.backbone), weightDecay, lrFactor: recipe.backboneLr },
-        { parameters: among(parameters, this.parts.head), weightDecay, lrFactor: 1 },
-      ]),
-      { momentum: recipe.momentum, nesterov: recipe.nesterov, masters: this.masters },
-    );
-    this.#ema = recipe.ema ? new Ema(this.#float32State(), recipe.ema.decay) : undefined;
+    this.masters = lowerPrecision(this.model, precision, device);
+    const all = { parameters: new Map(this.model.parameters()), weightDecay: recipe.weightDecay, lrFactor: 1 };
+    const groups = this.#tricks.grouped([all], this.model);
+    const optimizer = optimizerNamed(recipe.optimizer);
+    this.#optimizer = optimizer.create(groups, settingsOf(optimizer, recipe), this.masters);
     this.#passes = new TrainingPasses(this.model, {
       shape: [recipe.batchSize / recipe.accumulation, train.channels, train.height, train.width],
-      precision: recipe.precision,
+      precision,
       masters: this.masters,
       device,
       engine,
     });
-    this.teacher = recipe.distillation
-      ? new Teacher(recipe.distillation.teacher ?? "", train, { precision: recipe.precision, device, engine })
-      : undefined;
+    this.#tricks.built();
+  }
+
+  /** The training images. */
+  get train(): Split {
+    return this.data.train;
+  }
+
+  /** The model's state with 16-bit parameters by their masters. */
+  get state(): ReadonlyMap<string, Tensor> {
+    return new Map(
+      Array.from(this.model.state(), ([name, tensor]) => [name, this.masters.get(tensor as Parameter) ?? tensor]),
+    );
   }
 
   /** What computes the steps: "fast" or "plain". @throws InputError where "fast" was asked for and cannot. */
-  get engine(): "fast" | "plain" {
+  get computedBy(): "fast" | "plain" {
     return this.#passes.engine;
   }
 
-  /**
-   * Sets what learns in an epoch: all, or in the first `freezeEpochs` only the head, while the backbone keeps its weights and
-   * its BN statistics.
-   */
+  /** How an epoch's images are drawn. */
+  get sampling(): "shuffle" | "balanced" {
+    return this.#tricks.sampling;
+  }
+
+  /** What each trick touched, a line for every trick of the paper and for what else is on. */
+  audit(): TrickAudit[] {
+    return this.#tricks.audit();
+  }
+
+  /** Whether the run ends after so many epochs, the best of which was `bestEpoch`. */
+  ends(finishedEpochs: number, bestEpoch: number): boolean {
+    return this.#tricks.ended(finishedEpochs, bestEpoch);
+  }
+
+  /** Whether the run's result is its best epoch's, not its last one's. */
+  get bestCounts(): boolean {
+    return this.#tricks.bestCounts;
+  }
+
+  /** Sets what learns in an epoch: parameters that are frozen keep their values, and their layers their statistics. */
   beginEpoch(epoch: number): void {
-    const frozen = epoch < this.recipe.freezeEpochs;
+    const frozen = this.#tricks.frozen(epoch);
     this.model.train();
-    for (const parameter of this.parts.backbone) requireGradient(parameter, !frozen);
-    this.#optimizer.frozen = frozen ? this.parts.backbone : new Set();
-    if (frozen)
-      for (const [, module] of this.model.modules()) if (module instanceof BatchNorm2d) module.training = false;
-    if (frozen !== this.#frozen) this.#passes.modelChanged();
+    for (const [, module] of this.model.modules()) {
+      for (const parameter of Object.values(module).filter((value) => value instanceof Parameter)) {
+        requireGradient(parameter, !frozen.has(parameter));
+        if (frozen.has(parameter)) module.training = false;
+      }
+    }
+    this.#optimizer.frozen = frozen;
+    const same = frozen.size === this.#frozen.size && [...frozen].every((parameter) => this.#frozen.has(parameter));
+    if (!same) this.#passes.modelChanged();
     this.#frozen = frozen;
   }
 
@@ -197,19 +228,28 @@ export class Trainer {
    */
   begin(batch: SentBatch, step: number): void {
     if (this.#begun) throw new Error("Trainer.begin: finish() the step before");
-    const { accumulation, seed } = this.recipe;
-    const size = batch.size / accumulation;
     const values = scope(() => {
-      const losses: Tensor[] = [];
-      for (let part = 0; part < accumulation; part++) {
-        for (const { path, dropout } of this.#dropouts) dropout.seed = seedFor(seed, "dropout", path, step, part);
-        const mixupSeed = seedFor(seed, "mixup", step, part);
-        losses.push(...scope(() => this.#accumulate(batch.prepare(part * size, size), part, mixupSeed)));
+      const losses = this.#gradients(batch, step);
+      if (this.#optimizer.ascend) {
+        this.#optimizer.ascend(1 / this.scaler.scale);
+        this.#gradients(batch, step);
       }
       const flags = this.scaler.active ? [this.#optimizer.gradientsFinite()] : [];
       return concatenate([...losses, ...flags], 0);
     });
     this.#begun = { step, values: values.keep() };
+  }
+
+  /** Gradients of the whole batch, added up over its parts. @returns loss and label loss of each part, [1] each */
+  #gradients(batch: SentBatch, step: number): Tensor[] {
+    const { accumulation, seed } = this.recipe;
+    const size = batch.size / accumulation;
+    const losses: Tensor[] = [];
+    for (let part = 0; part < accumulation; part++) {
+      for (const { path, dropout } of this.#dropouts) dropout.seed = seedFor(seed, "dropout", path, step, part);
+      losses.push(...scope(() => this.#accumulate(batch.prepare(part * size, size), step, part)));
+    }
+    return losses;
   }
 
   /**
@@ -231,15 +271,16 @@ export class Trainer {
       labelLoss += (read[2 * part + 1] as number) / accumulation;
     }
     if (!Number.isFinite(loss) && !this.scaler.active) {
+      this.#optimizer.skip();
       throw new DivergedError(
         `step ${step + 1}: the loss is not finite at lr ${lr.toPrecision(3)}: try a smaller --lr or a longer --warmup`,
       );
     }
     const finite = !this.scaler.active || read[2 * accumulation] === 1;
     if (finite) this.#optimizer.step(lr, 1 / this.scaler.scale);
-    else this.#optimizer.clearGradients();
+    else this.#optimizer.skip();
     this.scaler.update(finite);
-    if (finite) this.#ema?.update();
+    if (finite) this.#tricks.stepped();
     return { loss, labelLoss, lr };
   }
 
@@ -248,42 +289,29 @@ export class Trainer {
    *
    * @returns the loss and the label loss, [1] each
    */
-  #accumulate({ images: cleanImages, labels }: PreparedBatch, part: number, mixupSeed: number): Tensor[] {
-    const { recipe } = this;
+  #accumulate({ images: clean, labels }: PreparedBatch, step: number, part: number): Tensor[] {
     return scope(() => {
-      const clean = {
-        images: cleanImages,
-        targets: targetDistribution(labels, this.#classes, recipe.labelSmoothing),
-      };
-      const { images, targets: unweighted } = recipe.mixup
-        ? mixup(clean.images, clean.targets, recipe.mixup, drawMixup(recipe.mixup, mixupSeed))
-        : clean;
-      const targets = this.#classWeights ? mul(unweighted, this.#classWeights) : unweighted;
+      const smoothed = this.#tricks.targets(oneHot(labels, this.train.classes.length));
+      const { images, targets: unweighted } = this.#tricks.batch({ images: clean, targets: smoothed }, step, part);
+      const targets = this.#tricks.weighted(unweighted);
       const [logits, auxiliary] = this.#passes.forward(images);
       const labelLoss = crossEntropy(logits, targets);
       const supervised = auxiliary ? add(labelLoss, crossEntropy(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
-      const loss = this.#withDistillation(supervised, logits, images);
-      this.#passes.backward(mulScalar(loss, this.scaler.scale / recipe.accumulation), part > 0);
+      const loss = this.#tricks.loss(supervised, { images, logits });
+      this.#passes.backward(mulScalar(loss, this.scaler.scale / this.recipe.accumulation), part > 0);
       return [loss, labelLoss].map((value) => reshape(detach(value), [1]));
     });
   }
 
-  #withDistillation(supervised: Tensor, logits: Tensor, images: Tensor): Tensor {
-    const { distillation } = this.recipe;
-    if (!distillation || !this.teacher) return supervised;
-    const soft = distillationLoss(logits, this.teacher.logits(images), distillation);
-    return add(mulScalar(supervised, distillation.hardWeight), soft, distillation.softWeight);
-  }
-
   /**
-   * On the validation images, with the weights that `weights()` saves: float32, averaged where the recipe averages them.
+   * On the validation images, with the weights that `weights()` saves: float32, averaged where a trick averages them.
    *
    * @param batches the validation images, each once
    */
   evaluate(batches: AsyncIterable<Batch>): Promise<Evaluation> {
     const { model, data, device } = this;
     const run = () => evaluate(model, batches, { format: data.train, device, logits: this.#passes.evaluation() });
-    return this.#withMasters(() => (this.#ema ? this.#ema.applied(model, run) : run()));
+    return this.#withMasters(() => this.#withReplacedWeights(run));
   }
 
   /** Runs `body` while the 16-bit parameters hold their float32 masters. */
@@ -302,33 +330,54 @@ export class Trainer {
     }
   }
 
-  /** The weights to use the model with: float32, averaged where the recipe averages them. */
+  /** Runs `body` while the model holds what tricks put in place of its own values. */
+  async #withReplacedWeights<T>(body: () => Promise<T>): Promise<T> {
+    const replaced = this.#tricks.weights();
+    if (!replaced) return body();
+    const own = new Map([...this.model.state()].filter(([name]) => replaced.has(name)));
+    const saved = noGradient(() => new Map(Array.from(own, ([name, tensor]) => [name, clone(tensor).keep()])));
+    copyAll(own, replaced);
+    try {
+      return await body();
+    } finally {
+      copyAll(own, saved);
+      for (const tensor of saved.values()) tensor.dispose();
+    }
+  }
+
+  /** The weights to use the model with: float32, averaged where a trick averages them. */
   weights(): Map<string, RawTensor> {
-    return snapshot(new Map([...this.#float32State(), ...(this.#ema?.averages ?? [])]));
+    return snapshot(new Map([...this.state, ...(this.#tricks.weights() ?? [])]));
   }
 
   /** What a resumed run needs beside `weights()`. */
   trainingState(): { tensors: Map<string, RawTensor>; counters: TrainerState } {
-    const tensors = snapshot(this.#optimizer.momenta(), MOMENTUM);
-    if (this.#ema) for (const [name, raw] of snapshot(this.#float32State(), RAW_WEIGHTS)) tensors.set(name, raw);
+    const raw = this.#tricks.weights() ? snapshot(this.state, RAW_WEIGHTS) : [];
+    const tensors = new Map([...snapshot(this.#optimizer.state()), ...raw, ...snapshot(this.#tricks.kept(), KEPT)]);
     const { scale: lossScale, goodSteps, skippedSteps } = this.scaler;
     return { tensors, counters: { lossScale, goodSteps, skippedSteps } };
   }
 
-  /** Goes back to a saved state: the next step gives the same bits as it would have then. */
+  /** Goes back to a saved state: the next step gives the same bits as it would have then. @throws InputError where it does not fit. */
   restore(weights: ReadonlyMap<string, RawTensor>, tensors: ReadonlyMap<string, RawTensor>, counters: TrainerState) {
+    const replaced = this.#tricks.weights();
     const raw = new Map(
       Array.from(tensors)
         .filter(([name]) => name.startsWith(RAW_WEIGHTS))
         .map(([name, tensor]) => [name.slice(RAW_WEIGHTS.length), tensor]),
     );
-    this.load(this.#ema ? raw : weights);
-    if (this.#ema) copyFrom(weights, this.#ema.averages);
-    for (const [name, { shape }] of this.#optimizer.momenta()) {
-      if (tensors.get(MOMENTUM + name)?.shape.join() === shape.join()) continue;
-      throw new InputError(`the checkpoint: its training state has no momentum of ${name} with shape [${shape}]`);
+    this.load(replaced ? raw : weights);
+    if (replaced) copyFrom(weights, replaced);
+    const kept = Array.from(this.#tricks.kept(), ([name, tensor]): [string, Tensor] => [KEPT + name, tensor]);
+    const saved = new Map([...this.#optimizer.state(), ...kept]);
+    for (const [name, { shape }] of saved) {
+      if (tensors.get(name)?.shape.join() === shape.join()) continue;
+      const [kind, ...of] = name.split(".");
+      throw new InputError(
+        `the checkpoint: its training state has no ${kind} of ${of.join(".")} with shape [${shape}]`,
+      );
     }
-    copyFrom(tensors, this.#optimizer.momenta(), MOMENTUM);
+    copyFrom(tensors, saved);
     this.scaler.scale = counters.lossScale;
     this.scaler.goodSteps = counters.goodSteps;
     this.scaler.skippedSteps = counters.skippedSteps;
@@ -337,7 +386,7 @@ export class Trainer {
   /** Replaces the weights, in the model and in the float32 masters. @throws InputError where they do not fit. */
   load(weights: ReadonlyMap<string, RawTensor>): void {
     loadStateDict(this.model, weights, "the checkpoint");
-    copyFrom(weights, this.#float32State());
+    copyFrom(weights, this.state);
   }
 
   dispose(): void {
@@ -345,39 +394,43 @@ export class Trainer {
     this.#passes.dispose();
     this.model.dispose();
     this.#optimizer.dispose();
-    this.#ema?.dispose();
-    this.teacher?.dispose();
-    this.#classWeights?.dispose();
+    this.#tricks.dispose();
     for (const master of this.masters.values()) master.dispose();
   }
-
-  /** The model's state with 16-bit parameters by their masters. */
-  #float32State(): Map<string, Tensor> {
-    return new Map(
-      Array.from(this.model.state(), ([name, tensor]) => [name, this.masters.get(tensor as Parameter) ?? tensor]),
-    );
-  }
 }
 
-function among(parameters: NamedParameters, some: ReadonlySet<Parameter>): NamedParameters {
-  return new Map([...parameters].filter(([, parameter]) => some.has(parameter)));
+function optimizerNamed(name: string): OptimizerPart {
+  return OPTIMIZERS.find((optimizer) => optimizer.name === name) as OptimizerPart;
 }
 
-function classWeightTensor(labels: Int32Array, classes: number, device: string): Tensor {
-  return scope(() => toDevice(Tensor.from(classWeights(labels, classes), [1, classes]), device)).keep();
+/** @param labels [N] int64. @returns [N, classes] float32 */
+function oneHot(labels: Tensor, classes: number): Tensor {
+  return scope(() => {
+    const zeros = full([labels.shape[0] ?? 0, classes], 0, "float32", labels.device);
+    return scatterValueInPlace(zeros, 1, unsqueeze(labels, 1), 1);
+  });
 }
 
 function snapshot(tensors: Iterable<[string, Tensor]>, prefix = ""): Map<string, RawTensor> {
   return new Map(Array.from(tensors, ([name, tensor]) => [prefix + name, rawTensor(tensor)]));
 }
 
-function copyFrom(raw: ReadonlyMap<string, RawTensor>, tensors: Iterable<[string, Tensor]>, prefix = ""): void {
+function copyFrom(raw: ReadonlyMap<string, RawTensor>, tensors: Iterable<[string, Tensor]>): void {
   noGradient(() => {
     for (const [name, tensor] of tensors) {
-      const source = raw.get(prefix + name);
+      const source = raw.get(name);
       if (!source) continue;
       using values = fromRawTensor(source);
       copyInPlace(tensor, values);
+    }
+  });
+}
+
+function copyAll(targets: ReadonlyMap<string, Tensor>, sources: ReadonlyMap<string, Tensor>): void {
+  noGradient(() => {
+    for (const [name, target] of targets) {
+      const source = sources.get(name);
+      if (source) copyInPlace(target, source);
     }
   });
 }

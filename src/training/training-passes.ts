@@ -8,7 +8,7 @@ import type { Module, Parameter } from "../nn/module.js";
 import { backward } from "../tensor/autograd.js";
 import { toDType } from "../tensor/ops.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { COMPUTE_DTYPE, type Precision } from "../tricks/low-precision.js";
+import { COMPUTE_DTYPE, type Precision } from "../nn/precision.js";
 
 export interface TrainingPassesOptions {
   /** [N, C, H, W] of one pass. */

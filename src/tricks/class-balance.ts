@@ -1,4 +1,9 @@
 import { InputError } from "../base/errors.js";
+import { choice } from "../settings/schema.js";
+import { mul, toDevice } from "../tensor/ops.js";
+import { scope } from "../tensor/scope.js";
+import { Tensor } from "../tensor/tensor.js";
+import { touched, trick } from "./trick.js";
 
 /** How many images each class has. */
 export function classCounts(labels: Int32Array, classes: number): Float64Array {
@@ -21,3 +26,46 @@ export function classWeights(labels: Int32Array, classes: number): Float32Array 
   if (empty >= 0) throw new InputError(`classBalance: class ${empty} has no training image, so no weight balances it`);
   return Float32Array.from(counts, (count) => labels.length / (classes * count));
 }
+
+/** Not in the paper: unequal classes count alike, by weights in the loss or by how often their images are drawn. */
+export const classBalance = trick({
+  name: "class-balance",
+  summary: "unequal classes count alike",
+  group: "transfer",
+  switches: [
+    {
+      flags: "--class-balance <how>",
+      help: "for unequal classes: none, weights (of the loss) or sampling",
+      key: "classBalance",
+      reads: "text",
+    },
+  ],
+  shape: { classBalance: choice("none", "weights", "sampling") },
+  off: { classBalance: "none" },
+  paper: { classBalance: "weights" },
+  start: ({ classBalance }, run) => {
+    if (classBalance === "none") return false;
+    let weights: Tensor | undefined; // [1, K]
+    return {
+      ...(classBalance === "sampling"
+        ? { sampling: "balanced" }
+        : {
+            built: () => {
+              const { labels, classes } = run.train;
+              const values = classWeights(labels, classes.length);
+              weights = scope(() => toDevice(Tensor.from(values, [1, classes.length]), run.device)).keep();
+            },
+            weighted: (targets) => (weights ? mul(targets, weights) : targets),
+          }),
+      touched: () => {
+        const { labels, classes } = run.train;
+        const counts = classCounts(labels, classes.length);
+        const [least, most] = [Math.min(...counts), Math.max(...counts)];
+        if (least === most) return touched(0, `every class has ${least} images: drop --class-balance`);
+        const how = classBalance === "weights" ? "weighted in the loss" : "drawn equally often";
+        return touched(classes.length, `classes of ${least} to ${most} images ${how}`);
+      },
+      dispose: () => weights?.dispose(),
+    };
+  },
+});

@@ -1,6 +1,17 @@
-import { crossEntropy, mulScalar, softmax, sub } from "../tensor/ops.js";
+import { existsSync } from "node:fs";
+import type { Split } from "../data/split.js";
+import { type CompiledInference, compiledInference } from "../engine/inference.js";
+import { InputError } from "../base/errors.js";
+import type { Module } from "../nn/module.js";
+import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "../nn/precision.js";
+import { mismatches } from "../run/same-task.js";
+import { aboveZero, atLeastZero, choice, nullOr, offOr, value } from "../settings/schema.js";
+import { noGradient } from "../tensor/autograd.js";
+import { add, crossEntropy, mulScalar, softmax, sub, toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { type LoadedModel, loadModel } from "../weights/load-model.js";
+import { type Run, touched, trick } from "./trick.js";
 
 export interface DistillationLoss {
   /** T; the paper's is 20. */
@@ -25,4 +36,122 @@ export function distillationLoss(student: Tensor, teacher: Tensor, { temperature
     const distance = loss === "kl" ? sub(agreement, crossEntropy(soft, target)) : agreement;
     return mulScalar(distance, temperature * temperature);
   });
+}
+
+export const distillation = trick({
+  name: "distillation",
+  section: "5.3",
+  summary: "knowledge distillation from a teacher",
+  group: "tricks",
+  switches: [
+    { flags: "--distillation", help: "learn from a teacher too", key: "distillation", value: {} },
+    { flags: "--no-distillation", help: "learn from the labels only", key: "distillation", value: false },
+    {
+      flags: "--teacher <checkpoint>",
+      help: "the teacher; switches distillation on",
+      key: "distillation.teacher",
+      reads: "text",
+    },
+    {
+      flags: "--temperature <T>",
+      help: "softens the teacher's and the student's outputs",
+      key: "distillation.temperature",
+      reads: "number",
+      tunes: "--distillation",
+    },
+    {
+      flags: "--distillation-loss <loss>",
+      help: "cross-entropy (the paper) or kl (timm)",
+      key: "distillation.loss",
+      reads: "text",
+      tunes: "--distillation",
+    },
+  ],
+  shape: {
+    /** The whole loss is `hardWeight * l(p, z) + softWeight * T^2 * l(r / T, z / T)`; `teacher` is a checkpoint's path. */
+    distillation: offOr({
+      teacher: nullOr(value<string>("a checkpoint's path or null", (value) => typeof value === "string")),
+      temperature: aboveZero,
+      loss: choice("cross-entropy", "kl"),
+      hardWeight: atLeastZero,
+      softWeight: aboveZero,
+    }),
+  },
+  off: { distillation: false },
+  paper: {
+    distillation: { teacher: null, temperature: 20, loss: "cross-entropy", hardWeight: 1, softWeight: 1 },
+  },
+  start: ({ distillation }, run) => {
+    if (!distillation) return false;
+    const { hardWeight, softWeight, temperature, loss } = distillation;
+    let teacher: Teacher | undefined;
+    return {
+      checked: () => checkTeacher(distillation.teacher),
+      built: () => {
+        teacher = new Teacher(distillation.teacher ?? "", run);
+      },
+      loss: (supervised, { images, logits }) => {
+        if (!teacher) throw new Error("distillation: no teacher was built");
+        const soft = distillationLoss(logits, teacher.logits(images), distillation);
+        return add(mulScalar(supervised, hardWeight), soft, softWeight);
+      },
+      touched: () => {
+        const weights = `${hardWeight} x loss + ${softWeight} x T^2 ${loss}`;
+        return touched(1, `from ${teacher?.architecture}, T = ${temperature}, ${weights}`);
+      },
+      dispose: () => teacher?.dispose(),
+    };
+  },
+});
+
+/** @throws InputError if the recipe distils and its teacher is not named or not there */
+function checkTeacher(teacher: string | null): void {
+  if (teacher !== null && existsSync(teacher)) return;
+  const problem = teacher === null ? "the recipe names no teacher" : `there is no checkpoint at ${teacher}`;
+  throw new InputError(`distillation.teacher: ${problem}; give --teacher CKPT or --no-distillation`);
+}
+
+/** The network a student learns from (section 5.3). It never learns itself. */
+class Teacher {
+  readonly #model: Module;
+  readonly #precision: Precision;
+  readonly #fast: CompiledInference | undefined;
+  readonly architecture: string;
+
+  /**
+   * @throws InputError where the checkpoint is missing or broken, or was made for other images or classes than `set`.
+   */
+  constructor(path: string, { train: set, precision, device, engine }: Run) {
+    const loaded = loadModel(path, device);
+    requireSameTask(loaded, set, path);
+    this.#fast = compiledInference(loaded.model, [set.channels, set.height, set.width], { precision, device, engine });
+    for (const master of lowerPrecision(loaded.model, precision, device).values()) master.dispose();
+    this.#model = loaded.model;
+    this.#precision = precision;
+    this.architecture = loaded.config.architecture;
+  }
+
+  /** The teacher's float32 logits for images as the student sees them. */
+  logits(images: Tensor): Tensor {
+    if (this.#fast) return this.#fast.logits(images);
+    const dtype = COMPUTE_DTYPE[this.#precision];
+    return noGradient(() => scope(() => toDType(this.#model.forward(toDType(images, dtype)), "float32")));
+  }
+
+  dispose(): void {
+    this.#fast?.dispose();
+    this.#model.dispose();
+  }
+}
+
+function requireSameTask(loaded: LoadedModel, set: Split, path: string): void {
+  const faults = mismatches(loaded, set);
+  const near = (a: readonly number[], b: readonly number[]) => a.every((x, i) => Math.abs(x - (b[i] ?? x)) < 1e-3);
+  const { mean, std } = loaded.format;
+  if (!near(mean, set.mean) || !near(std, set.std)) faults.push(`images of mean ${mean}, not ${set.mean}`);
+  if (faults.length === 0) return;
+  loaded.model.dispose();
+  throw new InputError(
+    `distillation.teacher: ${path} does not fit ${set.name}: it was trained for ${faults.join(" and ")}; give another --teacher`,
+  );
 }

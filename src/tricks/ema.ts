@@ -1,67 +1,70 @@
-import type { Module } from "../nn/module.js";
+import { betweenZeroAndOne, offOr } from "../settings/schema.js";
 import { noGradient } from "../tensor/autograd.js";
-import { addEachInPlace, clone, copyInPlace, scaleEachInPlace } from "../tensor/ops.js";
+import { addEachInPlace, clone, scaleEachInPlace } from "../tensor/ops.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { touched, trick } from "./trick.js";
 
 /**
  * Exponential moving average of a model's float32 state (weights or their masters, and BN statistics), as timm's ModelEma:
  * average <- decay average + (1 - decay) value, after every step.
  */
 export class Ema {
-  readonly #averages: Map<string, Tensor>;
+  /** By state dict name; integers are not averaged. */
+  readonly averages: ReadonlyMap<string, Tensor>;
+  readonly #values: readonly Tensor[];
 
-  /** @param state the live values by state dict name; integers are not averaged. */
+  /** @param state the live values by state dict name */
   constructor(
-    private readonly state: ReadonlyMap<string, Tensor>,
+    state: ReadonlyMap<string, Tensor>,
     private readonly decay: number,
   ) {
-    this.#averages = noGradient(
-      () =>
-        new Map(
-          Array.from(state)
-            .filter(([, value]) => value.dtype === "float32")
-            .map(([name, value]) => [name, clone(value).keep()]),
-        ),
-    );
+    const averaged = [...state].filter(([, value]) => value.dtype === "float32");
+    this.#values = averaged.map(([, value]) => value);
+    this.averages = noGradient(() => new Map(averaged.map(([name, value]) => [name, clone(value).keep()])));
   }
 
   update(): void {
-    const averages = [...this.#averages.values()];
-    const values = Array.from(this.#averages.keys(), (name) => this.state.get(name) as Tensor);
+    const averages = [...this.averages.values()];
     noGradient(() => {
       scaleEachInPlace(averages, this.decay);
-      addEachInPlace(averages, values, 1 - this.decay);
+      addEachInPlace(averages, this.#values, 1 - this.decay);
     });
   }
 
-  /** The averages by state dict name. */
-  get averages(): ReadonlyMap<string, Tensor> {
-    return this.#averages;
-  }
-
-  /** Runs `body` while the model holds the averages instead of its own values. */
-  async applied<T>(model: Module, body: () => Promise<T>): Promise<T> {
-    const own = new Map([...model.state()].filter(([name]) => this.#averages.has(name)));
-    const saved = noGradient(() => new Map(Array.from(own, ([name, tensor]) => [name, clone(tensor).keep()])));
-    copyAll(own, this.#averages);
-    try {
-      return await body();
-    } finally {
-      copyAll(own, saved);
-      for (const tensor of saved.values()) tensor.dispose();
-    }
-  }
-
   dispose(): void {
-    for (const average of this.#averages.values()) average.dispose();
+    for (const average of this.averages.values()) average.dispose();
   }
 }
 
-function copyAll(targets: ReadonlyMap<string, Tensor>, sources: ReadonlyMap<string, Tensor>): void {
-  noGradient(() => {
-    for (const [name, target] of targets) {
-      const source = sources.get(name);
-      if (source) copyInPlace(target, source);
-    }
-  });
-}
+/** Not in the paper: the averaging that libraries offer beside it, with their usual decay. */
+export const ema = trick({
+  name: "ema",
+  summary: "exponential moving average of the weights",
+  group: "tricks",
+  switches: [
+    {
+      flags: "--ema <decay>",
+      help: "average the weights over the steps, and evaluate the average",
+      key: "ema.decay",
+      reads: "number",
+    },
+    { flags: "--no-ema", help: "evaluate the weights as they are", key: "ema", value: false },
+  ],
+  shape: { ema: offOr({ decay: betweenZeroAndOne }) },
+  off: { ema: false },
+  paper: { ema: { decay: 0.9999 } },
+  start: ({ ema }, run) => {
+    if (!ema) return false;
+    let average: Ema | undefined;
+    return {
+      built: () => {
+        average = new Ema(run.state, ema.decay);
+      },
+      stepped: () => average?.update(),
+      weights: () => average?.averages ?? new Map(),
+      touched: () =>
+        touched([...run.model.state()].length, `evaluated and saved weights are averages, decay ${ema.decay}`),
+      dispose: () => average?.dispose(),
+    };
+  },
+});

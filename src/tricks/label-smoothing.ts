@@ -1,6 +1,9 @@
-import { full, scatterValueInPlace, toDType, unsqueeze } from "../tensor/ops.js";
+import { digits } from "../base/printable.js";
+import { choice, fraction, offOr } from "../settings/schema.js";
+import { add, addScalar, mulScalar } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { touched, trick } from "./trick.js";
 
 export interface LabelSmoothing {
   readonly epsilon: number;
@@ -14,17 +17,51 @@ export interface LabelSmoothing {
  * - "others": q_y = 1 - eps, q_i = eps / (K - 1) for every other class;
  * - "all": q_i = eps / K for every class, q_y = 1 - eps + eps / K.
  *
- * @param labels [N] integers in [0, classes)
- * @param smoothing false for the hard one-hot distribution
- * @returns [N, classes] float32 on the labels' device
+ * @returns q_y and q_i
  */
-export function targetDistribution(labels: Tensor, classes: number, smoothing: LabelSmoothing | false): Tensor {
-  const { epsilon, spread } = smoothing === false ? { epsilon: 0, spread: "all" as const } : smoothing;
-  const off = spread === "others" ? epsilon / (classes - 1) : epsilon / classes;
-  const on = spread === "others" ? 1 - epsilon : 1 - epsilon + off;
-  return scope(() => {
-    const [count = 0] = labels.shape;
-    const distribution = full([count, classes], off, "float32", labels.device);
-    return scatterValueInPlace(distribution, 1, unsqueeze(toDType(labels, "int64"), 1), on);
-  });
+export function smoothedShares({ epsilon, spread }: LabelSmoothing, classes: number): { own: number; other: number } {
+  const other = spread === "others" ? epsilon / (classes - 1) : epsilon / classes;
+  return { own: spread === "others" ? 1 - epsilon : 1 - epsilon + other, other };
 }
+
+/** Each share of a distribution [N, K] smoothed: of what belongs to a class, `own` stays there and `other` goes to each other one. */
+export function smoothLabels(targets: Tensor, smoothing: LabelSmoothing): Tensor {
+  const { own, other } = smoothedShares(smoothing, targets.shape[1] ?? 1);
+  return scope(() => add(mulScalar(targets, own), mulScalar(addScalar(mulScalar(targets, -1), 1), other)));
+}
+
+export const labelSmoothing = trick({
+  name: "label-smoothing",
+  section: "5.2",
+  summary: "label smoothing",
+  group: "tricks",
+  switches: [
+    {
+      flags: "--label-smoothing <epsilon>",
+      help: "share of the target that other classes get, such as 0.1",
+      key: "labelSmoothing.epsilon",
+      reads: "number",
+    },
+    { flags: "--no-label-smoothing", help: "train on the labels as they are", key: "labelSmoothing", value: false },
+    {
+      flags: "--smoothing-spread <classes>",
+      help: "over the others (the paper) or over all (libraries)",
+      key: "labelSmoothing.spread",
+      reads: "text",
+      tunes: "--label-smoothing",
+    },
+  ],
+  shape: { labelSmoothing: offOr({ epsilon: fraction, spread: choice("others", "all") }) },
+  off: { labelSmoothing: false },
+  paper: { labelSmoothing: { epsilon: 0.1, spread: "others" } },
+  start: ({ labelSmoothing }, run) =>
+    labelSmoothing && {
+      targets: (targets) => smoothLabels(targets, labelSmoothing),
+      touched: () => {
+        if (labelSmoothing.epsilon === 0) return touched(0, "epsilon is 0: give a --label-smoothing above 0");
+        const classes = run.train.classes.length;
+        const { own, other } = smoothedShares(labelSmoothing, classes);
+        return touched(classes, `targets ${digits(own)} for the true class, ${digits(other)} for each other`);
+      },
+    },
+});

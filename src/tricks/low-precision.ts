@@ -1,97 +1,53 @@
-import { InputError } from "../base/errors.js";
+import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
 import { Conv2d } from "../nn/layers/conv2d.js";
 import { Linear } from "../nn/layers/linear.js";
-import type { Module, Parameter } from "../nn/module.js";
-import { noGradient } from "../tensor/autograd.js";
-import type { DType } from "../tensor/dtype.js";
-import { clone, conv2d, full, setData, toDType } from "../tensor/ops.js";
-import { scope } from "../tensor/scope.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { COMPUTE_DTYPE } from "../nn/precision.js";
+import type { LossScale } from "../optim/loss-scaler.js";
+import { choice, value } from "../settings/schema.js";
+import { touched, trick, untouched } from "./trick.js";
 
-export type Precision = "fp32" | "bf16" | "fp16";
-
-export const COMPUTE_DTYPE: Readonly<Record<Precision, DType>> = {
-  fp32: "float32",
-  bf16: "bfloat16",
-  fp16: "float16",
-};
+const lossScale = value<LossScale>(
+  "none, dynamic or a number above 0",
+  (value) => value === "none" || value === "dynamic" || (Number.isFinite(value) && Number(value) > 0),
+);
 
 /**
  * Low-precision training (section 3.2): the weights of convolutions and fully connected layers, all activations and their
- * gradients are 16 bit. The optimizer updates float32 masters of those weights. BN keeps its few parameters and its
- * statistics in float32, as gluon-cv does, and the loss is computed from float32 logits.
- *
- * @returns the float32 master of every parameter that is now 16 bit; they live until disposed.
- * @throws InputError where the engine cannot convolve in that precision, as fp16 on a CPU.
+ * gradients are 16 bit, and the optimizer updates float32 masters. bf16 in place of the paper's fp16, because a CPU has it too.
  */
-export function lowerPrecision(model: Module, precision: Precision, device: string): Map<Parameter, Tensor> {
-  const dtype = COMPUTE_DTYPE[precision];
-  const masters = new Map<Parameter, Tensor>();
-  if (precision === "fp32") return masters;
-  requireConvolutions(precision, device);
-  noGradient(() => {
-    for (const [, module] of model.modules()) {
-      if (!(module instanceof Conv2d || module instanceof Linear)) continue;
-      const parameters = module instanceof Linear ? [module.weight, module.bias] : [module.weight];
-      for (const parameter of parameters) {
-        masters.set(parameter, clone(parameter).keep());
-        using lowered = toDType(parameter, dtype);
-        setData(parameter, lowered);
-      }
-    }
-  });
-  return masters;
-}
-
-function requireConvolutions(precision: Precision, device: string): void {
-  const dtype = COMPUTE_DTYPE[precision];
-  try {
-    scope(() => {
-      noGradient(() => conv2d(full([1, 1, 4, 4], 1, dtype, device), full([1, 1, 3, 3], 1, dtype, device), null));
-    });
-  } catch (error) {
-    const instead = precision === "fp16" ? "bf16 (--precision bf16)" : "fp32 (--precision fp32)";
-    throw new InputError(
-      `precision: this libtorch has no ${precision} convolution on ${device}: use ${instead}`,
-      error,
-    );
-  }
-}
-
-/** "none" for no scaling, a number for a static scale, "dynamic" for one that adapts. */
-export type LossScale = "none" | "dynamic" | number;
-
-/**
- * Keeps small fp16 gradients from vanishing (section 3.2): the loss is multiplied by the scale before backward and the
- * gradients are divided by it after. A step whose gradients overflow is skipped and counted. The dynamic scale is PyTorch's
- * GradScaler: 65536 at first, halved at an overflow, doubled after 2000 steps without one.
- */
-export class LossScaler {
-  static readonly #INITIAL = 65536;
-  static readonly #GROWTH_INTERVAL = 2000;
-
-  readonly #dynamic: boolean;
-  /** Whether overflow is looked for at all; without a scale the gradients are taken as they are. */
-  readonly active: boolean;
-  scale: number;
-  skippedSteps = 0;
-  goodSteps = 0;
-
-  constructor(scale: LossScale) {
-    this.active = scale !== "none";
-    this.#dynamic = scale === "dynamic";
-    this.scale = scale === "none" ? 1 : scale === "dynamic" ? LossScaler.#INITIAL : scale;
-  }
-
-  /** Tells the scaler whether the step's gradients were all finite. */
-  update(finite: boolean): void {
-    if (!finite) {
-      this.skippedSteps += 1;
-      this.goodSteps = 0;
-      if (this.#dynamic) this.scale /= 2;
-      return;
-    }
-    this.goodSteps += 1;
-    if (this.#dynamic && this.goodSteps % LossScaler.#GROWTH_INTERVAL === 0) this.scale *= 2;
-  }
-}
+export const lowPrecision = trick({
+  name: "low-precision",
+  section: "3.2",
+  summary: "16-bit weights and activations with float32 masters",
+  group: "tricks",
+  switches: [
+    { flags: "--precision <type>", help: "fp32, bf16 or fp16 (GPU only)", key: "precision", reads: "text" },
+    { flags: "--loss-scale <scale>", help: "none, dynamic or a number", key: "lossScale", reads: "number" },
+  ],
+  shape: { precision: choice("fp32", "bf16", "fp16"), lossScale },
+  off: { precision: "fp32", lossScale: "none" },
+  paper: { precision: "bf16", lossScale: "none" },
+  start: ({ precision, lossScale }, run) => ({
+    precision: () => ({ precision, lossScale }),
+    touched: () => {
+      const scale = lossScale === "none" ? "" : `, loss scale ${lossScale}`;
+      if (precision === "fp32") return untouched(`off: fp32 throughout${scale}`);
+      const kinds = [Conv2d, Linear, BatchNorm2d].map((kind) => {
+        const layers = [...run.model.modules()].flatMap(([, module]) => (module instanceof kind ? [module] : []));
+        return { name: kind.name, count: layers.length, dtype: layers[0]?.weight.dtype };
+      });
+      const layers = kinds
+        .filter(({ count }) => count > 0)
+        .map(({ name, count, dtype }) => `${count} ${name} ${dtype}`);
+      const lowered = [...run.model.parameters()].filter(([, { dtype }]) => dtype === COMPUTE_DTYPE[precision]).length;
+      return touched(lowered, `${layers.join(", ")}; ${lowered} fp32 masters${scale}`);
+    },
+  }),
+  asSwitch: { isOn: ({ precision }) => precision !== "fp32" },
+  /** A changed precision brings its own loss scale, unless one is given. */
+  completed: (changes, base) => {
+    const { precision } = changes;
+    const changed = precision !== undefined && precision !== base.precision && changes.lossScale === undefined;
+    return changed ? { precision, lossScale: precision === "fp16" ? "dynamic" : "none" } : changes;
+  },
+});

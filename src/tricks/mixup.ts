@@ -1,3 +1,4 @@
+import { aboveZero, choice, offOr } from "../settings/schema.js";
 import { Generator } from "../tensor/generator.js";
 import {
   addInPlace,
@@ -12,6 +13,7 @@ import {
 } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { touched, trick } from "./trick.js";
 
 export interface Mixup {
   readonly alpha: number;
@@ -42,7 +44,7 @@ export function drawMixup({ alpha }: Mixup, seed: number): MixupDraw {
  * @param images [N, C, H, W]
  * @param targets distributions, [N, K]
  */
-export function mixup(
+export function mixupBatch(
   images: Tensor,
   targets: Tensor,
   { pairing }: Mixup,
@@ -63,3 +65,43 @@ function partnerOf(pairing: Mixup["pairing"], seed: number, images: Tensor): (x:
   const order = toDevice(randomPermutation(count, generator), images.device);
   return (x) => indexSelect(x, 0, order);
 }
+
+export const mixup = trick({
+  name: "mixup",
+  section: "5.4",
+  summary: "mixup: blends of two images and of their targets",
+  group: "tricks",
+  switches: [
+    {
+      flags: "--mixup <alpha>",
+      help: "train on blends of two images, lambda from Beta(alpha, alpha)",
+      key: "mixup.alpha",
+      reads: "number",
+    },
+    { flags: "--no-mixup", help: "train on single images", key: "mixup", value: false },
+    {
+      flags: "--mixup-pairing <pairing>",
+      help: "permute, reverse or roll the batch to find the other images",
+      key: "mixup.pairing",
+      reads: "text",
+      tunes: "--mixup",
+    },
+  ],
+  shape: { mixup: offOr({ alpha: aboveZero, pairing: choice("permute", "reverse", "roll") }) },
+  off: { mixup: false },
+  paper: { mixup: { alpha: 0.2, pairing: "permute" } },
+  start: ({ mixup }, { recipe }) =>
+    mixup && {
+      batch: ({ images, targets }, { seed }) => mixupBatch(images, targets, mixup, drawMixup(mixup, seed)),
+      touched: () => {
+        if (recipe.accumulation === recipe.batchSize) {
+          return touched(0, "every part holds one image, which has no partner: use a smaller --accumulation");
+        }
+        const { alpha, pairing } = mixup;
+        return touched(
+          recipe.batchSize,
+          `every image, lambda ~ Beta(${alpha}, ${alpha}) a batch, partner by ${pairing}`,
+        );
+      },
+    },
+});

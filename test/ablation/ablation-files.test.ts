@@ -36,7 +36,8 @@ function finished(top1: number): RunResult {
   const common = { type: "epoch", step: 1, trainLoss: 1, top5: 1, validationLoss: 1, lr: 0.1, best: true } as const;
   const epochs = [top1 / 2, top1].map((value, index): EpochEvent => {
     const times = { imagesPerSecond: 100 + index, waitSeconds: 0, badPictures: 0, seconds: 1 };
-    return { ...common, ...times, epoch: index + 1, top1: value };
+    const metrics = { "top-1": value, "top-5": 1, loss: 1 };
+    return { ...common, ...times, epoch: index + 1, top1: value, metrics };
   });
   return { top1, bestTop1: top1 + 0.01, seconds: 2, epochs };
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { atEpochs } from "../../src/ablation/tables/epochs.js";
+import { atEpochs } from "../../src/recipe/at-epochs.js";
 import type { AblationTable, Row, TableRequest } from "../../src/ablation/tables/table.js";
 import { buildTable, defaultBase } from "../../src/ablation/tables/tables.js";
 import type { Recipe } from "../../src/recipe/recipe.js";
@@ -68,7 +68,7 @@ test("tricks that would change nothing, or are switched off, have no row", async
   );
   assert.match(mobile.notes.join("\n"), /no row for .*zero gamma: mobilenetv1_025 has no residual block/);
   assert.match(mobile.notes.join("\n"), /no row for .*no bias decay: the weight decay is 0/);
-  const without = new Set(["warmup", "low precision"] as const);
+  const without = new Set(["warmup", "low-precision"]);
   assert.equal((await tableOf("efficient", {}, { without })).rows.length, 6);
 });
 

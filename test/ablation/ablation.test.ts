@@ -24,7 +24,7 @@ import { epochOrder } from "../../src/data/sampling/epoch-order.js";
 import { openData } from "../../src/data/sources/open.js";
 import type { Split } from "../../src/data/split.js";
 import type { TrainEvent } from "../../src/run/events.js";
-import { parseRecipe } from "../../src/recipe/recipe.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
 import { Trainer } from "../../src/training/trainer.js";
 import { trainingData } from "../../src/run/training-data.js";
 import { repositoryRoot } from "../support/oracle.js";
@@ -216,7 +216,7 @@ test("rows of one seed begin with the same bits and see the same images in the s
   const base = parseRecipe({ model: "resnet18_small", modelOptions: { width: 8 }, batchSize: 32, seed: 5 }, "base");
   const trainerOf = (changes: object) => {
     const recipe = parseRecipe(changes, "row", base);
-    return new Trainer(recipe, trainingData(source, recipe, undefined), "cpu");
+    return new Trainer(recipe, trainingData(source, recipe, undefined), { device: "cpu" });
   };
   const [plain, smoothed, mixed] = [{}, { labelSmoothing: {} }, { mixup: {}, schedule: { type: "cosine" } }].map(
     trainerOf,

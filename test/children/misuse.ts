@@ -182,7 +182,7 @@ const GOOD: Record<string, () => unknown[]> = {
   softmax: () => [table(), 1],
   logSoftmax: () => [table(), 1],
   crossEntropy: () => [leaf(table()), pick([() => classes(0, 2), table])()],
-  topkIndices: () => [table(), 2],
+  descendingOrder: () => [table()],
   scatterValueInPlace: () => [table(), 1, ops.reshape(classes(0, 2), [2, 1]), 1],
   equal: () => [table(), table()],
   finite: () => [table()],

@@ -14,9 +14,10 @@ import { seedFor } from "../../src/tensor/random.js";
 import { Tensor } from "../../src/tensor/tensor.js";
 import { presets } from "../../src/recipe/presets.js";
 import { writePreview } from "../../src/tools/preview.js";
-import { parseRecipe, type Recipe } from "../../src/recipe/recipe.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import type { Recipe } from "../../src/recipe/recipe.js";
 import { trainingData } from "../../src/run/training-data.js";
-import { drawMixup, mixup } from "../../src/tricks/mixup.js";
+import { drawMixup, mixupBatch } from "../../src/tricks/mixup.js";
 import { inputError } from "../support/input-error.js";
 import { writeTinyData } from "../support/tiny-data.js";
 
@@ -108,7 +109,7 @@ test("the blends are those of the trainer's steps", async () => {
         const part = Float32Array.from(batch.pixels.subarray(0, 16 * bytes));
         const draw = drawMixup({ alpha: 1, pairing }, seedFor(seed, "mixup", 2 * epoch + index, 0));
         using images = Tensor.from(part, [16, bytes]);
-        const blended = mixup(images, images, { alpha: 1, pairing }, draw).images.toArray().slice(0, bytes);
+        const blended = mixupBatch(images, images, { alpha: 1, pairing }, draw).images.toArray().slice(0, bytes);
         const shown = await tile(file, train, 4, 6, column);
         for (let i = 0; i < bytes; i++) {
           assert.ok(Math.abs((shown[3 * i] as number) - (blended[i] as number)) <= 0.51, `${pairing} ${column} ${i}`);

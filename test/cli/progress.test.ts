@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { test } from "node:test";
 import { createProgress, formatDuration } from "../../src/cli/output/progress.js";
-import type { TrainEvent } from "../../src/run/events.js";
+import type { AuditEvent, EpochEvent, TrainEvent } from "../../src/run/events.js";
 
 class Screen extends Writable {
   text = "";
@@ -32,7 +32,7 @@ function stepEvent(step: number, skippedSteps = 0): TrainEvent {
   };
 }
 
-const audit: TrainEvent = {
+const audit = {
   type: "audit",
   run: "runs/a",
   model: "resnet18d",
@@ -48,9 +48,14 @@ const audit: TrainEvent = {
     { trick: "warmup", asked: true, touched: 5, detail: "5 steps" },
     { trick: "no-bias-decay", asked: false, touched: 0, detail: "off: weight decay on all" },
   ],
-};
+  metrics: [
+    { name: "top-1", title: "top-1", higherIsBetter: true, form: "percent" },
+    { name: "top-5", title: "top-5", higherIsBetter: true, form: "percent" },
+    { name: "loss", title: "loss", higherIsBetter: false, form: "number" },
+  ],
+} as const satisfies AuditEvent;
 
-const epoch: TrainEvent = {
+const epoch: EpochEvent = {
   type: "epoch",
   epoch: 1,
   step: 10,
@@ -58,6 +63,7 @@ const epoch: TrainEvent = {
   top1: 0.915,
   top5: 0.9987,
   validationLoss: 0.2501,
+  metrics: { "top-1": 0.915, "top-5": 0.9987, loss: 0.2501 },
   imagesPerSecond: 800,
   lr: 0.05,
   best: true,
@@ -123,6 +129,20 @@ test("piped: a line per epoch and one every half minute", () => {
     "done in 1h02m: top-1 90.00 % (best 91.50 %), top-5 99.00 %, validation loss 0.3000 | skipped steps: 2",
     "run: runs/a",
     "",
+  ]);
+});
+
+test("only what says something of the run's classes is shown, and any other metric with its title", () => {
+  const screen = new Screen();
+  const progress = createProgress(screen, { json: false });
+  const [top1, , loss] = audit.metrics;
+  const toy = { name: "toy", title: "toy metric", higherIsBetter: true, form: "number" } as const;
+  progress.show({ ...audit, metrics: [top1, loss, toy] });
+  progress.show({ ...epoch, metrics: { ...epoch.metrics, toy: 7.5 } });
+  progress.show(done);
+  assert.deepEqual(screen.text.split("\n").slice(-4, -2), [
+    "epoch 1/2 | training loss 1.2500 | validation loss 0.2501 | top-1 91.50 % (best) | toy metric 7.5000 | 800 images/s | 1m15s",
+    "done in 1h02m: top-1 90.00 % (best 91.50 %), validation loss 0.3000 | skipped steps: 2",
   ]);
 });
 

@@ -7,10 +7,10 @@ import fc from "fast-check";
 import { InputError } from "../../src/base/errors.js";
 import { presets } from "../../src/recipe/presets.js";
 import type { Recipe } from "../../src/recipe/recipe.js";
-import { learningRateSchedule } from "../../src/optim/schedule.js";
-import { cosineLearningRate } from "../../src/tricks/cosine.js";
+import { learningRateSchedule } from "../../src/recipe/learning-rate-schedule.js";
+import { cosineLearningRate } from "../../src/optim/schedules/cosine.js";
 import { scaledLearningRate } from "../../src/tricks/linear-scaling.js";
-import { stepDecayLearningRate } from "../../src/tricks/step-decay.js";
+import { stepDecayLearningRate } from "../../src/optim/schedules/step-decay.js";
 import { warmupLearningRate } from "../../src/tricks/warmup.js";
 
 const close = (actual: number, expected: number) =>
@@ -38,7 +38,13 @@ test("the tricks' formulas", () => {
 test("baseline: 0.1, divided by 10 at the epochs 30, 60 and 90, whatever the batch", () => {
   for (const batchSize of [256, 1024]) {
     const { at, ...schedule } = learningRateSchedule({ ...presets.baseline, batchSize }, 100);
-    assert.deepEqual(schedule, { totalSteps: 12_000, warmupSteps: 0, milestones: [3000, 6000, 9000], peak: 0.1 });
+    assert.deepEqual(schedule, {
+      totalSteps: 12_000,
+      stepsPerEpoch: 100,
+      warmupSteps: 0,
+      milestones: [3000, 6000, 9000],
+      peak: 0.1,
+    });
     const borders = [0, 2999, 3000, 5999, 6000, 8999, 9000, 11_999];
     assert.deepEqual(borders.map(at), [0.1, 0.1, 0.01, 0.01, 0.001, 0.001, 0.0001, 0.0001]);
   }
@@ -50,7 +56,13 @@ test("efficient: scaled with the batch, 5 epochs of warmup inside the same miles
     [256, 0.1],
   ] as const) {
     const { at, ...schedule } = learningRateSchedule({ ...presets.efficient, batchSize }, 100);
-    assert.deepEqual(schedule, { totalSteps: 12_000, warmupSteps: 500, milestones: [3000, 6000, 9000], peak });
+    assert.deepEqual(schedule, {
+      totalSteps: 12_000,
+      stepsPerEpoch: 100,
+      warmupSteps: 500,
+      milestones: [3000, 6000, 9000],
+      peak,
+    });
     close(at(0), peak / 500);
     close(at(1), (2 * peak) / 500);
     close(at(249), peak / 2);
@@ -70,7 +82,7 @@ test("bag-of-tricks: cosine over the steps after the warmup", () => {
     [512, 0.2],
   ] as const) {
     const { at, ...schedule } = learningRateSchedule({ ...presets["bag-of-tricks"], batchSize }, 100);
-    assert.deepEqual(schedule, { totalSteps: 20_000, warmupSteps: 500, milestones: [], peak });
+    assert.deepEqual(schedule, { totalSteps: 20_000, stepsPerEpoch: 100, warmupSteps: 500, milestones: [], peak });
     close(at(0), peak / 500);
     assert.equal(at(499), peak);
     assert.equal(at(500), peak); // t = 0
@@ -88,8 +100,14 @@ test("a fractional warmup is rounded to steps", () => {
   assert.equal(at(2), 0.4);
 });
 
-test("a warmup that leaves no step, or has none, names its key and option", () => {
-  for (const epochs of [120, 130, 119.99, 0.01]) {
+test("a warmup of a part of an epoch takes two steps at least, so that a run made short has one", () => {
+  const { warmupSteps, at } = learningRateSchedule({ ...presets.efficient, warmup: { epochs: 0.01 } }, 10);
+  assert.equal(warmupSteps, 2);
+  assert.deepEqual([at(0), at(1)], [0.2, 0.4]);
+});
+
+test("a warmup that leaves no step names its key and option", () => {
+  for (const epochs of [120, 130, 119.99]) {
     assert.throws(
       () => learningRateSchedule({ ...presets.efficient, warmup: { epochs } }, 10),
       (error) =>
@@ -169,7 +187,9 @@ async function schedule(...args: string[]): Promise<{ stdout: string; stderr: st
 test("knack schedule --json prints every step in full precision", async () => {
   const args = ["--recipe", "bag-of-tricks", "--epochs", "7", "--steps-per-epoch", "9", "--batch-size", "512"];
   const { stdout } = await schedule(...args, "--json");
-  const { at } = learningRateSchedule({ ...presets["bag-of-tricks"], epochs: 7, batchSize: 512 }, 9);
+  // The preset's 5 of 200 epochs become 0.175 of 7.
+  const warmup = { epochs: 0.175 };
+  const { at } = learningRateSchedule({ ...presets["bag-of-tricks"], epochs: 7, batchSize: 512, warmup }, 9);
   assert.deepEqual(
     JSON.parse(stdout),
     Array.from({ length: 63 }, (_, step) => ({ step, lr: at(step) })),
@@ -177,7 +197,8 @@ test("knack schedule --json prints every step in full precision", async () => {
 });
 
 test("knack schedule prints the borders and a plot of at most 80 columns", async () => {
-  const { stdout } = await schedule("--recipe", "efficient", "--epochs", "70", "--steps-per-epoch", "10");
+  const given = ["--epochs", "70", "--warmup", "5", "--step-decay", "30,60,90"];
+  const { stdout } = await schedule("--recipe", "efficient", ...given, "--steps-per-epoch", "10");
   assert.match(stdout, /first step +0 +0\.00 +0\.008\n/);
   assert.match(stdout, /end of warmup +49 +4\.90 +0\.4\n/);
   assert.match(stdout, /milestone 2 +600 +60\.00 +0\.004\n/);
@@ -188,12 +209,21 @@ test("knack schedule prints the borders and a plot of at most 80 columns", async
   assert.ok(stdout.split("\n").every((line) => line.length <= 80));
 });
 
+test("knack schedule --epochs: a preset's warmup and milestones keep their shares, what is given stays as given", async () => {
+  const rows = async (...args: string[]) => {
+    const { stdout } = await schedule("--recipe", "efficient", "--epochs", "12", "--steps-per-epoch", "100", ...args);
+    return Array.from(stdout.matchAll(/^(end of warmup|milestone \d) +(\d+)/gm), ([, what, step]) => `${what} ${step}`);
+  };
+  assert.deepEqual(await rows(), ["end of warmup 49", "milestone 1 300", "milestone 2 600", "milestone 3 900"]);
+  assert.deepEqual(await rows("--warmup", "2", "--step-decay", "5"), ["end of warmup 199", "milestone 1 500"]);
+});
+
 test("knack schedule: wrong input is one line and exit code 2", async () => {
   for (const [args, message] of [
     [[], /^--steps-per-epoch: is missing/],
     [["--steps-per-epoch", "0"], /^--steps-per-epoch: must be a whole number above 0, not "0"/],
     [["--steps-per-epoch", "10", "--recipe", "efficent"], /^--recipe: .* did you mean "efficient"/],
-    [["--steps-per-epoch", "10", "--recipe", "efficient", "--epochs", "5"], /^command line: --warmup: must be shorter/],
+    [["--steps-per-epoch", "10", "--epochs", "5", "--warmup", "5"], /^command line: --warmup: must be shorter/],
   ] as const) {
     const { stdout, stderr, code } = await schedule(...args);
     assert.match(stderr, message);

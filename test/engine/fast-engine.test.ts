@@ -33,7 +33,7 @@ import {
 } from "../../src/tensor/ops.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
-import { lowerPrecision } from "../../src/tricks/low-precision.js";
+import { lowerPrecision } from "../../src/nn/precision.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);

@@ -13,7 +13,8 @@ import { Tensor } from "../../src/tensor/tensor.js";
 import { arrive, send } from "../../src/tensor/transfer.js";
 import { checkpointConfig } from "../../src/run/checkpoint-config.js";
 import type { TrainEvent } from "../../src/run/events.js";
-import { parseRecipe, type Recipe, type RecipeInput } from "../../src/recipe/recipe.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import type { Recipe, RecipeInput } from "../../src/recipe/recipe.js";
 import { runSession } from "../../src/run/session.js";
 import { Trainer } from "../../src/training/trainer.js";
 import { saveCheckpoint } from "../../src/weights/checkpoint.js";
@@ -118,7 +119,7 @@ for (const [name, { side = 16, recipe }] of Object.entries(CASES)) {
 async function trained(recipe: Recipe, side: number, device: string) {
   const { batchSize } = recipe;
   const data = randomData(4 * batchSize, side);
-  const trainer = new Trainer(recipe, data, device, undefined, PLAIN);
+  const trainer = new Trainer(recipe, data, { device, engine: PLAIN });
   try {
     trainer.beginEpoch(0);
     const waitsOfSteps: number[] = [];
@@ -144,7 +145,7 @@ async function* inTurn<T>(values: readonly T[]): AsyncGenerator<T> {
 
 function saveTeacher(folder: string, side: number): string {
   const recipe = parseRecipe({ ...TINY, seed: 2 }, "the teacher's recipe");
-  const trainer = new Trainer(recipe, randomData(32, side), "cpu", undefined, PLAIN);
+  const trainer = new Trainer(recipe, randomData(32, side), { device: "cpu", engine: PLAIN });
   const path = join(folder, "teacher");
   const config = checkpointConfig(trainer, { epoch: 0, step: 0, evaluation: null });
   saveCheckpoint(path, { weights: trainer.weights(), config });

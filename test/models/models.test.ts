@@ -15,9 +15,9 @@ import { backward, gradientOf, noGradient } from "../../src/tensor/autograd.js";
 import { clone, contiguous, full, mul, requireGradient, setData, sumAll, toDType } from "../../src/tensor/ops.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
-import { lowerPrecision } from "../../src/tricks/low-precision.js";
-import { noBiasDecay } from "../../src/tricks/no-bias-decay.js";
-import { zeroGamma } from "../../src/tricks/zero-gamma.js";
+import { lowerPrecision } from "../../src/nn/precision.js";
+import { decayGroups } from "../support/decay-groups.js";
+import { zeroGammas } from "../../src/tricks/zero-gamma.js";
 import {
   askForward,
   assertNear,
@@ -314,7 +314,7 @@ test("no bias decay spares all but the weights of convolutions, depthwise ones i
     ["resnet20", {}, 19 + 1],
   ] as const) {
     using model = createModel(name, { classes: 10, inChannels: 3 }, options);
-    const { decayed, undecayed } = noBiasDecay(model);
+    const { decayed, undecayed } = decayGroups(model);
     assert.equal(decayed.size, weights, name);
     assert.ok([...undecayed.values()].every((parameter) => parameter.shape.length === 1));
   }
@@ -323,12 +323,12 @@ test("no bias decay spares all but the weights of convolutions, depthwise ones i
 test("zero gamma finds the CIFAR form's blocks, and none in Inception and MobileNet", () => {
   using cifar = createModel("resnet32", { classes: 10, inChannels: 3 });
   assert.deepEqual(
-    zeroGamma(cifar),
+    zeroGammas(cifar),
     [1, 2, 3].flatMap((layer) => [0, 1, 2, 3, 4].map((block) => `layer${layer}.${block}.bn2.weight`)),
   );
   for (const name of ["inception_v3", "mobilenetv1_025"]) {
     using model = createModel(name, { classes: 10, inChannels: 3 });
-    assert.deepEqual(zeroGamma(model), []);
+    assert.deepEqual(zeroGammas(model), []);
   }
 });
 

@@ -8,7 +8,7 @@ import { randomFor } from "../../src/tensor/random.js";
 import type { RawTensor } from "../../src/tensor/raw-tensor.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
-import { Sgd } from "../../src/optim/sgd.js";
+import { sgd as sgdPart } from "../../src/optim/optimizers/sgd.js";
 import { askPython } from "../support/oracle.js";
 import { floats, near } from "../support/tiny-training.js";
 
@@ -22,7 +22,7 @@ for (const nesterov of [true, false]) {
       { parameters: new Map([["a", parameter]]), weightDecay: decay, lrFactor: 1 },
       { parameters: new Map([["b", other]]), weightDecay: 0, lrFactor: 1 },
     ];
-    const sgd = new Sgd(groups, { momentum, nesterov, masters: new Map() });
+    const sgd = sgdPart.create(groups, { momentum, nesterov }, new Map());
     /** A step whose gradients, before the scale is taken out, are these. */
     const step = (a: number[], b: number[]) => {
       scope(() => {
@@ -31,13 +31,13 @@ for (const nesterov of [true, false]) {
       });
       using finite = sgd.gradientsFinite();
       if (finite.item() === 1) sgd.step(lr, 1 / scale);
-      else sgd.clearGradients();
+      else sgd.skip();
       return finite.item() === 1;
     };
     const state = () => [
       ...parameter.toArray(),
       ...other.toArray(),
-      ...[...sgd.momenta()].flatMap(([, v]) => v.toArray()),
+      ...[...sgd.state()].flatMap(([, v]) => v.toArray()),
     ];
     const byHand = (w: number, v: number, gradient: number, weightDecay: number) => {
       const g = gradient / scale + weightDecay * w;
@@ -91,13 +91,14 @@ test("parameter groups with rates of their own step as PyTorch's", () => {
   }
   const settings = [groups, rates, momentum].map((value) => JSON.stringify(value));
   const expected = askPython("sgd_groups.py", given, ...settings);
-  const sgd = new Sgd(
+  const sgd = sgdPart.create(
     groups.map(({ names, decay, factor }) => ({
       parameters: new Map([...parameters].filter(([name]) => names.includes(name))),
       weightDecay: decay,
       lrFactor: factor,
     })),
-    { momentum, nesterov: true, masters: new Map() },
+    { momentum, nesterov: true },
+    new Map(),
   );
   for (const [step, rate] of rates.entries()) {
     scope(() => {
@@ -107,8 +108,7 @@ test("parameter groups with rates of their own step as PyTorch's", () => {
     });
     sgd.step(rate, 1);
   }
-  const momenta = Array.from(sgd.momenta(), ([name, tensor]) => [`momentum.${name}`, tensor] as const);
-  for (const [name, tensor] of [...parameters, ...momenta]) {
+  for (const [name, tensor] of [...parameters, ...sgd.state()]) {
     const wanted = floats(expected.get(name)?.data ?? new Uint8Array());
     near(tensor.toArray(), [...wanted], 1e-6);
   }

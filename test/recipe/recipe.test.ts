@@ -8,7 +8,11 @@ import { addRecipeOptions, recipeFromOptions } from "../../src/cli/options/recip
 import { InputError } from "../../src/base/errors.js";
 import { loadRecipe } from "../../src/recipe/load-recipe.js";
 import { presets } from "../../src/recipe/presets.js";
-import { checkAgainstData, checkTeacher, parseRecipe, type Recipe } from "../../src/recipe/recipe.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import { TRICKS } from "../../src/tricks/index.js";
+import { plannedRun } from "../../src/tricks/planned-run.js";
+import { RunningTricks } from "../../src/tricks/running-tricks.js";
+import { checkAgainstData, type Recipe } from "../../src/recipe/recipe.js";
 
 const { baseline, efficient, "bag-of-tricks": bagOfTricks } = presets;
 const { augmentation } = baseline;
@@ -166,14 +170,15 @@ test("a batch larger than the data names both keys and the size", () => {
 });
 
 test("distillation needs a teacher that is there", () => {
-  checkTeacher(baseline);
-  checkTeacher(parse({ distillation: { teacher: tmpdir() } }));
+  const check = (recipe: Recipe) => new RunningTricks(TRICKS, plannedRun(recipe, 10)).checked();
+  check(baseline);
+  check(parse({ distillation: { teacher: tmpdir() } }));
   assert.throws(
-    () => checkTeacher(bagOfTricks),
+    () => check(bagOfTricks),
     says("distillation.teacher: the recipe names no teacher; give --teacher CKPT or --no-distillation"),
   );
   assert.throws(
-    () => checkTeacher(parse({ distillation: { teacher: "no/such" } })),
+    () => check(parse({ distillation: { teacher: "no/such" } })),
     says("distillation.teacher: there is no checkpoint at no/such; give --teacher CKPT or --no-distillation"),
   );
 });
@@ -288,7 +293,27 @@ describe("recipe options", () => {
   const cases: [Recipe, string, Partial<Recipe>][] = [
     [baseline, "--model resnet18 --option width=32", { model: "resnet18", modelOptions: { width: 32 } }],
     [baseline, "--option width=32 --option width=16", { modelOptions: { width: 16 } }],
-    [baseline, "--epochs 3 --batch-size 64 --accumulation 4", { epochs: 3, batchSize: 64, accumulation: 4 }],
+    [bagOfTricks, "--epochs 100 --batch-size 64", { epochs: 100, batchSize: 64, warmup: { epochs: 2.5 } }],
+    [
+      baseline,
+      "--epochs 3 --batch-size 64 --accumulation 4",
+      {
+        epochs: 3,
+        batchSize: 64,
+        accumulation: 4,
+        schedule: { type: "step", milestones: [0.75, 1.5, 2.25], factor: 0.1 },
+      },
+    ],
+    [
+      efficient,
+      "--epochs 60 --warmup 5 --step-decay 30,60",
+      {
+        epochs: 60,
+        warmup: { epochs: 5 },
+        schedule: { type: "step", milestones: [30, 60], factor: 0.1 },
+      },
+    ],
+    [presets["fine-tune"], "--epochs 1", { epochs: 1, warmup: { epochs: 0.0625 } }],
     [baseline, "--lr 1e-2 --momentum 0 --weight-decay 0", { lr: 0.01, momentum: 0, weightDecay: 0 }],
     [baseline, "--precision fp16", { precision: "fp16", lossScale: "dynamic" }],
     [baseline, "--precision fp16 --loss-scale 128", { precision: "fp16", lossScale: 128 }],

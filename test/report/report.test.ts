@@ -23,7 +23,7 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 
 function prediction(label: number, predicted: number, confidence: number): ImagePrediction {
   const likelihood = label === predicted ? confidence : (1 - confidence) / 2;
-  return { index: 0, label, predicted, inTop5: true, confidence, negativeLogLikelihood: -Math.log(likelihood) };
+  return { index: 0, label, predicted, confidence, negativeLogLikelihood: -Math.log(likelihood) };
 }
 
 /** Nothing of the program shows in the page, and nothing in it is elsewhere. */
@@ -116,17 +116,20 @@ test("a run of 1,000 classes, 50,000 images and 100,000 steps has a report below
   const epochs = Array.from({ length: 100 }, (_, index): EpochEvent => {
     const results = { trainLoss: 1, top1: index / 200, top5: 1, validationLoss: 2, best: true, lr: 0.1 };
     const times = { imagesPerSecond: 100, waitSeconds: 0, badPictures: 0, seconds: 5 };
-    return { type: "epoch", epoch: index + 1, step: 1000 * (index + 1), ...results, ...times };
+    const metrics = { "top-1": index / 200, "top-5": 1, loss: 2 };
+    return { type: "epoch", epoch: index + 1, step: 1000 * (index + 1), ...results, metrics, ...times };
   });
   const run: RunRecord = {
     ...{ name: "large", metrics: [...stepEvents, ...epochs], audit: undefined, epochs, done: undefined },
     ...{ recipe: { ...presets.baseline }, environment: undefined },
   };
-  const page = await reportPage(run, { set, predictions, checkpoint: "best", epoch: undefined });
+  const metrics = { "top-1": 0.5, "top-5": 0.75, loss: 2 };
+  const page = await reportPage(run, { set, predictions, metrics, checkpoint: "best", epoch: undefined });
   assert.ok(page.length > 100_000 && page.length < 5e6, `${page.length} bytes`);
   assert.ok(!page.includes('class="matrix"'), "a matrix of 1,000 classes is not looked at");
   assert.ok(page.includes("Loss scale"));
   assert.match(page, /All 1,000 classes/);
+  assert.ok(page.includes("<dt>top-5</dt><dd>75.00\u00a0%</dd>"));
   assertPlain(page);
 });
 

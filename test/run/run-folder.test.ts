@@ -65,7 +65,8 @@ function stepEvent(step: number): TrainEvent {
 
 function epochEvent(epoch: number): TrainEvent {
   const results = { trainLoss: 1, top1: 0.9, top5: 1, validationLoss: 0.5, best: true, waitSeconds: 0, badPictures: 0 };
-  return { type: "epoch", epoch, step: 2 * epoch, ...results, imagesPerSecond: 100, lr: 0.1, seconds: 5 };
+  const metrics = { "top-1": 0.9, "top-5": 1, loss: 0.5 };
+  return { type: "epoch", epoch, step: 2 * epoch, ...results, metrics, imagesPerSecond: 100, lr: 0.1, seconds: 5 };
 }
 
 test(

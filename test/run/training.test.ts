@@ -14,9 +14,10 @@ import { liveTensors } from "../../src/tensor/scope.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { audit } from "../../src/run/audit.js";
 import { evaluate, evaluationLoader } from "../../src/training/evaluate.js";
-import { parseRecipe, type Recipe, type RecipeInput } from "../../src/recipe/recipe.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import type { Recipe, RecipeInput } from "../../src/recipe/recipe.js";
 import { Trainer } from "../../src/training/trainer.js";
-import { LossScaler } from "../../src/tricks/low-precision.js";
+import { LossScaler } from "../../src/optim/loss-scaler.js";
 import { saveCheckpoint } from "../../src/weights/checkpoint.js";
 import { inputError } from "../support/input-error.js";
 import { batchOf, CLASSES, randomData } from "../support/random-data.js";
@@ -43,7 +44,7 @@ function tinyRecipe(changes: RecipeInput = {}): Recipe {
 
 /** Runs `body` with a trainer of a tiny network. */
 function withTrainer<T>(changes: RecipeInput, body: (trainer: Trainer) => T): T {
-  const trainer = new Trainer(tinyRecipe(changes), data, "cpu");
+  const trainer = new Trainer(tinyRecipe(changes), data, { device: "cpu" });
   try {
     return body(trainer);
   } finally {
@@ -99,7 +100,7 @@ const everyTrick = (teacher: string): RecipeInput => ({
 test("50 steps and an evaluation with every trick leave as many tensors alive as before, a disposed trainer none", async () => {
   const atFirst = liveTensors();
   const trainer = withTeacher(
-    (teacher) => new Trainer(tinyRecipe({ ...everyTrick(teacher), epochs: 20 }), data, "cpu"),
+    (teacher) => new Trainer(tinyRecipe({ ...everyTrick(teacher), epochs: 20 }), data, { device: "cpu" }),
   );
   // What is compiled for the run is compiled at the first step and the first evaluation.
   take(trainer, 0, 1);
@@ -115,7 +116,9 @@ test("50 steps and an evaluation with every trick leave as many tensors alive as
 });
 
 test("memory does not grow over 500 steps", async () => {
-  const trainer = new Trainer(tinyRecipe({ epochs: 125, mixup: {}, ema: {}, precision: "bf16" }), data, "cpu");
+  const trainer = new Trainer(tinyRecipe({ epochs: 125, mixup: {}, ema: {}, precision: "bf16" }), data, {
+    device: "cpu",
+  });
   try {
     const train = async (from: number, to: number) => {
       for (let step = from; step < to; step++) {
@@ -171,8 +174,9 @@ test("evaluation counts top-1 and top-5 and averages the loss over all images, a
   const rows = Array.from({ length: 151 }, () => four).flat();
   const set = logitsAsImages(rows);
   const model = new Pixels();
-  const { top1, top5, loss, images } = await evaluate(model, imagesOf(set), { format: set, device: "cpu" });
-  assert.deepEqual({ top1, top5, images }, { top1: 1 / 4, top5: 3 / 4, images: 604 });
+  const { metrics, images } = await evaluate(model, imagesOf(set), { format: set, device: "cpu" });
+  const { loss = Number.NaN, ...others } = metrics;
+  assert.deepEqual({ ...others, images }, { "top-1": 1 / 4, "top-5": 3 / 4, images: 604 });
   const logSum = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
   assert.ok(Math.abs(loss - (logSum - (5 + 4 + 1 + 0) / 4)) < 1e-6);
   assert.deepEqual(model.seen, [false, false]);
@@ -181,8 +185,8 @@ test("evaluation counts top-1 and top-5 and averages the loss over all images, a
 
 test("among three classes every label is in the top five", async () => {
   const set = logitsAsImages([0, 1, 2].map((label) => ({ logits: [9, 0, 0], label })));
-  const { top1, top5 } = await evaluate(new Pixels(), imagesOf(set), { format: set, device: "cpu" });
-  assert.deepEqual({ top1, top5 }, { top1: 1 / 3, top5: 1 });
+  const { metrics } = await evaluate(new Pixels(), imagesOf(set), { format: set, device: "cpu" });
+  assert.deepEqual([metrics["top-1"], metrics["top-5"]], [1 / 3, 1]);
 });
 
 test("the dynamic loss scale halves at an overflow, counts it, and doubles after 2000 good steps in a row", () => {

@@ -8,8 +8,9 @@ import type { DataSource } from "../../src/data/image-set.js";
 import type { TrainEvent } from "../../src/index.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { audit } from "../../src/run/audit.js";
-import { initialWeights } from "../../src/tricks/initial-weights.js";
-import { parseRecipe, type Recipe, type RecipeInput } from "../../src/recipe/recipe.js";
+import { startingWeights } from "../../src/tricks/starting-weights.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import type { Recipe, RecipeInput } from "../../src/recipe/recipe.js";
 import { type NewRun, type ResumedRun, runSession } from "../../src/run/session.js";
 import { Trainer } from "../../src/training/trainer.js";
 import { loadTrainingState } from "../../src/weights/checkpoint.js";
@@ -64,7 +65,7 @@ export function disposing(trainer: Trainer): Trainer & Disposable {
 
 export function trainerOf(changes: RecipeInput, data: DataSource = four): Trainer & Disposable {
   const recipe = tiny(changes);
-  return disposing(new Trainer(recipe, data, "cpu", initialWeights(recipe)));
+  return disposing(new Trainer(recipe, data, { device: "cpu", startsFrom: startingWeights(recipe, []) }));
 }
 
 /** Steps from `from` up to, but not including, `to`. */

@@ -9,7 +9,8 @@ import { crossEntropy } from "../../src/tensor/ops.js";
 import { seedFor } from "../../src/tensor/random.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
 import { audit } from "../../src/run/audit.js";
-import { parseRecipe, type RecipeInput } from "../../src/recipe/recipe.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import type { RecipeInput } from "../../src/recipe/recipe.js";
 import { Trainer } from "../../src/training/trainer.js";
 import { inputError } from "../support/input-error.js";
 import { batchOf, randomData } from "../support/random-data.js";
@@ -20,7 +21,7 @@ addon.setThreads(1);
 /** Runs `body` with a trainer of Inception-V3 on 8 noise images of `side` pixels. */
 function withTrainer<T>(side: number, changes: RecipeInput, body: (trainer: Trainer) => T): T {
   const settings = { name: "test", model: "inception_v3", epochs: 10, batchSize: 4, lr: 0.01, ...changes };
-  const trainer = new Trainer(parseRecipe(settings, "the test's recipe"), randomData(8, side), "cpu", undefined);
+  const trainer = new Trainer(parseRecipe(settings, "the test's recipe"), randomData(8, side), { device: "cpu" });
   try {
     return body(trainer);
   } finally {

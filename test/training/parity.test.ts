@@ -18,7 +18,9 @@ import { seedFor } from "../../src/tensor/random.js";
 import type { RawTensor } from "../../src/tensor/raw-tensor.js";
 import { scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
-import { parseRecipe, type Recipe, type RecipeInput } from "../../src/recipe/recipe.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import type { Recipe, RecipeInput } from "../../src/recipe/recipe.js";
+import { zeroGammas } from "../../src/tricks/zero-gamma.js";
 import { type StepResult, Trainer } from "../../src/training/trainer.js";
 import { drawMixup } from "../../src/tricks/mixup.js";
 import { saveCheckpoint } from "../../src/weights/checkpoint.js";
@@ -188,7 +190,7 @@ interface Trajectory {
 }
 
 function trajectory(recipe: Recipe, data: DataSource, initial: Weights, engine: Engine = "plain"): Trajectory {
-  const trainer = new Trainer(recipe, data, "cpu", undefined, { engine, winograd: true });
+  const trainer = new Trainer(recipe, data, { device: "cpu", engine: { engine, winograd: true } });
   try {
     // The zero-gamma trick has made its own start, from the same seed.
     if (!recipe.zeroGamma) startFrom(trainer, initial);
@@ -235,10 +237,10 @@ function distance(names: readonly string[], a: Weights, b: Weights): number {
  * and 20 steps to some 10 % of the loss, whatever the lr: so far apart is PyTorch in NCHW from itself in NHWC memory.
  */
 function calmWeights(recipe: Recipe, data: DataSource): Weights {
-  const trainer = new Trainer({ ...recipe, zeroGamma: true }, data, "cpu");
+  const trainer = new Trainer({ ...recipe, zeroGamma: true }, data, { device: "cpu" });
   try {
     const weights = trainer.weights();
-    for (const name of trainer.zeroedGammas) {
+    for (const name of zeroGammas(trainer.model)) {
       const shape = weights.get(name)?.shape ?? [];
       weights.set(
         name,

@@ -12,8 +12,8 @@ import { Tensor } from "../../src/tensor/tensor.js";
 import { audit } from "../../src/run/audit.js";
 import { classWeights } from "../../src/tricks/class-balance.js";
 import type { RecipeInput } from "../../src/recipe/recipe.js";
-import { targetDistribution } from "../../src/tricks/label-smoothing.js";
-import { drawMixup, mixup } from "../../src/tricks/mixup.js";
+import { smoothLabels } from "../../src/tricks/label-smoothing.js";
+import { drawMixup, mixupBatch } from "../../src/tricks/mixup.js";
 import { inputError } from "../support/input-error.js";
 import { askPython } from "../support/oracle.js";
 import { batchOf } from "../support/random-data.js";
@@ -70,13 +70,14 @@ test("the weighted loss is PyTorch's, with label smoothing and mixup too", () =>
       noGradient(() => {
         using sent = new SentBatch(batch, unequal.train, "cpu");
         const prepared = sent.prepare();
+        const hard = Tensor.from(Array.from(batch.labels, (label) => [1 - label, label]).flat(), [BATCH, 2]);
         const clean = {
           images: prepared.images,
-          targets: targetDistribution(prepared.labels, 2, recipe.labelSmoothing),
+          targets: recipe.labelSmoothing ? smoothLabels(hard, recipe.labelSmoothing) : hard,
         };
         const draw = recipe.mixup && drawMixup(recipe.mixup, seedFor(recipe.seed, "mixup", 0, 0));
         const { images, targets } =
-          recipe.mixup && draw ? mixup(clean.images, clean.targets, recipe.mixup, draw) : clean;
+          recipe.mixup && draw ? mixupBatch(clean.images, clean.targets, recipe.mixup, draw) : clean;
         question.set(`logits.${at}`, rawTensor(twin.model.forward(images)));
         question.set(`targets.${at}`, rawTensor(targets));
       }),

@@ -35,7 +35,7 @@ test("early stop: the run ends patience epochs after the best, whose figures and
     [bestEpoch, top1, 1, validationLoss],
   );
   const measured = await evaluateCheckpoint(out, [planted.validation]);
-  assert.deepEqual([measured.top1, measured.loss], [1, validationLoss]);
+  assert.deepEqual([measured.metrics["top-1"], measured.metrics.loss], [1, validationLoss]);
 
   const before = left(out);
   const again = await session({ resume: out, data: planted });

@@ -19,8 +19,9 @@ import type { Tensor } from "../../src/tensor/tensor.js";
 import { partsOf } from "../../src/tricks/backbone.js";
 import { evaluationLoader } from "../../src/training/evaluate.js";
 import { evaluateCheckpoint } from "../../src/run/evaluate-checkpoint.js";
-import { initialWeights } from "../../src/tricks/initial-weights.js";
-import { parseRecipe, type RecipeInput } from "../../src/recipe/recipe.js";
+import { startingWeights } from "../../src/tricks/starting-weights.js";
+import { parseRecipe } from "../../src/recipe/parse.js";
+import type { RecipeInput } from "../../src/recipe/recipe.js";
 import { runSession } from "../../src/run/session.js";
 import { Trainer } from "../../src/training/trainer.js";
 import { trainingData } from "../../src/run/training-data.js";
@@ -65,7 +66,7 @@ const trained = {
 let weights: Weights;
 
 before(() => {
-  using others = disposing(new Trainer(tiny({ seed: 5 }), noise, "cpu"));
+  using others = disposing(new Trainer(tiny({ seed: 5 }), noise, { device: "cpu" }));
   take(others, 0, 1);
   const earlier = others.weights();
   take(others, 1, 4);
@@ -147,7 +148,7 @@ test("initial weights of another architecture: one error that lists what does no
 });
 
 test("the normalisation is the recipe's, else the checkpoint's, else the data's", () => {
-  const { config } = initialWeights(tiny({ init: { weights: trained.checkpoint } })) ?? {};
+  const { config } = startingWeights(tiny({ init: { weights: trained.checkpoint } }), []) ?? {};
   const formats = (recipe: RecipeInput, checkpoint?: CheckpointConfig) => {
     const { train, validation } = trainingData(noise, tiny(recipe), checkpoint);
     assert.deepEqual([validation.mean, validation.std], [train.mean, train.std]);
@@ -157,7 +158,7 @@ test("the normalisation is the recipe's, else the checkpoint's, else the data's"
   assert.deepEqual(formats({}), [noise.train.mean, noise.train.std]);
   assert.deepEqual(formats({}, config), [configOf().mean, configOf().std]);
   assert.deepEqual(formats({ normalize }, config), [normalize.mean, normalize.std]);
-  assert.equal(initialWeights(tiny({ init: { weights: trained.safetensors } }))?.config, undefined);
+  assert.equal(startingWeights(tiny({ init: { weights: trained.safetensors } }), [])?.config, undefined);
 });
 
 test("photographs are evaluated as the paper's: 256 and 224, Inception-V3's 342 and 299", () => {
@@ -405,7 +406,8 @@ test("an opened folder of photographs goes to the training thread as it is", asy
       [3, 32, 32],
     ],
   );
-  assert.equal((await evaluateCheckpoint(out, [source.validation])).top1, ofType(events, "done").at(-1)?.top1);
+  const { metrics } = await evaluateCheckpoint(out, [source.validation]);
+  assert.equal(metrics["top-1"], ofType(events, "done").at(-1)?.top1);
 });
 
 const knack = (...args: string[]) => {
@@ -419,7 +421,7 @@ const knack = (...args: string[]) => {
 
 test("knack train --init: the checkpoint brings architecture, options and normalisation, over the recipe's own", () => {
   const data = writeTinyData(at("bars"), { train: 16, validation: 8, classes: 4 });
-  using grey = disposing(new Trainer(tiny({ modelOptions: { width: 8 } }), greyNoise(), "cpu"));
+  using grey = disposing(new Trainer(tiny({ modelOptions: { width: 8 } }), greyNoise(), { device: "cpu" }));
   const init = at("grey");
   const config = configOf({
     in_chans: 1,

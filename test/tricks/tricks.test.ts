@@ -7,10 +7,10 @@ import { requireGradient } from "../../src/tensor/ops.js";
 import { scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
 import { distillationLoss } from "../../src/tricks/distillation.js";
-import { targetDistribution } from "../../src/tricks/label-smoothing.js";
-import { drawMixup, mixup } from "../../src/tricks/mixup.js";
-import { noBiasDecay } from "../../src/tricks/no-bias-decay.js";
-import { zeroGamma } from "../../src/tricks/zero-gamma.js";
+import { type LabelSmoothing, smoothLabels } from "../../src/tricks/label-smoothing.js";
+import { drawMixup, mixupBatch } from "../../src/tricks/mixup.js";
+import { decayGroups } from "../support/decay-groups.js";
+import { zeroGammas } from "../../src/tricks/zero-gamma.js";
 
 function near(actual: readonly number[], expected: readonly number[], tolerance = 1e-6): void {
   assert.equal(actual.length, expected.length);
@@ -19,14 +19,17 @@ function near(actual: readonly number[], expected: readonly number[], tolerance 
   }
 }
 
-test("label smoothing: epsilon over the other classes (the paper), over all (the libraries), or none", () => {
+test("label smoothing: epsilon over the other classes (the paper), or over all (the libraries)", () => {
   scope(() => {
-    const labels = Tensor.from(BigInt64Array.of(2n, 0n));
-    const rows = (smoothing: Parameters<typeof targetDistribution>[2]) =>
-      targetDistribution(labels, 5, smoothing).toArray();
+    const hard = Tensor.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0], [2, 5]);
+    const rows = (smoothing: LabelSmoothing) => smoothLabels(hard, smoothing).toArray();
     near(rows({ epsilon: 0.1, spread: "others" }), [0.025, 0.025, 0.9, 0.025, 0.025, 0.9, 0.025, 0.025, 0.025, 0.025]);
     near(rows({ epsilon: 0.1, spread: "all" }), [0.02, 0.02, 0.92, 0.02, 0.02, 0.92, 0.02, 0.02, 0.02, 0.02]);
-    near(rows(false), [0, 0, 1, 0, 0, 1, 0, 0, 0, 0]);
+    // A distribution is smoothed share by share: half of each of two.
+    near(
+      smoothLabels(Tensor.from([0.5, 0.5, 0, 0, 0], [1, 5]), { epsilon: 0.1, spread: "others" }).toArray(),
+      [0.4625, 0.4625, 0.025, 0.025, 0.025],
+    );
   });
 });
 
@@ -35,7 +38,8 @@ test("mixup: x^ = lambda xi + (1 - lambda) xj, and the targets alike, with the p
     const images = Tensor.from([0, 10, 20], [3, 1, 1, 1]);
     const targets = Tensor.from([1, 0, 0, 0, 1, 0, 0, 0, 1], [3, 3]);
     const draw = { lambda: 0.75, seed: 7 };
-    const mixed = (pairing: "permute" | "reverse" | "roll") => mixup(images, targets, { alpha: 0.2, pairing }, draw);
+    const mixed = (pairing: "permute" | "reverse" | "roll") =>
+      mixupBatch(images, targets, { alpha: 0.2, pairing }, draw);
     near(mixed("reverse").images.toArray(), [5, 10, 15]);
     near(mixed("reverse").targets.toArray(), [0.75, 0, 0.25, 0, 1, 0, 0.25, 0, 0.75]);
     near(mixed("roll").images.toArray(), [5, 7.5, 17.5]);
@@ -86,7 +90,7 @@ test("distillation: T^2 l(softmax(r / T), softmax(z / T)), and the same gradient
 
 test("zero gamma: the last BN of every residual block, and no other", () => {
   using bottleneck = createModel("resnet50d_small", { classes: 10, inChannels: 3 }, { width: 4 });
-  const zeroed = zeroGamma(bottleneck);
+  const zeroed = zeroGammas(bottleneck);
   const blocks = [3, 4, 6, 3].flatMap((count, stage) =>
     Array.from({ length: count }, (_, block) => `layer${stage + 1}.${block}.bn3.weight`),
   );
@@ -99,12 +103,12 @@ test("zero gamma: the last BN of every residual block, and no other", () => {
     );
   }
   using basic = createModel("resnet18_small", { classes: 10, inChannels: 1 }, { width: 4 });
-  assert.ok(zeroGamma(basic).every((name) => /^layer\d\.\d\.bn2\.weight$/.test(name)));
+  assert.ok(zeroGammas(basic).every((name) => /^layer\d\.\d\.bn2\.weight$/.test(name)));
 });
 
 test("no bias decay: exactly the weights of convolutions and of the fully connected layer decay", () => {
   using model = createModel("resnet50d", { classes: 10, inChannels: 3 }, { width: 4 });
-  const { decayed, undecayed } = noBiasDecay(model);
+  const { decayed, undecayed } = decayGroups(model);
   const names = Array.from(model.parameters(), ([name]) => name);
   const shapes = new Map(Array.from(model.parameters(), ([name, parameter]) => [name, parameter.shape.length]));
   // timm's rule, which gives the same set for these networks: one-dimensional parameters do not decay.

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import type { DataSelection } from "../../data/sources/open.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
 import type { Recipe } from "../../recipe/recipe.js";
+import { TRICKS } from "../../tricks/index.js";
+import { momentsOf } from "../../tricks/running-tricks.js";
+import type { Trick } from "../../tricks/trick.js";
 import type { Rehearsed } from "../../tools/rehearsal/rehearsal.js";
 import { rehearse } from "../../tools/rehearsal/rehearse.js";
 import { withTeacherAt } from "./plan.js";
@@ -61,9 +64,13 @@ export async function buildRows(
   }
 }
 
+/** Moments at which a trick costs a step no time. */
+const FREE = new Set(["checked", "rate", "initialised", "grouped", "targets", "touched"]);
+
 /** Recipes with the same key take the same time a step: they differ in what costs none. */
 function costKey(recipe: Recipe): string {
-  const { name, epochs, lr, momentum, weightDecay, schedule, seed, ...costly } = recipe;
-  const { linearScaling, warmup, zeroGamma, noBiasDecay, labelSmoothing, ...rest } = costly;
-  return JSON.stringify(rest);
+  const { name, epochs, lr, momentum, weightDecay, seed, ...costly } = recipe;
+  const free = TRICKS.filter((trick: Trick) => [...momentsOf(trick, recipe)].every((moment) => FREE.has(moment)));
+  const freeKeys = free.flatMap(({ shape }) => Object.keys(shape));
+  return JSON.stringify(Object.entries(costly).filter(([key]) => !freeKeys.includes(key)));
 }

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { DataSelection } from "../../data/sources/open.js";
 import type { Recipe } from "../../recipe/recipe.js";
-import { atEpochs } from "../tables/epochs.js";
+import { atEpochs } from "../../recipe/at-epochs.js";
 import { type AblationTable, learnsFromOwnTeacher, OWN_TEACHER, type Row } from "../tables/table.js";
 
 /** How much of what was asked for is done: all of it, or what a budget of time allows. */

@@ -1,13 +1,17 @@
 import type { Recipe } from "../../recipe/recipe.js";
-import { scaledLearningRate } from "../../tricks/linear-scaling.js";
+import { learningRateSchedule } from "../../recipe/learning-rate-schedule.js";
 import { ladder, type Rung } from "./ladder.js";
 import { type AblationTable, type PaperFigure, type Row, row, type TableRequest } from "./table.js";
-import { TRICKS, withoutTricks } from "./tricks.js";
+import { trickNamed, withoutTricks } from "./switching.js";
 
 /** How many times the small batch the large one is: the paper's 1024 / 256. */
 const LARGER = 4;
 
-const LADDER = [TRICKS.warmup, TRICKS.zeroGamma, TRICKS.noBiasDecay, TRICKS.lowPrecision];
+const SCALING = trickNamed("linear-scaling");
+const LADDER = ["warmup", "zero-gamma", "no-bias-decay", "low-precision"].map(trickNamed);
+
+/** Of an epoch: any number that leaves room for a warmup gives the same rate. */
+const STEPS = 1000;
 
 /** Table 4, top-1 of ResNet-50; recalled, not read. */
 const PAPER = {
@@ -31,13 +35,13 @@ export function efficientTable({ base, without }: TableRequest): AblationTable {
   const { batchSize } = base;
   const notes: string[] = [];
   const plain: Recipe = {
-    ...withoutTricks(base, [TRICKS.linearScaling, ...LADDER]),
+    ...withoutTricks(base, [SCALING, ...LADDER]),
     lr: learningRateOf(base),
   };
   const prefix = `batch ${batchSize}: `;
   const bottom = row(`${prefix}baseline`, plain, undefined, recalled(PAPER.small, 0));
   const rows = ladder({ bottom, rungs: rungs(PAPER.small), settings: base, prefix, without, notes });
-  const large = without.has(TRICKS.linearScaling.name) ? [] : largeLadder(base, bottom, without);
+  const large = without.has(SCALING.name) ? [] : largeLadder(base, bottom, without);
   const [scaled] = large;
   if (scaled) notes.unshift(batchNote(batchSize, scaled.recipe.batchSize));
   return {
@@ -67,7 +71,7 @@ function batchNote(small: number, large: number): string {
   return `the two batches are ${small} (--batch-size) and ${LARGER} times as much, ${large}; the paper's are 256 and 1024`;
 }
 
-/** The rate that the base recipe uses at its own batch. */
-function learningRateOf({ lr, batchSize, linearScaling }: Recipe): number {
-  return linearScaling ? scaledLearningRate(lr, batchSize, linearScaling.referenceBatch) : lr;
+/** The rate that the base recipe uses at its own batch: the highest of its schedule. */
+function learningRateOf(base: Recipe): number {
+  return learningRateSchedule(base, STEPS).peak;
 }

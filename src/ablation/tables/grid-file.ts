@@ -1,8 +1,10 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../base/errors.js";
-import { loadFile } from "../../recipe/load-recipe.js";
-import { parseRecipe, type Recipe, type RecipeInput } from "../../recipe/recipe.js";
+import { loadFile } from "../../base/load-file.js";
+import { besideFile } from "../../recipe/load-recipe.js";
+import { parseRecipe } from "../../recipe/parse.js";
+import type { Recipe, RecipeInput } from "../../recipe/recipe.js";
 import { type AblationTable, type Row, row } from "./table.js";
 
 /** What a grid file holds: named changes of the base recipe. */
@@ -29,7 +31,7 @@ export async function gridTable(file: string, base: Recipe): Promise<AblationTab
   const rows: Row[] = [];
   for (const { row: name, recipe: changes } of listed) {
     const against = compare === "first" ? rows[0] : rows.at(-1);
-    rows.push(row(name, changed(base, changes, `${file}: row "${name}"`), against?.name));
+    rows.push(row(name, changed(base, besideFile(file, changes), `${file}: row "${name}"`), against?.name));
   }
   return {
     name: file,

@@ -1,6 +1,7 @@
 import type { Recipe } from "../../recipe/recipe.js";
+import { titleOf, type Trick } from "../../tricks/trick.js";
+import { idleReason, switchedOn } from "./switching.js";
 import { type PaperFigure, type Row, row } from "./table.js";
-import type { Trick, TrickName } from "./tricks.js";
 
 export interface Rung {
   readonly trick: Trick;
@@ -15,7 +16,7 @@ interface LadderOptions {
   readonly settings: Recipe;
   /** Before each row's name, where a table has several ladders. */
   readonly prefix?: string;
-  readonly without: ReadonlySet<TrickName>;
+  readonly without: ReadonlySet<string>;
   /** Gets a line for each trick that would change nothing and so has no row. */
   readonly notes: string[];
 }
@@ -26,10 +27,11 @@ export function ladder({ bottom, rungs, settings, prefix = "", without, notes }:
   for (const { trick, paper } of rungs) {
     if (without.has(trick.name)) continue;
     const below = rows.at(-1) ?? bottom;
-    const reason = trick.idle?.(below.recipe, settings);
+    const title = titleOf(trick);
+    const reason = idleReason(trick, below.recipe, settings);
     if (reason === undefined)
-      rows.push(row(`${prefix}+ ${trick.name}`, trick.on(below.recipe, settings), below.name, paper));
-    else notes.push(`no row for ${prefix}${trick.name}: ${reason}`);
+      rows.push(row(`${prefix}+ ${title}`, switchedOn(trick, below.recipe, settings), below.name, paper));
+    else notes.push(`no row for ${prefix}${title}: ${reason}`);
   }
   return rows;
 }

@@ -1,25 +1,25 @@
 import { InputError } from "../../base/errors.js";
 import type { Recipe } from "../../recipe/recipe.js";
+import { TRICKS } from "../../tricks/index.js";
+import { isOn, titleOf, type Trick } from "../../tricks/trick.js";
 import { withoutIdleScaling } from "./idle-scaling.js";
 import { distillationSettings, ownTeacher } from "./own-teacher.js";
 import { type AblationTable, learnsFromOwnTeacher, type Row, row, type TableRequest } from "./table.js";
-import { TRICKS, type Trick, withoutTricks } from "./tricks.js";
+import { BAG, idleReason, switchedOff, switchedOn, trickNamed, withoutTricks } from "./switching.js";
 
-const BAG: readonly Trick[] = Object.values(TRICKS);
-
-/** The base recipe, and the same without each one of its tricks. */
+/** The base recipe, and the same without each one of its tricks, the paper's and others. */
 export function leaveOneOutTable(request: TableRequest): AblationTable {
   const notes: string[] = [];
   const base = withoutIdleScaling(request.base, notes);
-  const full = TRICKS.distillation.isOn(base) ? distillationSettings(base) : base;
-  const tricks = BAG.filter((trick) => trick.isOn(full));
+  const full = isOn(trickNamed("distillation"), base) ? distillationSettings(base) : base;
+  const tricks = TRICKS.filter((trick: Trick) => trick.group === "tricks" && isOn(trick, full));
   if (tricks.length === 0) {
     throw new InputError(
       `--table leave-one-out: the recipe ${base.name} has no trick to leave out; give another --recipe`,
     );
   }
   const all = row(base.name, full, undefined);
-  const rows = tricks.map((trick) => row(`- ${trick.name}`, trick.off(full), all.name));
+  const rows = tricks.map((trick: Trick) => row(`- ${titleOf(trick)}`, switchedOff(trick, full), all.name));
   return {
     name: "leave-one-out",
     title: `Leave one out: ${base.name} without each of its tricks`,
@@ -38,9 +38,10 @@ export function onlyOneTable(request: TableRequest): AblationTable {
   const none = row("no tricks", withoutTricks(base, BAG), undefined);
   const rows: Row[] = [];
   for (const trick of BAG.filter(({ name }) => !without.has(name))) {
-    const reason = trick.idle?.(none.recipe, settings);
-    if (reason === undefined) rows.push(row(`${trick.name} only`, trick.on(none.recipe, settings), none.name));
-    else notes.push(`no row for ${trick.name}: ${reason}`);
+    const title = titleOf(trick);
+    const reason = idleReason(trick, none.recipe, settings);
+    if (reason === undefined) rows.push(row(`${title} only`, switchedOn(trick, none.recipe, settings), none.name));
+    else notes.push(`no row for ${title}: ${reason}`);
   }
   return {
     name: "only-one",

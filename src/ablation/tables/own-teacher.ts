@@ -1,29 +1,36 @@
 import type { Recipe } from "../../recipe/recipe.js";
+import { titleOf } from "../../tricks/trick.js";
 import { nextDeeper } from "./resnet-names.js";
+import { changingLessons, switchedOn, trickNamed, withoutTricks } from "./switching.js";
 import { OWN_TEACHER, type TableRequest } from "./table.js";
-import { TRICKS, withoutTricks } from "./tricks.js";
 
 /** The settings that rows distil with: those of the base recipe, whose teacher is the ablation's own where it names none. */
 export function distillationSettings(base: Recipe): Recipe {
-  const { distillation } = TRICKS.distillation.on(base, base);
+  const { distillation } = switchedOn(trickNamed("distillation"), base, base);
   if (!distillation || distillation.teacher !== null) return { ...base, distillation };
   return { ...base, distillation: { ...distillation, teacher: OWN_TEACHER } };
 }
 
 /**
- * The teacher that an ablation trains itself, once: a deeper network by the base recipe, with cosine decay and without label
- * smoothing, mixup and distillation.
+ * The teacher that an ablation trains itself, once: a deeper network by the base recipe, with cosine decay and without the tricks that
+ * change what is learned from.
  */
 export function ownTeacher(
   base: Recipe,
   { teacherModel = nextDeeper(base.model) }: TableRequest,
   notes: string[],
 ): Recipe {
-  const stripped = withoutTricks(base, [TRICKS.labelSmoothing, TRICKS.distillation, TRICKS.mixup]);
-  const recipe = TRICKS.cosine.on({ ...stripped, model: teacherModel, name: "teacher" }, stripped);
+  const left = changingLessons(base);
+  const stripped = withoutTricks(base, left);
+  const recipe = switchedOn(trickNamed("cosine"), { ...stripped, model: teacherModel, name: "teacher" }, stripped);
+  const without = left.filter(({ name }) => name !== "distillation").map(titleOf);
   notes.push(
     `the teacher is trained first, once, and all seeds learn from it: ${teacherModel} by the base recipe ` +
-      "with cosine decay, without label smoothing and mixup (--teacher CKPT and --teacher-model NAME give another)",
+      `with cosine decay, without ${allOf(without)} (--teacher CKPT and --teacher-model NAME give another)`,
   );
   return recipe;
+}
+
+function allOf(names: readonly string[]): string {
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }

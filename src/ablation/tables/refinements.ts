@@ -1,5 +1,5 @@
 import type { Recipe } from "../../recipe/recipe.js";
-import { atEpochs } from "./epochs.js";
+import { atEpochs } from "../../recipe/at-epochs.js";
 import { withoutIdleScaling } from "./idle-scaling.js";
 import { ladder } from "./ladder.js";
 import { distillationSettings, ownTeacher } from "./own-teacher.js";
@@ -11,7 +11,7 @@ import {
   row,
   type TableRequest,
 } from "./table.js";
-import { TRICKS, withoutTricks } from "./tricks.js";
+import { switchedOn, trickNamed, withoutTricks } from "./switching.js";
 
 /** Table 6, top-1 of ResNet-50-D. The first was read in Table 5, the last in Table 1; the others are recalled. */
 const PAPER = {
@@ -35,7 +35,8 @@ export function refinementsTable(request: TableRequest): AblationTable {
   const notes: string[] = [];
   const base = withoutIdleScaling(asked, notes);
   const settings = distillationSettings(base);
-  const { cosine, labelSmoothing, distillation, mixup } = TRICKS;
+  const [cosine, labelSmoothing] = [trickNamed("cosine"), trickNamed("label-smoothing")];
+  const [distillation, mixup] = [trickNamed("distillation"), trickNamed("mixup")];
   const bottom = row(
     base.name,
     withoutTricks(base, [cosine, labelSmoothing, distillation, mixup]),
@@ -49,7 +50,7 @@ export function refinementsTable(request: TableRequest): AblationTable {
   const rows = ladder({ bottom, rungs, settings, without, notes });
   const below = rows.at(-1) ?? bottom;
   const withMixup = (recipe: Recipe) => {
-    const mixed = mixup.on(recipe, settings);
+    const mixed = switchedOn(mixup, recipe, settings);
     return equalEpochs ? mixed : longer(mixed);
   };
   const add = (name: string, recipe: Recipe, against: Row, paper: PaperFigure) => {
@@ -59,10 +60,11 @@ export function refinementsTable(request: TableRequest): AblationTable {
   };
   const distils = !without.has(distillation.name);
   const mixes = !without.has(mixup.name);
-  if (distils) add("+ distillation, no mixup", distillation.on(below.recipe, settings), below, PAPER.distillation);
+  if (distils)
+    add("+ distillation, no mixup", switchedOn(distillation, below.recipe, settings), below, PAPER.distillation);
   if (mixes) {
     const mixed = add("+ mixup, no distillation", withMixup(below.recipe), below, PAPER.mixup);
-    if (distils) add("+ mixup and distillation", distillation.on(mixed.recipe, settings), mixed, PAPER.both);
+    if (distils) add("+ mixup and distillation", switchedOn(distillation, mixed.recipe, settings), mixed, PAPER.both);
     if (!equalEpochs) notes.push(LENGTH_NOTE);
   }
   return {

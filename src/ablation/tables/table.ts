@@ -1,6 +1,6 @@
 import { InputError } from "../../base/errors.js";
-import { parseRecipe, type Recipe } from "../../recipe/recipe.js";
-import type { TrickName } from "./tricks.js";
+import { parseRecipe } from "../../recipe/parse.js";
+import type { Recipe } from "../../recipe/recipe.js";
 
 /** A figure of the paper to stand beside a row: top-1 on ImageNet, a fraction of 1. */
 export interface PaperFigure {
@@ -37,11 +37,11 @@ export interface AblationTable {
 export interface TableRequest {
   /** What all rows have in common, and the settings of the tricks that they switch on. */
   readonly base: Recipe;
-  /** Tricks that get no row. */
-  readonly without: ReadonlySet<TrickName>;
+  /** Names of tricks that get no row. */
+  readonly without: ReadonlySet<string>;
   /** The network of a teacher that the ablation trains itself; default: the next deeper one. */
   readonly teacherModel: string | undefined;
-  /** Whether rows with mixup train no longer than the others. */
+  /** Refinements: whether rows that the paper trains longer train no longer than the others. */
   readonly equalEpochs: boolean;
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { didYouMean } from "../../base/did-you-mean.js";
 import { InputError } from "../../base/errors.js";
-import { isFile } from "../../recipe/load-recipe.js";
+import { isFile } from "../../base/load-file.js";
 import { presets } from "../../recipe/presets.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { efficientTable } from "./efficient.js";

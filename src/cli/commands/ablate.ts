@@ -1,8 +1,6 @@
 import { join } from "node:path";
 import { Command } from "commander";
-import { atEpochs } from "../../ablation/tables/epochs.js";
 import { buildTable, defaultBase, TABLE_NAMES } from "../../ablation/tables/tables.js";
-import type { TrickName } from "../../ablation/tables/tricks.js";
 import { InputError } from "../../base/errors.js";
 import type { EngineName } from "../../engine/engine-name.js";
 import { loadRecipe } from "../../recipe/load-recipe.js";
@@ -11,23 +9,24 @@ import { plainName } from "../../run/run-folder.js";
 import { createAblationProgress } from "../output/ablate-progress.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
-import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
+import { addRecipeOptions, type RecipeOptions, recipeFromOptions, switchedOff } from "../options/recipe-options.js";
 import { untilSignal } from "../until-signal.js";
 
-interface AblateCommandOptions extends RecipeOptions, DataOptions {
-  table?: string;
-  seeds: string;
-  budget?: string;
-  recipe?: string;
-  teacherModel?: string;
-  equalEpochs?: boolean;
-  out?: string;
-  workers?: string;
-  cache?: string;
-  device: Device;
-  engine?: EngineName;
-  winograd?: boolean;
-}
+type AblateCommandOptions = RecipeOptions &
+  DataOptions & {
+    table?: string;
+    seeds: string;
+    budget?: string;
+    recipe?: string;
+    teacherModel?: string;
+    equalEpochs?: boolean;
+    out?: string;
+    workers?: string;
+    cache?: string;
+    device: Device;
+    engine?: EngineName;
+    winograd?: boolean;
+  };
 
 /** `knack ablate`: trains recipes that differ in their tricks with several seeds each, and says which trick pays. */
 export function ablateCommand(): Command {
@@ -108,29 +107,10 @@ async function run(data: string, options: AblateCommandOptions): Promise<void> {
   }
 }
 
-/** The recipe that all rows start from. Its schedule is brought to `--epochs` before the other options change it. */
+/** The recipe that all rows start from. */
 async function baseRecipe(table: string, options: AblateCommandOptions): Promise<Recipe> {
   const fallback = defaultBase(table);
-  const recipe = options.recipe === undefined ? fallback : await loadRecipe(options.recipe);
-  const { epochs } = options;
-  const scalable = typeof epochs === "number" && Number.isSafeInteger(epochs) && epochs > 0;
-  return recipeFromOptions(scalable ? atEpochs(recipe, epochs) : recipe, options);
-}
-
-/** Tricks that the command line switches off. */
-function switchedOff(options: RecipeOptions): ReadonlySet<TrickName> {
-  const off: readonly (readonly [TrickName, boolean])[] = [
-    ["linear scaling", options.linearScaling === false],
-    ["warmup", options.warmup === false],
-    ["zero gamma", options.zeroGamma === false],
-    ["no bias decay", options.biasDecay === true],
-    ["low precision", options.precision === "fp32"],
-    ["cosine", options.cosine === false],
-    ["label smoothing", options.labelSmoothing === false],
-    ["distillation", options.distillation === false],
-    ["mixup", options.mixup === false],
-  ];
-  return new Set(off.filter(([, isOff]) => isOff).map(([name]) => name));
+  return recipeFromOptions(options.recipe === undefined ? fallback : await loadRecipe(options.recipe), options);
 }
 
 function refuseIdle({ teacherModel, equalEpochs }: AblateCommandOptions, table: string, trainsTeacher: boolean): void {

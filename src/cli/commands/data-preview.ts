@@ -1,19 +1,27 @@
 import { Command } from "commander";
 import { InputError } from "../../base/errors.js";
 import { loadRecipe } from "../../recipe/load-recipe.js";
+import { presets } from "../../recipe/presets.js";
+import type { Switch } from "../../settings/switches.js";
+import { TRICKS } from "../../tricks/index.js";
+import { momentsOf } from "../../tricks/running-tricks.js";
+import type { Trick } from "../../tricks/trick.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
 
-/** Those of `knack train` that change what the network sees. */
-const OPTIONS = [
-  ...["--seed", "--batch-size", "--mixup", "--no-mixup", "--mixup-pairing", "--image-size"],
-  ...["--scale", "--ratio", "--jitter", "--lighting", "--crop", "--flip", "--no-flip"],
-];
+/** Keys that change what the network sees, beside those of augmentation and of the tricks that change batches. */
+const KEYS = ["seed", "batchSize", "imageSize"];
+const OF_TRICKS: readonly Switch[] = TRICKS.filter((trick: Trick) =>
+  momentsOf(trick, presets.baseline).has("batch"),
+).flatMap(({ switches }): readonly Switch[] => switches);
 
-interface PreviewOptions extends RecipeOptions {
+const changesImages = (each: Switch) =>
+  KEYS.includes(each.key) || each.key.startsWith("augmentation.") || OF_TRICKS.includes(each);
+
+type PreviewOptions = RecipeOptions & {
   out: string;
   epoch: string;
   recipe: string;
-}
+};
 
 /** `knack data preview`: a picture of what training shows the network. */
 export function dataPreviewCommand(): Command {
@@ -23,10 +31,7 @@ export function dataPreviewCommand(): Command {
     .requiredOption("--out <file>", "the PNG to write")
     .option("--epoch <number>", "the first epoch shown", "1")
     .option("--recipe <recipe>", "as for knack train", "bag-of-tricks");
-  for (const option of addRecipeOptions(new Command()).options) {
-    if (OPTIONS.includes(option.long ?? "")) command.addOption(option);
-  }
-  return command.action(async (data: string, options: PreviewOptions) => {
+  return addRecipeOptions(command, changesImages).action(async (data: string, options: PreviewOptions) => {
     const { out } = options;
     const epoch = Number(options.epoch);
     if (!(Number.isSafeInteger(epoch) && epoch >= 1)) {

@@ -1,7 +1,9 @@
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
+import { valueText } from "../../metrics/metric.js";
 import { openData } from "../../data/sources/open.js";
 import type { DataOptions } from "../options/data-options.js";
+import { fieldsOf } from "../../run/metric-fields.js";
 import { type Device, deviceOption } from "../options/compute-options.js";
 
 interface EvalOptions extends Pick<DataOptions, "holdOut"> {
@@ -10,7 +12,7 @@ interface EvalOptions extends Pick<DataOptions, "holdOut"> {
   readonly device: Device;
 }
 
-/** `knack eval`: top-1, top-5 and loss of a checkpoint on a data set's validation images. */
+/** `knack eval`: the metrics of a checkpoint on a data set's validation images. */
 export function evalCommand(): Command {
   return new Command("eval")
     .description("measure a checkpoint on the validation images of a data set")
@@ -26,18 +28,22 @@ export function evalCommand(): Command {
     .action(async (checkpoint: string, data: string, { holdOut, all, json, device }: EvalOptions) => {
       // Only here, so that the other commands start sooner.
       const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
+      const { metricsFor } = await import("../../metrics/index.js");
       const source = openData(data, { holdOut });
-      const { badPictures, ...result } = await evaluateCheckpoint(
+      const { badPictures, images, metrics } = await evaluateCheckpoint(
         checkpoint,
         all ? [source.train, source.validation] : [source.validation],
         { device, workers: availableParallelism() },
       );
       for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
-      const percent = (fraction: number) => `${(fraction * 100).toFixed(2)} %`;
-      console.log(
-        json
-          ? JSON.stringify(result)
-          : `top-1 ${percent(result.top1)} | top-5 ${percent(result.top5)} | loss ${result.loss.toFixed(4)} | ${result.images} images`,
-      );
+      if (json) {
+        const { top1, top5, validationLoss: loss } = fieldsOf(metrics);
+        console.log(JSON.stringify({ top1, top5, loss, images }));
+        return;
+      }
+      const shown = metricsFor(source.validation.classes.length).map((metric) => {
+        return `${metric.title} ${valueText(metric, metrics[metric.name] ?? Number.NaN)}`;
+      });
+      console.log([...shown, `${images} images`].join(" | "));
     });
 }

@@ -4,14 +4,16 @@ import asciichart from "asciichart";
 import { Command } from "commander";
 import { InputError } from "../../base/errors.js";
 import { loadRecipe } from "../../recipe/load-recipe.js";
-import { type LearningRateSchedule, learningRateSchedule } from "../../optim/schedule.js";
+import type { LearningRateSchedule } from "../../optim/learning-rate.js";
+import { learningRateSchedule } from "../../recipe/learning-rate-schedule.js";
+import { loadOwnTricks } from "../../tricks/own-trick.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
 
-interface ScheduleOptions extends RecipeOptions {
+type ScheduleOptions = RecipeOptions & {
   recipe: string;
   stepsPerEpoch?: string;
   json?: boolean;
-}
+};
 
 /** `knack schedule`: the learning rate of a recipe, as a table and a plot or as JSON, without training. */
 export function scheduleCommand(): Command {
@@ -30,7 +32,7 @@ export function scheduleCommand(): Command {
       throw new InputError(`--steps-per-epoch: ${problem}; give training images / batch size, rounded down`);
     }
     const recipe = recipeFromOptions(await loadRecipe(options.recipe), options);
-    const schedule = learningRateSchedule(recipe, stepsPerEpoch);
+    const schedule = learningRateSchedule(recipe, stepsPerEpoch, await loadOwnTricks(recipe.tricks));
     const lines = options.json ? jsonLines(schedule) : textLines(recipe.name, schedule, stepsPerEpoch);
     await pipeline(Readable.from(lines), process.stdout, { end: false });
   });

@@ -13,18 +13,19 @@ import { createProgress, type Progress } from "../output/progress.js";
 import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
 import { untilSignal } from "../until-signal.js";
 
-interface TrainCommandOptions extends RecipeOptions, DataOptions {
-  recipe?: string;
-  out?: string;
-  resume?: string;
-  workers?: string;
-  cache?: string;
-  device: Device;
-  engine?: EngineName;
-  winograd?: boolean;
-  tensorboard?: boolean;
-  json?: boolean;
-}
+type TrainCommandOptions = RecipeOptions &
+  DataOptions & {
+    recipe?: string;
+    out?: string;
+    resume?: string;
+    workers?: string;
+    cache?: string;
+    device: Device;
+    engine?: EngineName;
+    winograd?: boolean;
+    tensorboard?: boolean;
+    json?: boolean;
+  };
 
 /** What may be said beside --resume. */
 const ALSO_ON_RESUME = new Set(["resume", "workers", "device", "json", "tensorboard"]);

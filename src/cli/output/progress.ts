@@ -1,6 +1,8 @@
 import type { Writable } from "node:stream";
 import { SingleBar } from "cli-progress";
+import { type MetricDescription, type MetricValues, valueText } from "../../metrics/metric.js";
 import type { AuditEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "../../run/events.js";
+import { metricsOf } from "../../run/metric-fields.js";
 
 const SECONDS_BETWEEN_LINES = 30;
 /** The share of an epoch from which on waiting for images is worth a word. */
@@ -57,6 +59,7 @@ class Report implements Progress {
   /** The first step seen, and when: the base of the remaining time. A resumed run starts in the middle. */
   private first: { step: number; time: number } | undefined;
   private epochs = 0;
+  private metrics: readonly MetricDescription[] = [];
 
   constructor(
     private readonly out: Writable,
@@ -71,13 +74,14 @@ class Report implements Progress {
         break;
       case "audit":
         this.epochs = event.epochs;
+        this.metrics = event.metrics;
         this.print(...auditLines(event));
         break;
       case "epoch":
-        this.print(epochLine(event, this.epochs));
+        this.print(epochLine(event, this.epochs, this.metrics));
         break;
       case "done":
-        this.print(...doneLines(event));
+        this.print(...doneLines(event, this.metrics));
         break;
       case "interrupted":
         this.print(
@@ -185,13 +189,15 @@ function stepText(event: StepEvent, remaining: number): string {
   return parts.join(" | ") + skipped(event.skippedSteps);
 }
 
-function epochLine(event: EpochEvent, epochs: number): string {
+function epochLine(event: EpochEvent, epochs: number, metrics: readonly MetricDescription[]): string {
+  const notes = { "top-1": event.best ? " (best)" : "" };
+  const isLoss = ({ name }: MetricDescription) => name === "loss";
+  // The loss goes beside that of training.
+  const ordered = [...metrics.filter(isLoss), ...metrics.filter((metric) => !isLoss(metric))];
   return [
     epochText(event.epoch, epochs),
     `training loss ${event.trainLoss.toFixed(4)}`,
-    `validation loss ${event.validationLoss.toFixed(4)}`,
-    `top-1 ${percent(event.top1)}${event.best ? " (best)" : ""}`,
-    `top-5 ${percent(event.top5)}`,
+    ...metricTexts(ordered, metricsOf(event), notes),
     `${Math.round(event.imagesPerSecond)} images/s`,
     formatDuration(event.seconds),
     ...(event.waitSeconds > MUCH_WAITING * event.seconds
@@ -201,21 +207,29 @@ function epochLine(event: EpochEvent, epochs: number): string {
   ].join(" | ");
 }
 
-function doneLines(event: DoneEvent): string[] {
-  const accuracy = `top-1 ${percent(event.top1)} (best ${percent(event.bestTop1)}), top-5 ${percent(event.top5)}`;
-  const loss = `validation loss ${event.validationLoss.toFixed(4)}`;
-  return [
-    `done in ${formatDuration(event.seconds)}: ${accuracy}, ${loss}${skipped(event.skippedSteps)}`,
-    `run: ${event.run}`,
-  ];
+function doneLines(event: DoneEvent, metrics: readonly MetricDescription[]): string[] {
+  const best = metrics.find(({ name }) => name === "top-1");
+  const notes = { "top-1": best ? ` (best ${valueText(best, event.bestTop1)})` : "" };
+  const results = metricTexts(metrics, metricsOf(event), notes).join(", ");
+  return [`done in ${formatDuration(event.seconds)}: ${results}${skipped(event.skippedSteps)}`, `run: ${event.run}`];
+}
+
+/** "top-1 91.50 % (best)" of each that there is a value of. The loss is told from that of training. */
+function metricTexts(
+  metrics: readonly MetricDescription[],
+  values: MetricValues,
+  notes: Readonly<Record<string, string>>,
+): string[] {
+  return metrics.flatMap((metric) => {
+    const { name, title } = metric;
+    const value = values[name];
+    const label = name === "loss" ? "validation loss" : title;
+    return value === undefined ? [] : [`${label} ${valueText(metric, value)}${notes[name] ?? ""}`];
+  });
 }
 
 function epochText(epoch: number, epochs: number): string {
   return `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`;
-}
-
-function percent(fraction: number): string {
-  return `${(100 * fraction).toFixed(2)} %`;
 }
 
 /** Three significant digits: "0.0500", "1.25e-7". */

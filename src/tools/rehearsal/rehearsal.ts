@@ -12,10 +12,12 @@ import { saveCheckpoint } from "../../weights/checkpoint.js";
 import { audit } from "../../run/audit.js";
 import { checkpointConfig } from "../../run/checkpoint-config.js";
 import { evaluationLoader } from "../../training/evaluate.js";
-import { initialWeights } from "../../tricks/initial-weights.js";
+import { loadOwnTricks } from "../../tricks/own-trick.js";
+import { startingWeights } from "../../tricks/starting-weights.js";
+import type { Trick } from "../../tricks/trick.js";
 import type { Recipe } from "../../recipe/recipe.js";
-import { Trainer } from "../../training/trainer.js";
-import { type TrainingData, trainingData } from "../../run/training-data.js";
+import { Trainer, type TrainingData } from "../../training/trainer.js";
+import { trainingData } from "../../run/training-data.js";
 
 export interface RehearsalOptions {
   readonly data: string;
@@ -75,7 +77,8 @@ export async function* rehearseHere(options: RehearsalOptions, shouldStop: () =>
   for (const { name, recipe: asked, timed, saveTo } of options.recipes) {
     if (shouldStop()) return;
     const started = performance.now();
-    const trainer = build(name, asked, opened, options);
+    const ownTricks = await loadOwnTricks(asked.tricks);
+    const trainer = build(name, asked, ownTricks, opened, options);
     const start = openSeconds + (performance.now() - started) / 1000;
     const { recipe, data, stepsPerEpoch } = trainer;
     if (saveTo !== undefined) saveUntrained(trainer, saveTo);
@@ -85,7 +88,7 @@ export async function* rehearseHere(options: RehearsalOptions, shouldStop: () =>
       trainImages: data.train.count,
       validationImages: data.validation.count,
       stepsPerEpoch,
-      times: timed ? { ...(await timeSteps(recipe, data, options)), start } : undefined,
+      times: timed ? { ...(await timeSteps(recipe, ownTricks, data, options)), start } : undefined,
     };
   }
 }
@@ -94,14 +97,15 @@ export async function* rehearseHere(options: RehearsalOptions, shouldStop: () =>
 function build(
   name: string,
   asked: Recipe,
+  ownTricks: readonly Trick[],
   opened: DataSource | PhotoSource,
   { device, engine }: RehearsalOptions,
 ): Trainer {
   try {
-    const initial = initialWeights(asked);
-    const data = trainingData(opened, asked, initial?.config);
+    const startsFrom = startingWeights(asked, ownTricks);
+    const data = trainingData(opened, asked, startsFrom?.config);
     const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
-    return audited(new Trainer(recipe, data, device, initial, engine), name);
+    return audited(new Trainer(recipe, data, { device, startsFrom, engine, ownTricks }), name);
   } catch (error) {
     throw error instanceof InputError ? new InputError(`${name}: ${error.message}`, error) : error;
   }
@@ -123,14 +127,19 @@ function saveUntrained(trainer: Trainer, path: string): void {
 }
 
 /** Seconds of steps and evaluations, by doing some. */
-async function timeSteps(recipe: Recipe, data: TrainingData, options: RehearsalOptions) {
+async function timeSteps(
+  recipe: Recipe,
+  ownTricks: readonly Trick[],
+  data: TrainingData,
+  { device, engine, ...options }: RehearsalOptions,
+) {
   const { batchSize, augmentation, seed } = recipe;
   const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
-  const trainer = new Trainer({ ...recipe, lr: TINY_LR, init: false }, data, options.device, undefined, options.engine);
+  const trainer = new Trainer({ ...recipe, lr: TINY_LR }, data, { device, engine, ownTricks });
   const training = new Loader(data.train, { batchSize, augmentation, seed, workers });
   const validation = evaluationLoader(data.validation, { workers });
   try {
-    trainer.beginEpoch(recipe.freezeEpochs);
+    trainer.beginEpoch(recipe.epochs - 1); // when all that ever learns does
     const perTrained = await secondsPerImage(
       (epoch) => training.epoch(epoch),
       (batch) => trainer.step(batch, 0),

@@ -1,0 +1,124 @@
+/** The keys of a recipe that belong to no part: what is trained, how long, from which pictures. */
+import { z } from "zod";
+import {
+  aboveZero,
+  atLeastZero,
+  choice,
+  count,
+  countOrZero,
+  nullOr,
+  number,
+  section,
+  show,
+  text,
+  type Values,
+  value,
+} from "./schema.js";
+import type { Switch } from "./switches.js";
+
+/** Which options there are, and their values, is the model's to say. */
+const modelOptions = z.record(
+  z.string(),
+  value<number | string | boolean>("a number, a text, true or false", (value) =>
+    ["number", "string", "boolean"].includes(typeof value),
+  ),
+  { error: (issue) => `must be an object of the model's options, not ${show(issue.input)}` },
+);
+
+function isPixels(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 8 && value <= 4096;
+}
+
+function perChannel(test: (value: number) => boolean) {
+  return value<number[]>(
+    "a list of numbers, one per channel",
+    (value) => Array.isArray(value) && value.length > 0 && value.every((each) => Number.isFinite(each) && test(each)),
+  );
+}
+
+/**
+ * - `model`, `modelOptions`: a name of the model registry, and its options
+ * - `batchSize`: images per optimizer step over everything; `accumulation`: in how many parts a step is computed
+ * - `lr`: the initial rate; a trick may scale it
+ * - `imageSize`: height and width that photographs are brought to; null is the model's own. Small images in memory keep theirs
+ * - `normalize`: null is that of the weights the run starts from, or of the data: ImageNet's for photographs, measured for images in memory
+ * - `onBadImage`: what happens when a photograph cannot be read
+ * - `seed`: everything random follows from it
+ */
+export const CORE_SHAPE = {
+  name: text,
+  model: text,
+  modelOptions,
+  epochs: count,
+  batchSize: count,
+  accumulation: count,
+  lr: aboveZero,
+  weightDecay: atLeastZero,
+  imageSize: nullOr(number("null or a whole number of pixels, at least 8", isPixels)),
+  normalize: nullOr(section({ mean: perChannel(() => true), std: perChannel((value) => value > 0) })),
+  onBadImage: choice("skip", "fail"),
+  seed: countOrZero,
+};
+
+/** What of a recipe every part may look at. */
+export type CoreRecipe = Values<typeof CORE_SHAPE>;
+
+/** Their switches, by the group of --help that they stand in. */
+export const CORE_SWITCHES = {
+  training: [
+    { flags: "--model <name>", help: "the network, such as resnet50d", key: "model", reads: "text" },
+    {
+      flags: "--option <key=value>",
+      help: "an option of the model, such as width=32; may be repeated",
+      key: "modelOptions",
+      reads: "pairs",
+    },
+    { flags: "--epochs <count>", help: "passes over the training images", key: "epochs", reads: "number" },
+    {
+      flags: "--batch-size <images>",
+      help: "images per optimizer step, over everything",
+      key: "batchSize",
+      reads: "number",
+    },
+    {
+      flags: "--accumulation <parts>",
+      help: "compute each step in so many parts",
+      key: "accumulation",
+      reads: "number",
+    },
+    {
+      flags: "--lr <rate>",
+      help: "initial learning rate; with linear scaling, that of 256 images a step",
+      key: "lr",
+      reads: "number",
+    },
+    { flags: "--weight-decay <value>", help: "weight decay", key: "weightDecay", reads: "number" },
+    { flags: "--seed <number>", help: "everything random follows from it", key: "seed", reads: "number" },
+  ],
+  pictures: [
+    {
+      flags: "--image-size <pixels>",
+      help: "height and width photographs are brought to (default: the model's)",
+      key: "imageSize",
+      reads: "number",
+    },
+    {
+      flags: "--mean <values>",
+      help: "mean of each channel on the scale 0..1, such as 0.485,0.456,0.406",
+      key: "normalize.mean",
+      reads: "numbers",
+    },
+    {
+      flags: "--std <values>",
+      help: "standard deviation of each channel on the scale 0..1",
+      key: "normalize.std",
+      reads: "numbers",
+    },
+    {
+      flags: "--on-bad-image <policy>",
+      help: "skip photographs that cannot be read, or fail",
+      key: "onBadImage",
+      reads: "text",
+    },
+  ],
+} as const satisfies Readonly<Record<string, readonly Switch[]>>;

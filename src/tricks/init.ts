@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { InputError } from "../base/errors.js";
+import { loadStateDict } from "../nn/state-dict.js";
+import type { CoreRecipe } from "../settings/core.js";
+import { nullOr, offOr, text } from "../settings/schema.js";
+import { fitWeights } from "../weights/fit-weights.js";
+import { readInitialWeights } from "../weights/initial-weights.js";
+import { isOn, touched, trick } from "./trick.js";
+
+/** Not in the paper: a run that starts from trained weights; a classifier for other classes gives way to the model's own. */
+export const init = trick({
+  name: "init",
+  summary: "start from trained weights",
+  group: "transfer",
+  switches: [
+    {
+      flags: "--init <weights>",
+      help: "start from a checkpoint or a file of weights; another head where the classes differ",
+      key: "init.weights",
+      reads: "text",
+    },
+  ],
+  shape: { init: offOr({ weights: nullOr(text) }) },
+  off: { init: false },
+  paper: { init: { weights: null } },
+  start: ({ init }, run) => {
+    if (!init) return false;
+    let notes: readonly string[] | undefined;
+    return {
+      startsFrom: () => {
+        const path = init.weights;
+        if (path === null) {
+          throw new InputError("init: the recipe starts from trained weights and names none; give --init WEIGHTS");
+        }
+        if (!existsSync(path)) throw new InputError(`init (--init): there is nothing at ${path}`);
+        return readInitialWeights(path);
+      },
+      initialised: (model) => {
+        const { startsFrom } = run;
+        if (!startsFrom) return; // a resumed run has its own weights
+        const fitted = fitWeights(model, startsFrom.weights, { replaceHead: true });
+        loadStateDict(model, fitted.weights, startsFrom.path);
+        notes = fitted.notes;
+      },
+      touched: () =>
+        notes && touched([...run.model.state()].length, [`weights from ${init.weights ?? ""}`, ...notes].join("; ")),
+    };
+  },
+});
+
+/** @throws InputError where a trick spares trained weights and the recipe starts from none */
+export function requireTrainedWeights(key: string, recipe: CoreRecipe): void {
+  if (isOn(init, recipe)) return;
+  throw new InputError(
+    `init: ${key} spares weights that are trained already, and the recipe names none; give --init WEIGHTS`,
+  );
+}

@@ -1,0 +1,65 @@
+/** Among five classes or fewer every label is in the top 5: programs still get the figure, people do not. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { RunFolder } from "../../src/run/run-folder.js";
+import { repositoryRoot, runPython } from "../support/oracle.js";
+import { writeTinyData } from "../support/tiny-data.js";
+
+const scratch = mkdtempSync(join(tmpdir(), "knack-few-classes-"));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+function knack(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(repositoryRoot, "bin/knack.js"), ...args], {
+    encoding: "utf8",
+    cwd: scratch,
+    env: { ...process.env, OMP_NUM_THREADS: "1" },
+  });
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+const MODEL = "--model resnet18_small --option width=8 --batch-size 32 --lr 0.05 --epochs 1".split(" ");
+const FIGURE = /\d+\.\d\d %/;
+
+/** What the event file holds of the epoch. */
+function tagsOf(run: string): string[] {
+  const file = join(scratch, run, "tensorboard", "events.out.tfevents.knack");
+  const { events } = JSON.parse(runPython("read_event_file.py", file));
+  return Object.keys(events.at(-1).values).sort();
+}
+
+for (const [classes, shown] of [
+  [5, false],
+  [6, true],
+] as const) {
+  test(`${classes} classes: top-5 is ${shown ? "" : "not "}shown`, () => {
+    const [data, run] = [`data-${classes}`, `run-${classes}`];
+    writeTinyData(join(scratch, data), { classes });
+    const printed = knack("train", data, ...MODEL, "--out", run, "--tensorboard");
+    for (const line of ["epoch 1/1", "done in"]) {
+      const [text = ""] = printed.split("\n").filter((each) => each.startsWith(line));
+      assert.match(text, FIGURE);
+      assert.equal(text.includes("top-5"), shown, text);
+    }
+    const evaluated = new RegExp(
+      `^top-1 \\S+ % \\| ${shown ? "top-5 \\S+ % \\| " : ""}loss \\d\\.\\d{4} \\| 64 images\n$`,
+    );
+    assert.match(knack("eval", run, data), evaluated);
+    const page = readFileSync(join(scratch, run, "report.html"), "utf8");
+    assert.ok(page.includes("<dt>top-1</dt>") && page.includes("<dt>NLL (nats)</dt>"));
+    assert.equal(page.includes("top-5"), shown);
+    assert.deepEqual(tagsOf(run), ["loss/validation", "top1", ...(shown ? ["top5"] : [])]);
+
+    const epoch = RunFolder.open(join(scratch, run))
+      .readMetrics()
+      .find((event) => event.type === "epoch");
+    assert.deepEqual(epoch?.metrics, { "top-1": epoch?.top1, "top-5": epoch?.top5, loss: epoch?.validationLoss });
+    const json = JSON.parse(knack("eval", run, data, "--json"));
+    assert.deepEqual(Object.keys(json), ["top1", "top5", "loss", "images"]);
+    for (const top5 of [json.top5, epoch?.top5]) assert.ok(shown ? typeof top5 === "number" : top5 === 1);
+  });
+}
