@@ -1,8 +1,10 @@
 /** `limit.js MODEL SIZE BATCH training|inference fp32|bf16`: the limit's seconds a step, as JSON; started by bench/index.ts. */
-import { FastEngine } from "../src/engine/fast-engine.js";
-import { FastTraining } from "../src/engine/fast-training.js";
+import { FastEngine } from "../src/engine/engine.js";
+import { CompiledTraining } from "../src/engine/training.js";
+import { isBatchNorm } from "../src/engine/lowering/batch-norm.js";
+import { isConvolution } from "../src/engine/lowering/convolution.js";
 import { createModel } from "../src/models/registry.js";
-import type { FastAddon, FastOperation, NetworkDescription, Quad } from "../src/native/cpu/cpu-addon.js";
+import type { CpuAddon, NetworkDescription, OperationDescription, Quad } from "../src/native/cpu/addon.js";
 import { lowerPrecision } from "../src/nn/precision.js";
 import type { StepCase } from "./steps.js";
 
@@ -25,7 +27,7 @@ function limitOf({ bench, model, imageSize, batch }: StepCase, precision: "fp32"
   using network = createModel(model, { classes: 1000, inChannels: 3 });
   const masters = lowerPrecision(network.train(), precision, "cpu");
   const shape = [batch, 3, imageSize, imageSize] as const;
-  const compiled = new FastTraining(engine, network, {
+  const compiled = new CompiledTraining(engine, network, {
     shape,
     masters,
     forward: (images) => [network.forward(images)],
@@ -49,10 +51,10 @@ function limitOf({ bench, model, imageSize, batch }: StepCase, precision: "fp32"
 }
 
 function secondsOf(
-  operation: FastOperation,
+  operation: OperationDescription,
   bench: StepCase["bench"],
   { values, bfloat16 }: NetworkDescription,
-  addon: FastAddon,
+  addon: CpuAddon,
   once: (key: unknown, time: Timed) => number,
 ): number {
   const shapeOf = (value: number) => {
@@ -60,7 +62,7 @@ function secondsOf(
     const wholeBlocks = values[value]?.kind === "input" ? channels : Math.ceil(channels / 16) * 16;
     return [n, wholeBlocks, height, width] as const satisfies Quad;
   };
-  if (operation.kind === "convolution") {
+  if (isConvolution(operation)) {
     const { kernel, stride, padding, input, output } = operation;
     const images = shapeOf(input);
     const [, outChannels] = shapeOf(output);
@@ -77,7 +79,7 @@ function secondsOf(
       );
     return passes.reduce<number>((sum, pass) => sum + once([given, pass], (repeats) => fastest(pass, repeats)), 0);
   }
-  if (operation.kind !== "batchNorm" || bench === "inference") return 0;
+  if (!isBatchNorm(operation) || bench === "inference") return 0;
   const shape = shapeOf(operation.input);
   const given = { shape, bfloat16 };
   const norm = once(["norm", given], (repeats) => addon.timeBatchNorm({ ...given, repeats }));

@@ -5,7 +5,7 @@ import { DEFAULT_ENGINE, type EngineChoice } from "../engine/engine-name.js";
 import { fitBudget } from "./runs/budget.js";
 import { buildRows } from "./runs/check-rows.js";
 import type { AblationEvent } from "./events.js";
-import { AblationFolder, type Asked, type Settings } from "./runs/folder.js";
+import { AblationFolder, type Asked, type Settings } from "./runs/ablation-folder.js";
 import { atExtent, type Extent, selectionAt } from "./runs/plan.js";
 import type { AblationTable } from "./tables/table.js";
 import { trainRows } from "./runs/train-rows.js";

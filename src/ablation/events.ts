@@ -1,5 +1,5 @@
 import type { TrainEvent } from "../run/events.js";
-import type { TableDocument } from "./output/document.js";
+import type { TableDocument } from "./output/table-document.js";
 import type { PlannedRun } from "./runs/plan.js";
 import type { RunResult } from "./runs/results.js";
 import type { AblationTable } from "./tables/table.js";

@@ -9,6 +9,16 @@ export function printable(name: string, most = Number.POSITIVE_INFINITY): string
   return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : letters.join("");
 }
 
+/** A piece of a possibly damaged file for a message: on one line and not long. */
+export function quoted(value: unknown): string {
+  try {
+    return (JSON.stringify(value) ?? "nothing").slice(0, 80);
+  } catch {
+    // JSON.stringify goes down by recursion: a value of a damaged file can be nested too deeply for it.
+    return "something deeply nested";
+  }
+}
+
 /** A number for people: six significant digits, without zeros at the end. */
 export function digits(value: number): string {
   return Number(value.toPrecision(6)).toString();

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.js";
-import type { ConvolutionAlgorithm, FastAddon, Quad, WindowGeometry } from "../native/cpu/cpu-addon.js";
+import type { ConvolutionAlgorithm, CpuAddon, Quad, WindowGeometry } from "../native/cpu/addon.js";
 import { VERSION } from "../base/version.js";
 
 export interface ConvolutionShape extends WindowGeometry {
@@ -30,7 +30,7 @@ export class ConvolutionAlgorithms {
 
   /** @param machine what times depend on: the processor's name and the number of threads */
   constructor(
-    private readonly addon: FastAddon,
+    private readonly addon: CpuAddon,
     machine: string,
   ) {
     this.#file = join(cacheFolder(), `convolutions-${VERSION}-${machine.replace(/[^\w.]+/g, "-")}.json`);

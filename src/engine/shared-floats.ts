@@ -1,4 +1,4 @@
-import { fastAddon } from "../native/cpu/cpu-addon.js";
+import { cpuAddon } from "../native/cpu/addon.js";
 import { noGradient } from "../tensor/autograd.js";
 import { copyInPlace, permute, setData } from "../tensor/ops.js";
 import { placesSideBySide } from "../tensor/packed-memory.js";
@@ -19,7 +19,7 @@ export class SharedFloats implements Disposable {
   static sideBySide(shapes: readonly (readonly number[])[]): SharedFloats[] {
     const { size, places } = placesSideBySide(shapes);
     const whole = new Float32Array(new SharedArrayBuffer(4 * size));
-    fastAddon()?.wantLargePages(whole);
+    cpuAddon()?.wantLargePages(whole);
     return places.map(({ shape, start, end }) => new SharedFloats(shape, whole.subarray(start, end)));
   }
 

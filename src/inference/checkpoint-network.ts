@@ -1,5 +1,5 @@
 import { prepareImages } from "../training/prepare-images.js";
-import { fastInference } from "../engine/fast-inference.js";
+import { compiledInference } from "../engine/inference.js";
 import { noGradient } from "../tensor/autograd.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -14,7 +14,7 @@ import { BATCH_SIZE, type Network } from "./network.js";
 export function openCheckpoint(path: string, device: string): Network {
   const { model, config, format } = loadModel(path, device);
   const { height, width, channels } = format;
-  const fast = fastInference(model, [channels, height, width], { device, precision: "fp32" });
+  const fast = compiledInference(model, [channels, height, width], { device, precision: "fp32" });
   const forward = (images: Tensor) => (fast ? fast.logits(images) : model.forward(images));
   return {
     format: { size: [height, width], cropPct: config.crop_pct, interpolation: config.interpolation, channels },

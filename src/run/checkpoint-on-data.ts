@@ -4,7 +4,7 @@ import type { Batch, Loader } from "../data/loading/loader.js";
 import type { PhotoSet } from "../data/sources/photo-set.js";
 import type { Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
-import { fastInference } from "../engine/fast-inference.js";
+import { compiledInference } from "../engine/inference.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
@@ -48,7 +48,7 @@ export async function withCheckpointOn<T>(
   const { model } = loaded;
   const loaders: Loader[] = [];
   const { channels, height, width } = loaded.format;
-  const fast = fastInference(model, [channels, height, width], { device, precision: "fp32" });
+  const fast = compiledInference(model, [channels, height, width], { device, precision: "fp32" });
   const logits = (images: Tensor) => (fast ? fast.logits(images) : model.forward(images));
   try {
     for (const set of sets) {

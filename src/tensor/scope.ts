@@ -30,6 +30,11 @@ export function liveTensors(): number {
   return addon.liveTensors();
 }
 
+/** Gives the memory that libtorch's allocator keeps for reuse, and no tensor holds, back to the system. */
+export function releaseKeptMemory(): void {
+  addon.releaseKeptMemory();
+}
+
 function tensorsIn(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
   if (value instanceof Tensor) {
     found.add(value);

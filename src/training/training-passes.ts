@@ -1,9 +1,9 @@
 import type { EngineChoice } from "../engine/engine-name.js";
-import { FastEngine, whereSupported } from "../engine/fast-engine.js";
-import { FastInference } from "../engine/fast-inference.js";
-import { FastTraining } from "../engine/fast-training.js";
+import { FastEngine, whereSupported } from "../engine/engine.js";
+import { CompiledInference } from "../engine/inference.js";
+import { CompiledTraining } from "../engine/training.js";
 import { AuxiliaryNetwork } from "../models/auxiliary-network.js";
-import type { OperationTime } from "../native/cpu/cpu-addon.js";
+import type { OperationTime } from "../native/cpu/addon.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { backward } from "../tensor/autograd.js";
 import { toDType } from "../tensor/ops.js";
@@ -26,8 +26,8 @@ export interface TrainingPassesOptions {
 export class TrainingPasses {
   readonly #fast: FastEngine | undefined;
   /** Compiled at first use, because what learns may change until then; null where the engine cannot. */
-  #training: FastTraining | null | undefined;
-  #evaluation: FastInference | null | undefined;
+  #training: CompiledTraining | null | undefined;
+  #evaluation: CompiledInference | null | undefined;
 
   /** @throws InputError where the fast engine was asked for and is not there */
   constructor(
@@ -72,7 +72,7 @@ export class TrainingPasses {
     if (this.#evaluation === undefined) {
       const { engine, shape } = this.options;
       const [, channels, height, width] = shape;
-      const make = (fast: FastEngine) => new FastInference(fast, this.model, [channels, height, width], false);
+      const make = (fast: FastEngine) => new CompiledInference(fast, this.model, [channels, height, width], false);
       this.#evaluation = whereSupported(this.#fast, engine, make) ?? null;
     } else {
       this.#evaluation?.refresh();
@@ -108,11 +108,11 @@ export class TrainingPasses {
     this.#evaluation?.dispose();
   }
 
-  #compiled(): FastTraining | null {
+  #compiled(): CompiledTraining | null {
     if (this.#training === undefined) {
       const { shape, masters, engine } = this.options;
       const forward = (images: Tensor) => trainingOutputs(this.model, images);
-      const make = (fast: FastEngine) => new FastTraining(fast, this.model, { shape, masters, forward });
+      const make = (fast: FastEngine) => new CompiledTraining(fast, this.model, { shape, masters, forward });
       this.#training = whereSupported(this.#fast, engine, make) ?? null;
     }
     return this.#training;

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Split } from "../data/split.js";
-import { type FastInference, fastInference } from "../engine/fast-inference.js";
+import { type CompiledInference, compiledInference } from "../engine/inference.js";
 import { InputError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
 import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "../nn/precision.js";
@@ -115,7 +115,7 @@ function checkTeacher(teacher: string | null): void {
 class Teacher {
   readonly #model: Module;
   readonly #precision: Precision;
-  readonly #fast: FastInference | undefined;
+  readonly #fast: CompiledInference | undefined;
   readonly architecture: string;
 
   /**
@@ -124,7 +124,7 @@ class Teacher {
   constructor(path: string, { train: set, precision, device, engine }: Run) {
     const loaded = loadModel(path, device);
     requireSameTask(loaded, set, path);
-    this.#fast = fastInference(loaded.model, [set.channels, set.height, set.width], { precision, device, engine });
+    this.#fast = compiledInference(loaded.model, [set.channels, set.height, set.width], { precision, device, engine });
     for (const master of lowerPrecision(loaded.model, precision, device).values()) master.dispose();
     this.#model = loaded.model;
     this.#precision = precision;

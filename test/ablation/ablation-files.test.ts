@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { parse } from "csv-parse/sync";
-import { tableDocument } from "../../src/ablation/output/document.js";
+import { tableDocument } from "../../src/ablation/output/table-document.js";
 import type { RunResult } from "../../src/ablation/runs/results.js";
 import type { AblationTable } from "../../src/ablation/tables/table.js";
 import { row } from "../../src/ablation/tables/table.js";

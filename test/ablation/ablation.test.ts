@@ -18,7 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
-import type { TableDocument } from "../../src/ablation/output/document.js";
+import type { TableDocument } from "../../src/ablation/output/table-document.js";
 import type { RowSummary } from "../../src/ablation/output/summary.js";
 import { epochOrder } from "../../src/data/sampling/epoch-order.js";
 import { openData } from "../../src/data/sources/open.js";

@@ -236,6 +236,7 @@ function native(value: unknown): unknown {
   }
 }
 
+addon.setThreads(1); // loads it: before the first use it has no functions to list
 const functions: [string, Callable, boolean][] = [
   ...Object.entries({ ...ops, ...autograd }).map(([n, f]): [string, Callable, boolean] => [n, f as Callable, false]),
   ...Object.entries(addon).map(([n, f]): [string, Callable, boolean] => [n, f as Callable, true]),

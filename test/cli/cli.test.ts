@@ -296,6 +296,10 @@ describe("a run that fails: one line on stderr, exit code 1", { concurrency: 2 }
     }
     symlinkSync(join(repositoryRoot, "node_modules"), at("bare/node_modules"));
     const bare = (...args: string[]) => start(process.execPath, [at("bare/bin/knack.js"), ...args]).ended;
+    for (const help of [["--help"], ["train", "--help"], ["schedule", "--steps-per-epoch", "5"]]) {
+      const { code, stderr } = await bare(...help);
+      assert.deepEqual([code, stderr], [0, ""], `knack ${help.join(" ")}`);
+    }
     assertOneLine(await bare("train", "data", ...TRAIN), 1, /does not load: .*npm run setup/);
     assertOneLine(await bare("eval", "run", "data"), 1, /does not load: .*npm run setup/);
     rmSync(at("bare/dist"), { recursive: true });

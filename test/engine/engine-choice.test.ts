@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { python } from "../../bench/row.js";
 import { stepCases } from "../../bench/steps.js";
 import { DEFAULT_ENGINE } from "../../src/engine/engine-name.js";
-import { FastEngine } from "../../src/engine/fast-engine.js";
+import { FastEngine } from "../../src/engine/engine.js";
 import { type TrainEvent, type TrainOptions, train } from "../../src/index.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { repositoryRoot } from "../support/oracle.js";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_ENGINE } from "../../src/engine/engine-name.js";
-import { FastEngine, whereSupported } from "../../src/engine/fast-engine.js";
-import { FastInference } from "../../src/engine/fast-inference.js";
-import { FastTraining, type FastTrainingOptions } from "../../src/engine/fast-training.js";
+import { FastEngine, whereSupported } from "../../src/engine/engine.js";
+import { CompiledInference } from "../../src/engine/inference.js";
+import { CompiledTraining, type CompiledTrainingOptions } from "../../src/engine/training.js";
 import { createModel, type ModelOptions } from "../../src/models/registry.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { BatchNorm2d } from "../../src/nn/layers/batch-norm2d.js";
@@ -182,9 +182,9 @@ function bothPasses(model: Module, side: number, by: FastEngine): { plain: Passe
   return { plain, fast: fastPass(model, images, by, new Map()) };
 }
 
-function fastPass(model: Module, images: Tensor, by: FastEngine, masters: FastTrainingOptions["masters"]): Passed {
+function fastPass(model: Module, images: Tensor, by: FastEngine, masters: CompiledTrainingOptions["masters"]): Passed {
   const [, , height = 1, width = 1] = images.shape;
-  const training = new FastTraining(by, model, {
+  const training = new CompiledTraining(by, model, {
     shape: [BATCH, 3, height, width],
     masters,
     forward: (given) => [model.forward(given)],
@@ -284,7 +284,7 @@ test("Winograd's convolutions are within 1e-5 of the direct ones", options, () =
     moveTo(model.eval(), "cpu");
     const images = noise(32);
     const [with_, without] = [engine, direct].map((by) => {
-      const network = new FastInference(by as FastEngine, model, [3, 32, 32], false);
+      const network = new CompiledInference(by as FastEngine, model, [3, 32, 32], false);
       const logits = network.logits(images).toArray();
       network.dispose();
       return logits;
@@ -299,7 +299,7 @@ test("evaluation follows changed weights, any batch size, and leaves no tensor b
     using model = createModel("resnet18_small", { classes: CLASSES, inChannels: 3 }, { width: 16 });
     xavierUniform(model, 1);
     moveTo(model.eval(), "cpu");
-    const network = new FastInference(engine as FastEngine, model, [3, 16, 16], false);
+    const network = new CompiledInference(engine as FastEngine, model, [3, 16, 16], false);
     for (const seed of [1, 2]) {
       fill(model, seed);
       network.refresh();
@@ -322,7 +322,7 @@ test("gradients of the parts of a batch add up", options, () => {
     moveTo(model.train(), "cpu");
     const shape = [BATCH, 3, 16, 16] as const;
     const forward = (images: Tensor) => [model.forward(images)] as const;
-    const training = new FastTraining(engine as FastEngine, model, { shape, masters: new Map(), forward });
+    const training = new CompiledTraining(engine as FastEngine, model, { shape, masters: new Map(), forward });
     const images = noise(16);
     const once = () => backward(crossEntropy(training.forward(images)[0] as Tensor, labels()));
     once();
@@ -373,7 +373,7 @@ test(
       }
       using model = new Odd().train();
       const make = (by: FastEngine) =>
-        new FastTraining(by, model, {
+        new CompiledTraining(by, model, {
           shape: [BATCH, 3, 8, 8],
           masters: new Map(),
           forward: (images) => [model.forward(images)],
@@ -386,3 +386,8 @@ test(
     });
   },
 );
+
+test("a kind of operation that no kernel has registered is an error that names it", { skip: !engine }, () => {
+  const description = { bfloat16: false, training: false, values: [], operations: [{ kind: "twist" }] };
+  assert.throws(() => engine?.addon.compile(description), /there is no operation twist/);
+});

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Browser } from "playwright-core";
-import type { TableDocument } from "../../src/ablation/output/document.js";
+import type { TableDocument } from "../../src/ablation/output/table-document.js";
 import type { RowSummary } from "../../src/ablation/output/summary.js";
 import { tableHtml } from "../../src/ablation/output/table-html.js";
 import { printable } from "../../src/base/printable.js";

@@ -11,8 +11,7 @@ import { type DType, ITEM_SIZE } from "../../src/tensor/dtype.js";
 import { Generator } from "../../src/tensor/generator.js";
 import { operator } from "../../src/tensor/operator.js";
 import * as ops from "../../src/tensor/ops.js";
-import { releaseKeptMemory } from "../../src/tensor/release-kept-memory.js";
-import { liveTensors, scope } from "../../src/tensor/scope.js";
+import { liveTensors, releaseKeptMemory, scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { DataSource } from "../../src/data/image-set.js";
 import { DEFAULT_ENGINE } from "../../src/engine/engine-name.js";
-import { FastEngine } from "../../src/engine/fast-engine.js";
+import { FastEngine } from "../../src/engine/engine.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { rawTensor } from "../../src/nn/state-dict.js";
 import { Generator } from "../../src/tensor/generator.js";

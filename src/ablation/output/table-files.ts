@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { stringify } from "csv-stringify/sync";
 import { writeFileAtomic } from "../../base/atomic-file.js";
-import type { TableDocument } from "./document.js";
+import type { TableDocument } from "./table-document.js";
 import type { Results, RowSummary, SeedFigures } from "./summary.js";
 import { tableHtml } from "./table-html.js";
 import { columnsOf, remarksOf } from "./table-text.js";

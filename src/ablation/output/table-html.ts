@@ -1,6 +1,6 @@
 import { Html, html } from "../../pages/html.js";
 import { figure, page, table } from "../../pages/page.js";
-import type { TableDocument } from "./document.js";
+import type { TableDocument } from "./table-document.js";
 import type { Results } from "./summary.js";
 import { curvesPlots, deltaPlot, topOnePlot } from "./table-plots.js";
 import { columnsOf, remarksOf } from "./table-text.js";

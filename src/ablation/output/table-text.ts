@@ -1,5 +1,5 @@
-import type { TableDocument } from "./document.js";
-import { deltaText, paperText, percentText, plusMinus, verdictText } from "./figures-text.js";
+import type { TableDocument } from "./table-document.js";
+import { deltaText, paperText, percentText, plusMinus, verdictText } from "./cell-texts.js";
 import type { RowSummary } from "./summary.js";
 
 /** One column of the table for people. */

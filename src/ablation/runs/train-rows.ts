@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { DivergedError, KnackError } from "../../base/errors.js";
 import { type TrainOptions, train } from "../../run/train.js";
-import { type TableDocument, tableDocument } from "../output/document.js";
+import { type TableDocument, tableDocument } from "../output/table-document.js";
 import type { AblationEvent, BudgetChoice } from "../events.js";
-import type { Settings } from "./folder.js";
+import type { Settings } from "./ablation-folder.js";
 import { atExtent, type PlannedRun, plannedRuns, selectionAt } from "./plan.js";
 import { clearRun, noteDivergence, type RunResult, stateOf } from "./results.js";
 import type { AblationTable } from "../tables/table.js";

@@ -8,8 +8,7 @@ import type { Recipe } from "../../recipe/recipe.js";
 import { plainName } from "../../run/run-folder.js";
 import { createAblationProgress } from "../output/ablate-progress.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
-import { type Device, deviceOption } from "../options/device-option.js";
-import { engineOption } from "../options/engine-option.js";
+import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions, switchedOff } from "../options/recipe-options.js";
 import { untilSignal } from "../until-signal.js";
 

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { fashionMnistFolder, openFashionMnist } from "../../data/sources/fashion-mnist.js";
-import type { Engine } from "../../tensor/engine.js";
-import { describeMachine, type Machine } from "../../run/machine.js";
+import { describeEngine, type Engine } from "../../tensor/engine.js";
+import { describeMachine, type Machine } from "../../run/environment.js";
 
 /** What `knack doctor` found. */
 export interface Findings extends Machine {
@@ -40,8 +40,8 @@ export function doctorCommand(): Command {
   return new Command("doctor")
     .description("show what knack found on this machine, and what to do about what is missing")
     .option("--json", "print one JSON object")
-    .action(async ({ json }: { json?: boolean }) => {
-      const findings = await look();
+    .action(({ json }: { json?: boolean }) => {
+      const findings = look();
       const lines = examine(findings);
       const problems = lines.flatMap(({ problem }) => problem ?? []);
       if (json) {
@@ -55,14 +55,12 @@ export function doctorCommand(): Command {
     });
 }
 
-async function look(): Promise<Findings> {
-  return { ...describeMachine(), engine: await loadEngine(), dataSets: [findFashionMnist()] };
+function look(): Findings {
+  return { ...describeMachine(), engine: findEngine(), dataSets: [findFashionMnist()] };
 }
 
-/** Imported only now, so that the doctor can say why the engine does not load. */
-async function loadEngine(): Promise<Engine | string> {
+function findEngine(): Engine | string {
   try {
-    const { describeEngine } = await import("../../tensor/engine.js");
     return describeEngine();
   } catch (error) {
     const { cause } = error as Error;

@@ -4,7 +4,7 @@ import { valueText } from "../../metrics/metric.js";
 import { openData } from "../../data/sources/open.js";
 import type { DataOptions } from "../options/data-options.js";
 import { fieldsOf } from "../../run/metric-fields.js";
-import { type Device, deviceOption } from "../options/device-option.js";
+import { type Device, deviceOption } from "../options/compute-options.js";
 
 interface EvalOptions extends Pick<DataOptions, "holdOut"> {
   readonly all?: boolean;
@@ -26,7 +26,7 @@ export function evalCommand(): Command {
     .option("--all", "all its images, not only the validation images")
     .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1')
     .action(async (checkpoint: string, data: string, { holdOut, all, json, device }: EvalOptions) => {
-      // Only here, so that the other commands, `knack doctor` above all, start without the engine.
+      // Only here, so that the other commands start sooner.
       const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
       const { metricsFor } = await import("../../metrics/index.js");
       const source = openData(data, { holdOut });

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { InputError } from "../../base/errors.js";
-import { importedText } from "../output/imported.js";
+import { importedText } from "../output/imported-text.js";
 import { type ModelOptionValues, modelOption } from "../options/model-option.js";
 
 interface ImportCommandOptions {
@@ -50,7 +50,7 @@ export function importCommand(): Command {
     .option("--input-size <pixels>", "height and width of the input (default: the model's)", count("--input-size"))
     .option("--license <name>", "the weights' licence, such as apache-2.0")
     .action(async (file: string, { out, option, classes, ...options }: ImportCommandOptions) => {
-      // Only here, so that the other commands start without the engine.
+      // Only here, so that the other commands start sooner.
       const { importWeights } = await import("../../weights/import-weights.js");
       const { readClassNames } = await import("../../weights/class-names.js");
       const imported = importWeights(file, out, {

@@ -8,7 +8,7 @@ export function modelsCommand(): Command {
     .description("list the models: parameters, multiply-adds and activations for one image")
     .option("--json", 'print [{"name":…,"parameters":…,"macs":…,"activations":…,"inputSize":…}, …]')
     .action(async ({ json }: { json?: boolean }) => {
-      // Only here, so that the other commands, `knack doctor` above all, start without the engine.
+      // Only here, so that the other commands start sooner.
       const { MODELS } = await import("../../models/registry.js");
       const { profileModel } = await import("../../models/profile.js");
       const profiles = Array.from(MODELS.keys(), (name) => profileModel(name));

@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import { stringify } from "csv-stringify/sync";
 import { InputError, KnackError } from "../../base/errors.js";
 import type { Prediction } from "../../inference/classifier.js";
-import { type Device, deviceOption } from "../options/device-option.js";
+import { type Device, deviceOption } from "../options/compute-options.js";
 
 interface PredictOptions {
   readonly top: number;

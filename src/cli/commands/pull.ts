@@ -1,6 +1,6 @@
 import { SingleBar } from "cli-progress";
 import { Command } from "commander";
-import { importedText } from "../output/imported.js";
+import { importedText } from "../output/imported-text.js";
 
 interface PullCommandOptions {
   out?: string;
@@ -18,7 +18,7 @@ export function pullCommand(): Command {
     .option("--classes <file>", "names of the classes, as `knack import` takes them (default: the model's own)")
     .addHelpText("after", "\nHF_ENDPOINT names another hub; HF_TOKEN opens private and gated models.")
     .action(async (model: string, { out, revision, classes }: PullCommandOptions) => {
-      // Only here, so that the other commands start without the engine.
+      // Only here, so that the other commands start sooner.
       const { pullModel } = await import("../../weights/hub/pull-model.js");
       const { readClassNames } = await import("../../weights/class-names.js");
       const directory = out ?? model.split("/").at(-1) ?? model;

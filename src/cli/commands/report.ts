@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
-import { type Device, deviceOption } from "../options/device-option.js";
+import { type Device, deviceOption } from "../options/compute-options.js";
 
 interface ReportOptions {
   readonly out?: string;

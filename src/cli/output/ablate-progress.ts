@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
-import type { TableDocument } from "../../ablation/output/document.js";
+import type { TableDocument } from "../../ablation/output/table-document.js";
 import type {
   AblationEvent,
   BudgetChoice,
@@ -10,7 +10,7 @@ import type {
   RunEvent,
   TrainingEvent,
 } from "../../ablation/events.js";
-import { points } from "../../ablation/output/figures-text.js";
+import { points } from "../../ablation/output/cell-texts.js";
 import { columnsOf, remarksOf } from "../../ablation/output/table-text.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { scaledLearningRate } from "../../tricks/linear-scaling.js";

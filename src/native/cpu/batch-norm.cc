@@ -1,10 +1,20 @@
 // Batch normalisation with what follows it: an optional addition (the residual, which may have a batch norm of its own) and a clamp (ReLU, ReLU6), in
 // two readings of the input forward and two backward.
-#include "batch-statistics.h"
+#include <optional>
 
-namespace knack::fast {
+#include "batch-statistics.h"
+#include "reader.h"
+
+namespace knack::cpu {
 
 namespace {
+
+struct BatchNormOptions {
+  NormParameters norm;
+  Value* residual = nullptr;
+  std::optional<NormParameters> residualNorm;  // the residual is normalised too
+  Clamp clamp;
+};
 
 class BatchNorm final : public Operation {
  public:
@@ -60,10 +70,6 @@ class BatchNorm final : public Operation {
 
  private:
   bool isClamped() const { return options_.clamp.low != -INFINITY || options_.clamp.high != INFINITY; }
-  template <typename T>
-  static T* at(Buffer* buffer) {
-    return reinterpret_cast<T*>(buffer->address);
-  }
 
   template <typename T>
   void forwardAs() {
@@ -138,10 +144,35 @@ class BatchNorm final : public Operation {
   std::optional<BatchStatistics> residualStatistics_;
 };
 
-}  // namespace
-
-std::unique_ptr<Operation> makeBatchNorm(Program& program, Value& input, Value& output, const BatchNormOptions& options) {
-  return std::make_unique<BatchNorm>(program, input, output, options);
+NormParameters readNorm(const Reader& read, size_t channels) {
+  NormParameters norm;
+  norm.gamma = read.parameter("gamma", "gammaGradient", channels);
+  norm.beta = read.parameter("beta", "betaGradient", channels);
+  norm.runningMean = read.floats("runningMean", channels);
+  norm.runningVariance = read.floats("runningVariance", channels);
+  norm.eps = static_cast<float>(read.number("eps"));
+  norm.momentum = static_cast<float>(read.number("momentum"));
+  norm.batchStatistics = read.flag("batchStatistics");
+  return norm;
 }
 
-}  // namespace knack::fast
+const Registration batchNorm("batchNorm", [](const Reader& read) -> std::unique_ptr<Operation> {
+  Value& input = read.input("input");
+  Value& output = read.value("output");
+  requireShape(output, input.c, input.h, input.w);
+  BatchNormOptions options;
+  options.norm = readNorm(read, input.c);
+  if (read.has("residual")) options.residual = &read.input("residual");
+  if (read.has("residualNorm")) {
+    if (!options.residual || !read.program().settings.training) {
+      throw std::invalid_argument("residualNorm: in training, of a residual");
+    }
+    options.residualNorm = readNorm(read.within("residualNorm"), input.c);
+  }
+  options.clamp = read.clamp();
+  return std::make_unique<BatchNorm>(read.program(), input, output, options);
+});
+
+}  // namespace
+
+}  // namespace knack::cpu

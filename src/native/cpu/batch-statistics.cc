@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace knack::fast {
+namespace knack::cpu {
 
 void BatchStatistics::settle(int64_t block) {
   const double count = static_cast<double>(input_.pixels());
@@ -50,4 +50,4 @@ void BatchStatistics::settleGradient(int64_t block, bool accumulate) {
   }
 }
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

@@ -8,7 +8,15 @@
 
 #include "program.h"
 
-namespace knack::fast {
+namespace knack::cpu {
+
+struct NormParameters {
+  Parameter gamma, beta;
+  float* runningMean;
+  float* runningVariance;
+  float eps, momentum;
+  bool batchStatistics;
+};
 
 class BatchStatistics {
  public:
@@ -92,4 +100,4 @@ class BatchStatistics {
   std::vector<float> partial_;
 };
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

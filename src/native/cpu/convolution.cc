@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "primitive-times.h"
+#include "reader.h"
 #include "weights.h"
 
-namespace knack::fast {
+namespace knack::cpu {
 
 namespace {
 
@@ -28,7 +30,7 @@ memory::dims wholeWeightDims(const Value& output, const Value& input, const Geom
   return weightDims(output.allChannels(), input.allChannels(), wider);
 }
 
-dnnl::algorithm algorithmOf(Algorithm algorithm) {
+dnnl::algorithm oneDnnAlgorithm(Algorithm algorithm) {
   return algorithm == Algorithm::Winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct;
 }
 
@@ -44,7 +46,7 @@ using BackwardWeights = dnnl::convolution_backward_weights;
 Forward::primitive_desc describeForward(const dnnl::engine& engine, bool training, Algorithm algorithm, const Shapes& s,
                                         const memory::desc* bias, const dnnl::primitive_attr& attributes) {
   const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-  const auto by = algorithmOf(algorithm);
+  const auto by = oneDnnAlgorithm(algorithm);
   return bias ? Forward::primitive_desc({kind, by, s.source, s.weight, *bias, s.destination, s.stride, s.before, s.after},
                                         attributes, engine)
               : Forward::primitive_desc({kind, by, s.source, s.weight, s.destination, s.stride, s.before, s.after},
@@ -90,6 +92,15 @@ dnnl::primitive_attr scratchpadAttributes() {
   return attributes;
 }
 
+struct ConvolutionOptions {
+  Geometry geometry;
+  std::array<Algorithm, 3> algorithms;  // forward, backward data, backward weights
+  Parameter weight;                     // [out, in / groups, height, width]
+  Parameter bias;                       // [out]; may be none. Only without training
+  Value* residual = nullptr;            // added before the clamp; only without training
+  Clamp clamp;                          // only without training
+};
+
 class Convolution final : public Operation {
  public:
   Convolution(Program& program, Value& input, Value& output, const ConvolutionOptions& options)
@@ -124,14 +135,14 @@ class Convolution final : public Operation {
       const auto by = options.algorithms[1];
       const auto forHint = by == options.algorithms[0] ? forward_ : hintFor(by, shapes);
       data_ = BackwardData::primitive_desc(
-          {algorithmOf(by), shapes.source, any, shapes.destination, shapes.stride, shapes.before, shapes.after},
+          {oneDnnAlgorithm(by), shapes.source, any, shapes.destination, shapes.stride, shapes.before, shapes.after},
           scratchpadAttributes(), program.engine, forHint);
     }
     if (options.weight.gradient) {
       const auto by = options.algorithms[2];
       const auto forHint = by == options.algorithms[0] ? forward_ : hintFor(by, shapes);
       weights_ = BackwardWeights::primitive_desc(
-          {algorithmOf(by), shapes.source, any32, shapes.destination, shapes.stride, shapes.before, shapes.after},
+          {oneDnnAlgorithm(by), shapes.source, any32, shapes.destination, shapes.stride, shapes.before, shapes.after},
           scratchpadAttributes(), program.engine, forHint);
     }
   }
@@ -273,12 +284,28 @@ class Convolution final : public Operation {
   Arguments forwardArguments_, dataArguments_, weightArguments_;
 };
 
-}  // namespace
+const Registration convolution("convolution", [](const Reader& read) -> std::unique_ptr<Operation> {
+  Value& input = read.input("input");
+  Value& output = read.value("output");
+  ConvolutionOptions options;
+  options.geometry = read.geometry();
+  options.geometry.groups = static_cast<int64_t>(read.number("groups"));
+  const Geometry& g = options.geometry;
+  if (g.groups < 1 || input.c % g.groups != 0 || output.c % g.groups != 0) {
+    throw std::invalid_argument("groups do not divide the channels");
+  }
+  requireShape(output, output.c, windows(input.h, g, 0), windows(input.w, g, 1));
+  const auto algorithms = read.integers("algorithms", 3);
+  for (int i = 0; i < 3; ++i) options.algorithms[i] = algorithmOf(algorithms[i]);
+  options.weight =
+      read.parameter("weight", "weightGradient", output.c * input.c / g.groups * g.kernel[0] * g.kernel[1]);
+  if (read.has("bias")) options.bias = read.parameter("bias", "biasGradient", output.c);
+  if (read.has("residual")) options.residual = &read.input("residual");
+  options.clamp = read.clamp();
+  return std::make_unique<Convolution>(read.program(), input, output, options);
+});
 
-std::unique_ptr<Operation> makeConvolution(Program& program, Value& input, Value& output,
-                                           const ConvolutionOptions& options) {
-  return std::make_unique<Convolution>(program, input, output, options);
-}
+}  // namespace
 
 double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels, const Geometry& g, bool bf16,
                        Algorithm algorithm, int pass, int repeats) {
@@ -314,7 +341,7 @@ double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels
                    {DNNL_ARG_DST, filled(forward.dst_desc())}};
     } else if (pass == 1) {
       const BackwardData::primitive_desc data(
-          {algorithmOf(algorithm), s.source, s.weight, s.destination, s.stride, s.before, s.after}, engine, forward);
+          {oneDnnAlgorithm(algorithm), s.source, s.weight, s.destination, s.stride, s.before, s.after}, engine, forward);
       primitive = BackwardData(data);
       arguments = {{DNNL_ARG_DIFF_DST, filled(data.diff_dst_desc())},
                    {DNNL_ARG_WEIGHTS, filled(data.weights_desc())},
@@ -322,7 +349,7 @@ double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels
     } else {
       const memory::desc gradient(weight, memory::data_type::f32, any);
       const BackwardWeights::primitive_desc weights(
-          {algorithmOf(algorithm), s.source, gradient, s.destination, s.stride, s.before, s.after}, engine, forward);
+          {oneDnnAlgorithm(algorithm), s.source, gradient, s.destination, s.stride, s.before, s.after}, engine, forward);
       primitive = BackwardWeights(weights);
       arguments = {{DNNL_ARG_SRC, filled(weights.src_desc())},
                    {DNNL_ARG_DIFF_DST, filled(weights.diff_dst_desc())},
@@ -334,4 +361,4 @@ double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels
   }
 }
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

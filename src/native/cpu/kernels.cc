@@ -2,9 +2,9 @@
 
 #include <cstring>
 
-#include "widest.h"
+#include "instruction-sets.h"
 
-namespace knack::fast {
+namespace knack::cpu {
 
 namespace {
 
@@ -298,4 +298,4 @@ bfloat16 fromFloat<bfloat16>(float value) {
   return result;
 }
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

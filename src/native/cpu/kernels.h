@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace knack::fast {
+namespace knack::cpu {
 
 // Channels that lie side by side.
 constexpr int kBlock = 16;
@@ -81,4 +81,4 @@ float toFloat(bfloat16 value);
 template <typename T>
 T fromFloat(float value);
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

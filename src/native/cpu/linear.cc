@@ -1,7 +1,8 @@
 // Fully connected layers by oneDNN.
+#include "reader.h"
 #include "weights.h"
 
-namespace knack::fast {
+namespace knack::cpu {
 
 namespace {
 
@@ -139,11 +140,14 @@ class Linear final : public Operation {
   Buffer* share_ = nullptr;
 };
 
+const Registration linear("linear", [](const Reader& read) -> std::unique_ptr<Operation> {
+  Value& input = read.input("input");
+  Value& output = read.value("output");
+  const Parameter weight = read.parameter("weight", "weightGradient", output.c * input.c);
+  const Parameter bias = read.has("bias") ? read.parameter("bias", "biasGradient", output.c) : Parameter{};
+  return std::make_unique<Linear>(read.program(), input, output, weight, bias);
+});
+
 }  // namespace
 
-std::unique_ptr<Operation> makeLinear(Program& program, Value& input, Value& output, const Parameter& weight,
-                                      const Parameter& bias) {
-  return std::make_unique<Linear>(program, input, output, weight, bias);
-}
-
-}  // namespace knack::fast
+}  // namespace knack::cpu

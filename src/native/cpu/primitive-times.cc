@@ -1,11 +1,10 @@
-// How long oneDNN's own primitives take for what a training step does beside convolutions: for the limit that bench/ compares with.
+#include "primitive-times.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 
-#include "program.h"
-
-namespace knack::fast {
+namespace knack::cpu {
 
 namespace {
 
@@ -16,6 +15,8 @@ memory filled(const memory::desc& layout, const dnnl::engine& engine) {
 }
 
 }  // namespace
+
+Algorithm algorithmOf(int64_t number) { return number == 1 ? Algorithm::Winograd : Algorithm::Direct; }
 
 double fastestSeconds(const dnnl::primitive& primitive, const Arguments& arguments, dnnl::stream& stream, int repeats) {
   double fastest = INFINITY;
@@ -68,4 +69,4 @@ double timeAddition(const std::array<int64_t, 4>& shape, bool bf16, int repeats)
   return fastestSeconds(dnnl::binary(sum), arguments, stream, repeats);
 }
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

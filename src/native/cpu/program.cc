@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace knack::fast {
+namespace knack::cpu {
 
 namespace {
 
@@ -165,4 +165,4 @@ void Program::backward(bool accumulate, bool timed) {
   }
 }
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

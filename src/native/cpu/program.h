@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -15,7 +14,7 @@
 
 #include "kernels.h"
 
-namespace knack::fast {
+namespace knack::cpu {
 
 using dnnl::memory;
 using Arguments = std::unordered_map<int, memory>;
@@ -136,71 +135,23 @@ void withElementType(const Program& program, Body body) {
   else body(static_cast<float*>(nullptr));
 }
 
+template <typename T>
+T* at(const Buffer* buffer) {
+  return reinterpret_cast<T*>(buffer->address);
+}
+
 inline memory bound(const Program& program, const memory::desc& layout, const Buffer* buffer) {
   return memory(layout, program.engine, buffer->address);
 }
 
-enum class Algorithm { Direct, Winograd };
-
+// Windows over images.
 struct Geometry {
   std::array<int64_t, 2> kernel, stride;
   std::array<int64_t, 2> before, after;  // padding: [top, left], [bottom, right]
   int64_t groups = 1;
 };
 
-struct ConvolutionOptions {
-  Geometry geometry;
-  std::array<Algorithm, 3> algorithms;  // forward, backward data, backward weights
-  Parameter weight;                     // [out, in / groups, height, width]
-  Parameter bias;                       // [out]; may be none. Only without training
-  Value* residual = nullptr;            // added before the clamp; only without training
-  Clamp clamp;                          // only without training
-};
-
-struct NormParameters {
-  Parameter gamma, beta;
-  float* runningMean;
-  float* runningVariance;
-  float eps, momentum;
-  bool batchStatistics;
-};
-
-struct BatchNormOptions {
-  NormParameters norm;
-  Value* residual = nullptr;
-  std::optional<NormParameters> residualNorm;  // the residual is normalised too
-  Clamp clamp;
-};
-
-struct PoolingOptions {
-  Geometry geometry;
-  dnnl::algorithm algorithm;
-};
-
-std::unique_ptr<Operation> makeInput(Program&, Value& output, const float* pixels);
-std::unique_ptr<Operation> makeOutput(Program&, Value& input, float* result, const float* gradient);
-std::unique_ptr<Operation> makeConvolution(Program&, Value& input, Value& output, const ConvolutionOptions&);
-std::unique_ptr<Operation> makeBatchNorm(Program&, Value& input, Value& output, const BatchNormOptions&);
-std::unique_ptr<Operation> makePooling(Program&, Value& input, Value& output, const PoolingOptions&);
-std::unique_ptr<Operation> makeGlobalAverage(Program&, Value& input, Value& output);
-std::unique_ptr<Operation> makeLinear(Program&, Value& input, Value& output, const Parameter& weight,
-                                      const Parameter& bias);
-std::unique_ptr<Operation> makeConcatenation(Program&, const std::vector<Value*>& inputs, Value& output);
-std::unique_ptr<Operation> makeChannelPadding(Program&, Value& input, Value& output, int64_t before);
-// a (+ b), clamped; b may be null.
-std::unique_ptr<Operation> makeAddition(Program&, Value& a, Value* b, Value& output, const Clamp&);
-std::unique_ptr<Operation> makeMask(Program&, Value& input, Value& output, const float* mask);
-
 // Asks for large pages under the whole ones in a piece of memory that nobody has touched yet.
 void wantLargePages(void* memory, size_t bytes);
 
-// The fastest of some executions, after one that is not counted: what else the machine does can only slow them.
-double fastestSeconds(const dnnl::primitive&, const Arguments&, dnnl::stream&, int repeats);
-// That of a convolution's pass by an algorithm, or a negative number where oneDNN has none. pass: 0 forward, 1 backward data, 2 weights.
-double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels, const Geometry&, bool bfloat16,
-                       Algorithm, int pass, int repeats);
-// That of a batch norm with ReLU, forward and backward in training, and of an addition of two activations, both oneDNN's own.
-double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bfloat16, int repeats);
-double timeAddition(const std::array<int64_t, 4>& shape, bool bfloat16, int repeats);
-
-}  // namespace knack::fast
+}  // namespace knack::cpu

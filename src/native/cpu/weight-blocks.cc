@@ -4,9 +4,9 @@
 #include <cstring>
 
 #include "kernels.h"
-#include "widest.h"
+#include "instruction-sets.h"
 
-namespace knack::fast {
+namespace knack::cpu {
 
 namespace {
 
@@ -67,4 +67,4 @@ void unblock(const float* blocks, float* rows, size_t outputs, size_t inputs, bo
   for (size_t o = 0; o < outputs; o += 16) unblockRows(blocks + o * inputs, rows + o * inputs, inputs, add);
 }
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 
-namespace knack::fast {
+namespace knack::cpu {
 
 // `blocks` [outputs / 16][inputs / 16][16 inputs][16 outputs] -> `rows` [outputs][inputs]. Both sizes are multiples of 16.
 // @param add whether it is added to what the rows hold
 void unblock(const float* blocks, float* rows, size_t outputs, size_t inputs, bool add);
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

@@ -4,7 +4,7 @@
 #include "program.h"
 #include "weight-blocks.h"
 
-namespace knack::fast {
+namespace knack::cpu {
 
 // A copy of a weight for one primitive. In training it is made anew for each use, in memory that others have at other moments: the primitive finds
 // it in the cache, and the network is held once. For inference it is made once and stays.
@@ -101,4 +101,4 @@ class Scratchpad {
   Buffer* buffer_ = nullptr;
 };
 
-}  // namespace knack::fast
+}  // namespace knack::cpu

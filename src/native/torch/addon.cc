@@ -1,4 +1,4 @@
-// The Node-API door: everything TypeScript can reach is exported here, and nowhere else.
+// The Node-API door: TypeScript can reach what the files beside this one say that they export.
 #include <ATen/Context.h>
 
 #include "allocator.h"
@@ -6,17 +6,17 @@
 
 namespace knack {
 
+std::vector<Exports::Fill>& Exports::all() {
+  static std::vector<Fill> all;
+  return all;
+}
+
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   installAllocator();
   // A GPU's fastest algorithm of each convolution, found by trying: batches keep their size.
   at::globalContext().setBenchmarkCuDNN(true);
   env.SetInstanceData(new std::shared_ptr<Environment>(std::make_shared<Environment>()));
-  exportHandles(env, exports);
-  exportDispatch(env, exports);
-  exportAutograd(env, exports);
-  exportEngine(env, exports);
-  exportSgd(env, exports);
-  exportTransfer(env, exports);
+  for (const Exports::Fill fill : Exports::all()) fill(env, exports);
   return exports;
 }
 

@@ -65,10 +65,10 @@ export interface EngineDescription {
 
 function load(): Addon {
   settleLibraries();
-  const loaded = requireAddon();
+  const functions = requireAddon();
   // libtorch starts with one thread where it cannot tell the cores; OpenMP keeps the number for each calling thread.
-  if (!process.env.OMP_NUM_THREADS) loaded.setThreads(availableParallelism());
-  return loaded;
+  if (!process.env.OMP_NUM_THREADS) functions.setThreads(availableParallelism());
+  return functions;
 }
 
 function requireAddon(): Addon {
@@ -80,4 +80,20 @@ function requireAddon(): Addon {
   }
 }
 
-export const addon: Addon = load();
+let loaded: Addon | undefined;
+
+/**
+ * The functions, of which the first that is used loads the library: what only names operators, as the command line's help does, needs none.
+ * From then on they are the object's own, and calls cost no more than on what was loaded.
+ */
+export const addon: Addon = Object.create(
+  new Proxy(Object.prototype, {
+    get(_, name): unknown {
+      if (!loaded) {
+        loaded = load();
+        Object.assign(addon, loaded);
+      }
+      return Reflect.get(loaded, name);
+    },
+  }),
+);

@@ -63,13 +63,13 @@ Napi::Value setGradientMode(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void exportAutograd(Napi::Env env, Napi::Object exports) {
+static const Exports exported([](Napi::Env env, Napi::Object exports) {
   exports.Set("backward", Napi::Function::New(env, backward));
   exports.Set("gradient", Napi::Function::New(env, gradient));
   exports.Set("setGradient", Napi::Function::New(env, setGradient));
   exports.Set("clearGradient", Napi::Function::New(env, clearGradient));
   exports.Set("requiresGradient", Napi::Function::New(env, requiresGradient));
   exports.Set("setGradientMode", Napi::Function::New(env, setGradientMode));
-}
+});
 
 }  // namespace knack

@@ -272,9 +272,9 @@ Napi::Value call(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void exportDispatch(Napi::Env env, Napi::Object exports) {
+static const Exports exported([](Napi::Env env, Napi::Object exports) {
   exports.Set("findOperator", Napi::Function::New(env, findOperator));
   exports.Set("call", Napi::Function::New(env, call));
-}
+});
 
 }  // namespace knack

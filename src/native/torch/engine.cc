@@ -78,7 +78,7 @@ Napi::Value setGeneratorState(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void exportEngine(Napi::Env env, Napi::Object exports) {
+static const Exports exported([](Napi::Env env, Napi::Object exports) {
   exports.Set("describeEngine", Napi::Function::New(env, describeEngine));
   exports.Set("threads", Napi::Function::New(env, threads));
   exports.Set("setThreads", Napi::Function::New(env, setThreads));
@@ -86,6 +86,6 @@ void exportEngine(Napi::Env env, Napi::Object exports) {
   exports.Set("createGenerator", Napi::Function::New(env, createGenerator));
   exports.Set("generatorState", Napi::Function::New(env, generatorState));
   exports.Set("setGeneratorState", Napi::Function::New(env, setGeneratorState));
-}
+});
 
 }  // namespace knack

@@ -237,7 +237,7 @@ std::string currentExceptionMessage() {
   }
 }
 
-void exportHandles(Napi::Env env, Napi::Object exports) {
+static const Exports exported([](Napi::Env env, Napi::Object exports) {
   exports.Set("fromBuffer", Napi::Function::New(env, fromBuffer));
   exports.Set("toBuffer", Napi::Function::New(env, toBuffer));
   exports.Set("shape", Napi::Function::New(env, shape));
@@ -246,6 +246,6 @@ void exportHandles(Napi::Env env, Napi::Object exports) {
   exports.Set("dispose", Napi::Function::New(env, dispose));
   exports.Set("isDisposed", Napi::Function::New(env, isDisposed));
   exports.Set("liveTensors", Napi::Function::New(env, liveTensors));
-}
+});
 
 }  // namespace knack

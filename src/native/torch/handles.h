@@ -71,11 +71,13 @@ auto guarded(Napi::Env env, Body body) -> decltype(body()) {
   }
 }
 
-void exportHandles(Napi::Env env, Napi::Object exports);
-void exportDispatch(Napi::Env env, Napi::Object exports);
-void exportAutograd(Napi::Env env, Napi::Object exports);
-void exportEngine(Napi::Env env, Napi::Object exports);
-void exportSgd(Napi::Env env, Napi::Object exports);
-void exportTransfer(Napi::Env env, Napi::Object exports);
+// What a file gives JavaScript: `static const Exports exported([](Napi::Env env, Napi::Object exports) { … });` in that file.
+struct Exports {
+  using Fill = void (*)(Napi::Env, Napi::Object);
+  explicit Exports(Fill fill) { all().push_back(fill); }
+
+  // Made at its first use: the static ones run before main, in any order.
+  static std::vector<Fill>& all();
+};
 
 }  // namespace knack

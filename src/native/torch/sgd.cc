@@ -99,6 +99,6 @@ Napi::Value sgd(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void exportSgd(Napi::Env env, Napi::Object exports) { exports.Set("sgd", Napi::Function::New(env, sgd)); }
+static const Exports exported([](Napi::Env env, Napi::Object exports) { exports.Set("sgd", Napi::Function::New(env, sgd)); });
 
 }  // namespace knack

@@ -54,9 +54,9 @@ Napi::Value awaitCopy(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void exportTransfer(Napi::Env env, Napi::Object exports) {
+static const Exports exported([](Napi::Env env, Napi::Object exports) {
   exports.Set("copyAside", Napi::Function::New(env, copyAside));
   exports.Set("awaitCopy", Napi::Function::New(env, awaitCopy));
-}
+});
 
 }  // namespace knack

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../base/errors.js";
 import { modelEntry } from "../../models/registry.js";
+import { requireDevice } from "../../tensor/require-device.js";
 import { readConfig, requireFree } from "../checkpoint.js";
 import { HubModel, type HubOptions } from "./hub.js";
 import { type Imported, writeFitted } from "../import-weights.js";
@@ -29,6 +30,7 @@ export interface PullOptions extends HubOptions {
  */
 export async function pullModel(name: string, directory: string, options: PullOptions = {}): Promise<Imported> {
   requireFree(directory);
+  requireDevice("cpu");
   const found = await HubModel.find(name, [CONFIG, ...WEIGHTS], options);
   const folder = fs.mkdtempSync(join(tmpdir(), "knack-pull-"));
   try {

@@ -1,6 +1,6 @@
 import type { InputError } from "../../base/errors.js";
-import { broken } from "./broken.js";
-import { quoted } from "./quoted.js";
+import { damagedFile } from "./damaged-file.js";
+import { quoted } from "../../base/printable.js";
 
 const WINDOW_BYTES = 65536;
 const MAX_LINE_BYTES = 1024;
@@ -35,7 +35,7 @@ export class PickleInput {
   }
 
   broken(what: string): InputError {
-    return broken(this.#source.path, what);
+    return damagedFile(this.#source.path, what);
   }
 
   /** The next bytes; valid until the next call. */

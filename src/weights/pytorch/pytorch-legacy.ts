@@ -1,11 +1,10 @@
 import { InputError } from "../../base/errors.js";
 import { ITEM_SIZE } from "../../tensor/dtype.js";
-import { broken } from "./broken.js";
+import { damagedFile } from "./damaged-file.js";
 import type { OpenFile } from "../open-file.js";
 import { PickleInput } from "./pickle-input.js";
-import type { TorchFile } from "./pytorch.js";
-import { quoted } from "./quoted.js";
-import { TorchWorld } from "./torch-objects.js";
+import { quoted } from "../../base/printable.js";
+import { type TorchFile, TorchWorld } from "./torch-objects.js";
 import { unpickle } from "./unpickle.js";
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
@@ -25,10 +24,10 @@ export function openPyTorchLegacy(file: OpenFile): TorchFile {
     throw new InputError(`${file.path} is a pickle that torch.save did not write: save a state dict with torch.save`);
   }
   if (unpickle(input, world) !== PROTOCOL)
-    throw broken(file.path, `its format is not version ${PROTOCOL}, the only one known`);
+    throw damagedFile(file.path, `its format is not version ${PROTOCOL}, the only one known`);
   const machine = unpickle(input, world);
   if (!(machine instanceof Map) || machine.get("little_endian") !== true) {
-    throw broken(file.path, "its numbers are not little-endian; save it again on a little-endian machine");
+    throw damagedFile(file.path, "its numbers are not little-endian; save it again on a little-endian machine");
   }
   const value = unpickle(input, world);
   const keys = unpickle(input, world);
@@ -38,16 +37,19 @@ export function openPyTorchLegacy(file: OpenFile): TorchFile {
   for (const key of Array.isArray(keys) ? keys : []) {
     const storage = world.storages.get(key);
     if (storage === undefined || positions.has(key))
-      throw broken(file.path, "its list of storages does not fit its pickle");
+      throw damagedFile(file.path, "its list of storages does not fit its pickle");
     const count = file.read(position, COUNT_BYTES).readBigInt64LE();
     if (count !== BigInt(storage.length)) {
-      throw broken(file.path, `its storage ${quoted(key)} has ${count} elements, its pickle says ${storage.length}`);
+      throw damagedFile(
+        file.path,
+        `its storage ${quoted(key)} has ${count} elements, its pickle says ${storage.length}`,
+      );
     }
     position += COUNT_BYTES;
     positions.set(key, position);
     position += storage.length * ITEM_SIZE[storage.dtype];
     if (position > file.size) {
-      throw broken(
+      throw damagedFile(
         file.path,
         `it is cut off: its storage ${quoted(key)} ends at byte ${position}, the file at ${file.size}`,
       );
@@ -57,7 +59,7 @@ export function openPyTorchLegacy(file: OpenFile): TorchFile {
     value,
     read({ key, byteLength }) {
       const position = positions.get(key);
-      if (position === undefined) throw broken(file.path, `its storage ${quoted(key)} is missing`);
+      if (position === undefined) throw damagedFile(file.path, `its storage ${quoted(key)} is missing`);
       return file.read(position, byteLength);
     },
   };

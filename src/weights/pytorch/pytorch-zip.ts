@@ -1,10 +1,9 @@
 import { InputError } from "../../base/errors.js";
-import { broken } from "./broken.js";
+import { damagedFile } from "./damaged-file.js";
 import type { OpenFile } from "../open-file.js";
 import { PickleInput } from "./pickle-input.js";
-import type { TorchFile } from "./pytorch.js";
-import { quoted } from "./quoted.js";
-import { TorchWorld } from "./torch-objects.js";
+import { quoted } from "../../base/printable.js";
+import { type TorchFile, TorchWorld } from "./torch-objects.js";
 import { unpickle } from "./unpickle.js";
 import { ZipDirectory } from "./zip-directory.js";
 
@@ -32,7 +31,7 @@ export function openPyTorchZip(file: OpenFile): TorchFile {
   }
   const order = `${root}byteorder`;
   if (zip.has(order) && zip.read(order).toString() !== "little") {
-    throw broken(file.path, "its numbers are big-endian; save it again on a little-endian machine");
+    throw damagedFile(file.path, "its numbers are big-endian; save it again on a little-endian machine");
   }
 
   const bytes = zip.read(pickle);
@@ -44,7 +43,7 @@ export function openPyTorchZip(file: OpenFile): TorchFile {
       const name = `${root}data/${key}`;
       const bytes = zip.read(name);
       if (bytes.byteLength === byteLength) return bytes;
-      throw broken(
+      throw damagedFile(
         file.path,
         `the entry ${quoted(name)} has ${bytes.byteLength} bytes, not those of ${length} ${dtype}`,
       );

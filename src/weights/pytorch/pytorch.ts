@@ -1,18 +1,11 @@
 import type { RawTensor } from "../../tensor/raw-tensor.js";
-import { broken } from "./broken.js";
+import { damagedFile } from "./damaged-file.js";
 import type { OpenFile } from "../open-file.js";
 import { openPyTorchLegacy } from "./pytorch-legacy.js";
 import { openPyTorchZip } from "./pytorch-zip.js";
 import { rowMajor } from "./row-major.js";
 import type { Storage } from "./torch-objects.js";
 import { stateDictOf } from "./torch-state-dict.js";
-
-/** What torch.save was given, without the tensors' bytes, and where to get those. */
-export interface TorchFile {
-  readonly value: unknown;
-  /** The bytes of a storage, in a buffer of their own. */
-  read(storage: Storage): Uint8Array<ArrayBuffer>;
-}
 
 /** Transposed tensors are copies beside their storage: a file whose copies are larger than this many files is none. */
 const MAX_COPIES = 4;
@@ -40,7 +33,7 @@ export function readPyTorch(
     const data = rowMajor(tensor, bytes);
     if (data.buffer !== bytes.buffer) copied += data.byteLength;
     if (copied > MAX_COPIES * file.size) {
-      throw broken(file.path, "it has many transposed views of the same memory; save clones of them");
+      throw damagedFile(file.path, "it has many transposed views of the same memory; save clones of them");
     }
     tensors.set(name, { dtype: tensor.storage.dtype, shape: tensor.shape, data });
   }

@@ -1,8 +1,8 @@
 /** What a pickle of PyTorch may ask for: https://github.com/pytorch/pytorch/blob/main/torch/_utils.py has the functions. */
 import { InputError } from "../../base/errors.js";
 import { type DType, ITEM_SIZE } from "../../tensor/dtype.js";
-import { broken } from "./broken.js";
-import { quoted } from "./quoted.js";
+import { damagedFile } from "./damaged-file.js";
+import { quoted } from "../../base/printable.js";
 import { kindOf, PickleFunction, type PickleMachine, type PickleWorld, Unread } from "./unpickle.js";
 
 /** As many as PyTorch's own loops allow. */
@@ -30,6 +30,13 @@ export class StoredTensor {
     readonly shape: readonly number[],
     readonly stride: readonly number[],
   ) {}
+}
+
+/** What torch.save was given, without the tensors' bytes, and where to get those. */
+export interface TorchFile {
+  readonly value: unknown;
+  /** The bytes of a storage, in a buffer of their own. */
+  read(storage: Storage): Uint8Array<ArrayBuffer>;
 }
 
 class StorageType {
@@ -111,14 +118,17 @@ export class TorchWorld implements PickleWorld {
   persistent(id: unknown): Storage {
     const [tag, type, key, , length, view] = Array.isArray(id) ? id : [];
     if (tag !== "storage" || !(type instanceof StorageType) || typeof key !== "string" || !isCount(length)) {
-      throw broken(this.#path, "its pickle names a storage in a way that torch.save does not");
+      throw damagedFile(this.#path, "its pickle names a storage in a way that torch.save does not");
     }
     if (view !== undefined && view !== null) {
-      throw broken(this.#path, `its storage ${quoted(key)} is a view of another; save it again with a newer PyTorch`);
+      throw damagedFile(
+        this.#path,
+        `its storage ${quoted(key)} is a view of another; save it again with a newer PyTorch`,
+      );
     }
     const storage = this.storages.get(key) ?? new Storage(type.dtype, key, length);
     if (storage.dtype !== type.dtype || storage.length !== length) {
-      throw broken(this.#path, `its pickle describes storage ${quoted(key)} in two ways`);
+      throw damagedFile(this.#path, `its pickle describes storage ${quoted(key)} in two ways`);
     }
     this.storages.set(key, storage);
     return storage;

@@ -1,5 +1,5 @@
 import { InputError } from "../../base/errors.js";
-import { quoted } from "./quoted.js";
+import { quoted } from "../../base/printable.js";
 import { StoredTensor } from "./torch-objects.js";
 import { kindOf } from "./unpickle.js";
 

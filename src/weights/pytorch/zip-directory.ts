@@ -4,9 +4,9 @@
  * at positions of a file that is too large for memory.
  */
 import { crc32 } from "node:zlib";
-import { broken } from "./broken.js";
+import { damagedFile } from "./damaged-file.js";
 import type { OpenFile } from "../open-file.js";
-import { quoted } from "./quoted.js";
+import { quoted } from "../../base/printable.js";
 
 const LOCAL = { signature: 0x04034b50, bytes: 30 };
 const CENTRAL = { signature: 0x02014b50, bytes: 46 };
@@ -39,11 +39,11 @@ export class ZipDirectory {
     this.#file = file;
     const directory = findDirectory(file);
     for (const entry of entriesOf(file, directory)) {
-      if (this.#entries.has(entry.name)) throw broken(file.path, `it holds ${quoted(entry.name)} twice`);
+      if (this.#entries.has(entry.name)) throw damagedFile(file.path, `it holds ${quoted(entry.name)} twice`);
       this.#entries.set(entry.name, entry);
     }
     if (this.#entries.size !== directory.count) {
-      throw broken(file.path, `its directory announces ${directory.count} entries and has ${this.#entries.size}`);
+      throw damagedFile(file.path, `its directory announces ${directory.count} entries and has ${this.#entries.size}`);
     }
     let limit = directory.start;
     for (const entry of [...this.#entries.values()].sort((a, b) => b.start - a.start)) {
@@ -68,7 +68,7 @@ export class ZipDirectory {
    */
   read(name: string): Buffer<ArrayBuffer> {
     const { start, limit, size, checksum, isStored } = this.#entry(name);
-    const fault = (what: string) => broken(this.#file.path, `the entry ${quoted(name)} ${what}`);
+    const fault = (what: string) => damagedFile(this.#file.path, `the entry ${quoted(name)} ${what}`);
     if (!isStored) throw fault("is compressed, which torch.save never does");
     const header = start + LOCAL.bytes <= limit ? this.#file.read(start, LOCAL.bytes) : undefined;
     if (header?.readUInt32LE(0) !== LOCAL.signature || header.readUInt16LE(8) !== STORED) {
@@ -83,7 +83,7 @@ export class ZipDirectory {
 
   #entry(name: string): Entry {
     const entry = this.#entries.get(name);
-    if (entry === undefined) throw broken(this.#file.path, `it has no entry ${quoted(name)}`);
+    if (entry === undefined) throw damagedFile(this.#file.path, `it has no entry ${quoted(name)}`);
     return entry;
   }
 }
@@ -103,7 +103,7 @@ function findDirectory(file: OpenFile): DirectoryPlace {
   const isEnd = () =>
     tail.readUInt32LE(at) === END.signature && at + END.bytes + tail.readUInt16LE(at + 20) === tail.length;
   while (at >= 0 && !isEnd()) at--;
-  if (at < 0) throw broken(file.path, "a zip file without a directory at its end: it is cut off");
+  if (at < 0) throw damagedFile(file.path, "a zip file without a directory at its end: it is cut off");
 
   const end = file.size - tail.length + at;
   const place = zip64Place(file, end) ?? {
@@ -112,7 +112,7 @@ function findDirectory(file: OpenFile): DirectoryPlace {
     count: tail.readUInt16LE(at + 10),
   };
   if (place.size > MAX_DIRECTORY_BYTES || place.start + place.size > end) {
-    throw broken(file.path, `its directory of ${place.size} bytes at byte ${place.start} is not inside the file`);
+    throw damagedFile(file.path, `its directory of ${place.size} bytes at byte ${place.start} is not inside the file`);
   }
   return place;
 }
@@ -124,7 +124,7 @@ function zip64Place(file: OpenFile, end: number): DirectoryPlace | undefined {
   const position = Number(locator.readBigUInt64LE(8));
   const record = position + END64.bytes <= end ? file.read(position, END64.bytes) : undefined;
   if (record?.readUInt32LE(0) !== END64.signature) {
-    throw broken(file.path, "its zip64 directory is not where it should be");
+    throw damagedFile(file.path, "its zip64 directory is not where it should be");
   }
   return {
     start: Number(record.readBigUInt64LE(48)),
@@ -140,7 +140,7 @@ function* entriesOf(file: OpenFile, directory: DirectoryPlace): Iterable<Entry> 
     const isWhole = at + CENTRAL.bytes <= bytes.length && bytes.readUInt32LE(at) === CENTRAL.signature;
     const nameEnd = isWhole ? at + CENTRAL.bytes + bytes.readUInt16LE(at + 28) : Number.POSITIVE_INFINITY;
     const extraEnd = isWhole ? nameEnd + bytes.readUInt16LE(at + 30) : Number.POSITIVE_INFINITY;
-    if (extraEnd > bytes.length) throw broken(file.path, "its directory is damaged");
+    if (extraEnd > bytes.length) throw damagedFile(file.path, "its directory is damaged");
 
     const name = bytes.toString("utf8", at + CENTRAL.bytes, nameEnd);
     const wide = zip64Fields(bytes.subarray(nameEnd, extraEnd));

@@ -8,7 +8,7 @@
 import { InputError, KnackError } from "../../base/errors.js";
 import type { RawTensor } from "../../tensor/raw-tensor.js";
 import type { OpenFile } from "../open-file.js";
-import { quoted } from "../pytorch/quoted.js";
+import { quoted } from "../../base/printable.js";
 
 // From the widest to the narrowest element, in the order of the reference implementation: written in this order, after a
 // header padded to 8 bytes, every tensor starts at a multiple of its own element size.

@@ -1,15 +1,15 @@
-import type { NetworkHandle, OperationTime } from "../native/cpu/cpu-addon.js";
+import type { NetworkHandle, OperationTime } from "../native/cpu/addon.js";
 import { foldBatchNorm } from "../nn/graph/fold-batch-norm.js";
 import { type Graph, traceGraph } from "../nn/graph/graph.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { copyInPlace } from "../tensor/ops.js";
-import { releaseKeptMemory } from "../tensor/release-kept-memory.js";
-import { scope } from "../tensor/scope.js";
+import { releaseKeptMemory, scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "./engine-name.js";
-import { type EngineTask, FastEngine, whereSupported } from "./fast-engine.js";
-import { lower, type Memory, UnsupportedLayer } from "./lower.js";
+import { type EngineTask, FastEngine, whereSupported } from "./engine.js";
+import { lower } from "./lowering/lower.js";
+import { type Memory, UnsupportedLayer } from "./lowering/network.js";
 import { SharedFloats } from "./shared-floats.js";
 
 interface Network {
@@ -24,7 +24,7 @@ interface Network {
 const KEPT_NETWORKS = 2;
 
 /** A model's evaluation, with its batch norms folded into the convolutions, compiled for each batch size that comes. */
-export class FastInference {
+export class CompiledInference {
   readonly #graph: Graph;
   /** The folded weights by their names. */
   readonly #weights = new Map<string, SharedFloats>();
@@ -163,11 +163,11 @@ export class FastInference {
  * @param shape [C, H, W]
  * @throws InputError where "fast" was asked for and cannot be had
  */
-export function fastInference(
+export function compiledInference(
   model: Module,
   shape: readonly [channels: number, height: number, width: number],
   { engine = DEFAULT_ENGINE, ...task }: EngineTask & { readonly engine?: EngineChoice },
-): FastInference | undefined {
+): CompiledInference | undefined {
   const fast = FastEngine.open(engine, task);
-  return whereSupported(fast, engine, (made) => new FastInference(made, model, shape, task.precision === "bf16"));
+  return whereSupported(fast, engine, (made) => new CompiledInference(made, model, shape, task.precision === "bf16"));
 }

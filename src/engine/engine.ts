@@ -1,11 +1,11 @@
 import { cpus } from "node:os";
 import { InputError } from "../base/errors.js";
 import { cpuFlags } from "../native/cpu/cpu-flags.js";
-import { type FastAddon, fastAddon, type NetworkDescription, type NetworkHandle } from "../native/cpu/cpu-addon.js";
+import { type CpuAddon, cpuAddon, type NetworkDescription, type NetworkHandle } from "../native/cpu/addon.js";
 import { describeEngine } from "../tensor/engine.js";
 import { type Algorithms, ConvolutionAlgorithms, type ConvolutionShape, DIRECT } from "./convolution-algorithms.js";
 import type { EngineChoice } from "./engine-name.js";
-import { UnsupportedLayer } from "./lower.js";
+import { UnsupportedLayer } from "./lowering/network.js";
 
 /** Where and in which numbers a network computes. */
 export interface EngineTask {
@@ -21,7 +21,7 @@ export class FastEngine {
   timed = false;
 
   private constructor(
-    readonly addon: FastAddon,
+    readonly addon: CpuAddon,
     private readonly winograd: boolean,
   ) {
     const processor = `${cpus()[0]?.model.trim() ?? "cpu"} ${describeEngine().threads} threads`;
@@ -34,7 +34,7 @@ export class FastEngine {
    */
   static open({ engine, winograd }: EngineChoice, { device, precision }: EngineTask): FastEngine | undefined {
     if (engine === "plain") return undefined;
-    const addon = fastAddon();
+    const addon = cpuAddon();
     const reason = precision === "fp16" ? "it has no fp16" : whyNot(addon, device);
     if (addon && reason === undefined) return new FastEngine(addon, winograd);
     if (engine === "fast") throw new InputError(`engine (--engine fast): ${reason}; use --engine auto`);
@@ -57,7 +57,7 @@ export class FastEngine {
   }
 }
 
-function whyNot(addon: FastAddon | undefined, device: string): string | undefined {
+function whyNot(addon: CpuAddon | undefined, device: string): string | undefined {
   if (device !== "cpu") return `it computes on CPUs, not on ${device}`;
   if (!addon) return "it was not built: it needs oneDNN 2's headers (Debian's libdnnl-dev), then npm run setup";
   return cpuFlags().has("avx2") ? undefined : "it needs a processor with AVX2";

@@ -1,4 +1,4 @@
-import type { NetworkDescription, NetworkHandle, OperationTime } from "../native/cpu/cpu-addon.js";
+import type { NetworkDescription, NetworkHandle, OperationTime } from "../native/cpu/addon.js";
 import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
 import { Dropout, dropoutMask } from "../nn/layers/dropout.js";
 import { type Graph, traceGraph } from "../nn/graph/graph.js";
@@ -6,14 +6,14 @@ import type { Module, Parameter } from "../nn/module.js";
 import { gradientOf, noGradient, setGradient } from "../tensor/autograd.js";
 import type { DType } from "../tensor/dtype.js";
 import { clone, copyInPlace, requireGradient } from "../tensor/ops.js";
-import { releaseKeptMemory } from "../tensor/release-kept-memory.js";
-import { scope } from "../tensor/scope.js";
+import { releaseKeptMemory, scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { FastEngine } from "./fast-engine.js";
-import { lower, type Memory } from "./lower.js";
+import type { FastEngine } from "./engine.js";
+import { lower } from "./lowering/lower.js";
+import type { Memory } from "./lowering/network.js";
 import { SharedFloats } from "./shared-floats.js";
 
-export interface FastTrainingOptions {
+export interface CompiledTrainingOptions {
   /** [N, C, H, W]: the images of every pass. */
   readonly shape: readonly [number, number, number, number];
   /** Float32 masters of 16-bit parameters: the engine reads those, whatever it computes in. */
@@ -29,7 +29,7 @@ const TRACED_BATCH = 2;
  * A model's forward and backward pass, compiled for one batch size from the model as it stands: what learns (`requiresGradient`) and which batch
  * norms take the batch's statistics is fixed. Parameters and running statistics stay the model's own tensors; their memory becomes shared.
  */
-export class FastTraining {
+export class CompiledTraining {
   /** What was compiled. */
   readonly description: NetworkDescription;
   readonly #engine: FastEngine;
@@ -43,7 +43,7 @@ export class FastTraining {
   #leaves: readonly Tensor[] = [];
 
   /** @throws UnsupportedLayer where the model has a layer that the engine lacks */
-  constructor(engine: FastEngine, model: Module, { shape, masters, forward }: FastTrainingOptions) {
+  constructor(engine: FastEngine, model: Module, { shape, masters, forward }: CompiledTrainingOptions) {
     this.#engine = engine;
     const dropouts = [...model.modules()].flatMap(([, module]) => (module instanceof Dropout ? [module] : []));
     const norms = [...model.modules()].flatMap(([, module]) => (module instanceof BatchNorm2d ? [module] : []));

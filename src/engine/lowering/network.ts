@@ -1,0 +1,113 @@
+import type { NetworkDescription, OperationDescription, Quad } from "../../native/cpu/addon.js";
+import {
+  type Graph,
+  type GraphNode,
+  isValue,
+  type NodeArgument,
+  type Value,
+  valuesRead,
+} from "../../nn/graph/graph.js";
+import type { Tensor } from "../../tensor/tensor.js";
+import type { Algorithms, ConvolutionShape } from "../convolution-algorithms.js";
+
+/** A layer that the fast engine does not have. Whoever asked for a network then takes the plain path. */
+export class UnsupportedLayer extends Error {}
+
+/** Where a network's numbers lie; all of it in shared memory. */
+export interface Memory {
+  /** A parameter or buffer, float32. */
+  readonly parameter: (tensor: Tensor) => Float32Array;
+  /** Where its gradient goes; undefined where it does not learn. */
+  readonly gradient: (tensor: Tensor) => Float32Array | undefined;
+  readonly images: Float32Array;
+  readonly outputs: readonly { readonly result: Float32Array; readonly gradient: Float32Array }[];
+  /** The mask of the dropout that was traced with this seed. */
+  readonly mask: (seed: number, shape: readonly number[]) => Float32Array;
+  readonly algorithms: (shape: ConvolutionShape) => Algorithms;
+}
+
+export interface LoweringOptions {
+  readonly batch: number;
+  readonly training: boolean;
+  readonly bfloat16: boolean;
+}
+
+type ValueKind = NetworkDescription["values"][number]["kind"];
+
+/** A network on its way from a traced graph to the engine's description: the values that have numbers, and the operations so far. */
+export class NetworkInMaking {
+  readonly #values: { shape: readonly number[]; kind: ValueKind }[] = [];
+  readonly #numbers = new Map<Value, number>();
+  readonly #readers = new Map<Value, GraphNode[]>();
+  readonly #operations: OperationDescription[] = [];
+  /** Zeros around images that the convolution after them brings itself. */
+  readonly margins = new Map<Value, { readonly from: Value; readonly margins: Quad }>();
+
+  constructor(
+    readonly graph: Graph,
+    readonly memory: Memory,
+    readonly options: LoweringOptions,
+  ) {
+    for (const node of graph.nodes) {
+      for (const value of valuesRead(node)) this.#readers.set(value, [...(this.#readers.get(value) ?? []), node]);
+    }
+  }
+
+  add<Operation extends OperationDescription>(operation: Operation): void {
+    this.#operations.push(operation);
+  }
+
+  description(): NetworkDescription {
+    const { bfloat16, training } = this.options;
+    return { bfloat16, training, values: this.#values, operations: this.#operations };
+  }
+
+  /** Gives a value that an operation makes its number. */
+  number(value: Value, kind: ValueKind = "between"): number {
+    this.#numbers.set(value, this.#values.length);
+    this.#values.push({ shape: this.shape(value), kind });
+    return this.#values.length - 1;
+  }
+
+  /** The number of a value that an operation reads. @throws UnsupportedLayer where none has made it */
+  read(value: Value | NodeArgument): number {
+    const number = isValue(value) ? this.#numbers.get(value) : undefined;
+    if (number === undefined) throw new UnsupportedLayer("a value that is not computed from the images");
+    return number;
+  }
+
+  /** The number of one of the network's results. @throws UnsupportedLayer where it is none that the engine gives */
+  readOutput(value: Value): number {
+    const number = this.#numbers.get(value);
+    if (number === undefined || this.#values[number]?.kind !== "output") {
+      throw new UnsupportedLayer("a network that does not end in a linear layer");
+    }
+    return number;
+  }
+
+  /** The traced shape with the batch that is wanted. */
+  shape({ shape }: Value): number[] {
+    return [this.options.batch, ...shape.slice(1)];
+  }
+
+  /** The parameter or buffer that is an argument. @throws UnsupportedLayer where it is computed */
+  tensor(argument: NodeArgument): Tensor {
+    const tensor = isValue(argument) ? this.graph.parameters.get(argument) : undefined;
+    if (!tensor) throw new UnsupportedLayer("a weight that is computed");
+    return tensor;
+  }
+
+  /** Where a parameter's gradient goes; undefined where it does not learn, and in inference. */
+  gradient(tensor: Tensor): Float32Array | undefined {
+    return this.options.training ? this.memory.gradient(tensor) : undefined;
+  }
+
+  /** The one node that reads a value, where there is just one and the value is no output. */
+  onlyReader(value: Value): GraphNode | undefined {
+    const readers = this.#readers.get(value) ?? [];
+    return readers.length === 1 && !this.graph.outputs.includes(value) ? readers[0] : undefined;
+  }
+}
+
+/** Channels that lie side by side in the engine's memory. */
+export const BLOCK = 16;

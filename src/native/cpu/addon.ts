@@ -1,0 +1,92 @@
+import { createRequire } from "node:module";
+
+declare const networkBrand: unique symbol;
+/** A compiled network; only the addon can make or read one. */
+export interface NetworkHandle {
+  readonly [networkBrand]: true;
+}
+
+export type Quad = readonly [number, number, number, number];
+
+/** Windows over images: sizes as [height, width], padding as [top, left, bottom, right]. */
+export interface WindowGeometry {
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: Quad;
+}
+
+/** 0 direct, 1 Winograd. */
+export type ConvolutionAlgorithm = 0 | 1;
+
+/**
+ * One operation over values, which are numbered. What else it holds the kernel that has registered its kind reads: see src/engine/lowering.
+ * All arrays lie in shared memory and are read or written at every pass.
+ */
+export interface OperationDescription {
+  readonly kind: string;
+}
+
+export interface NetworkDescription {
+  readonly bfloat16: boolean;
+  readonly training: boolean;
+  /** Images [N, C, H, W] or vectors [N, C]; "input" is the network's images, "output" one of its results. */
+  readonly values: readonly { readonly shape: readonly number[]; readonly kind: "input" | "output" | "between" }[];
+  readonly operations: readonly OperationDescription[];
+}
+
+export interface OperationTime {
+  /** "convolution", "batch norm", … */
+  readonly kind: string;
+  readonly forwardSeconds: number;
+  readonly backwardSeconds: number;
+}
+
+/** What the sources beside this file exports. Every function throws an Error where what it is given does not fit together. */
+export interface CpuAddon {
+  compile(description: NetworkDescription): NetworkHandle;
+  /** Brings changed parameters into the layouts that the passes read. */
+  loadParameters(network: NetworkHandle): void;
+  forward(network: NetworkHandle, timed: boolean): void;
+  /** @param accumulate whether gradients are added to what is there */
+  backward(network: NetworkHandle, accumulate: boolean, timed: boolean): void;
+  /** The operations in order, with the seconds of all timed passes. */
+  times(network: NetworkHandle): OperationTime[];
+  dispose(network: NetworkHandle): void;
+  /** Asks for large pages under memory that nobody has touched yet. */
+  wantLargePages(floats: Float32Array): void;
+  /** Seconds, the fastest of the repeats; null where oneDNN cannot. */
+  timeConvolution(
+    request: WindowGeometry & {
+      readonly images: Quad;
+      readonly outChannels: number;
+      readonly groups: number;
+      readonly bfloat16: boolean;
+      readonly algorithm: ConvolutionAlgorithm;
+      /** 0 forward, 1 backward data, 2 backward weights. */
+      readonly pass: 0 | 1 | 2;
+      readonly repeats: number;
+    },
+  ): number | null;
+  /** The fastest seconds of oneDNN's own batch norm with ReLU, forward and backward. */
+  timeBatchNorm(request: TimedShape): number;
+  /** The fastest seconds of oneDNN's own addition of two activations. */
+  timeAddition(request: TimedShape): number;
+}
+
+interface TimedShape {
+  readonly shape: Quad;
+  readonly bfloat16: boolean;
+  readonly repeats: number;
+}
+
+let loaded: CpuAddon | undefined;
+
+/** The fast engine, or undefined where set-up could not build it: without oneDNN's headers, or on another processor. */
+export function cpuAddon(): CpuAddon | undefined {
+  try {
+    loaded ??= createRequire(import.meta.url)("../../../../build/cpu.node") as CpuAddon;
+    return loaded;
+  } catch {
+    return undefined;
+  }
+}

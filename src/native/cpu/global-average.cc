@@ -1,0 +1,91 @@
+// The mean over all pixels.
+#include <algorithm>
+
+#include "reader.h"
+
+namespace knack::cpu {
+
+namespace {
+
+class GlobalAverage final : public Operation {
+ public:
+  GlobalAverage(Program& program, Value& input, Value& output) : program_(program), input_(input), output_(output) {
+    output.needsGradient = input.needsGradient;
+  }
+
+  const char* kind() const override { return "global average"; }
+
+  void planForward(int moment) override {
+    program_.read(input_, moment);
+    program_.write(output_, moment);
+  }
+
+  void planBackward(int moment) override {
+    if (!input_.needsGradient) return;
+    gradient_ = program_.wholeGradient(output_, moment);
+    if (gradient_) share_ = program_.addGradient(input_, moment);
+  }
+
+  void bind() override {}
+
+  void forward() override {
+    withElementType(program_, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      const T* x = reinterpret_cast<T*>(input_.data->address);
+      T* y = reinterpret_cast<T*>(output_.data->address);
+      each([&](int64_t n, int64_t block, int64_t channels) {
+        float sum[kBlock];
+        sumPixels<T>(x + (n * input_.blocks() + block) * input_.pixels() * kBlock, input_.pixels(), sum);
+        for (int64_t c = 0; c < channels; ++c) {
+          y[n * input_.c + block * kBlock + c] = fromFloat<T>(sum[c] / static_cast<float>(input_.pixels()));
+        }
+      });
+    });
+  }
+
+  void backward() override {
+    if (!gradient_) return;
+    program_.gatherGradient(output_);
+    withElementType(program_, [&](auto* type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      const T* g = reinterpret_cast<T*>(gradient_->address);
+      T* dx = reinterpret_cast<T*>(share_->address);
+      each([&](int64_t n, int64_t block, int64_t channels) {
+        float value[kBlock] = {};
+        for (int64_t c = 0; c < channels; ++c) {
+          value[c] = toFloat(g[n * input_.c + block * kBlock + c]) / static_cast<float>(input_.pixels());
+        }
+        spreadPixels<T>(value, dx + (n * input_.blocks() + block) * input_.pixels() * kBlock, input_.pixels());
+      });
+    });
+  }
+
+ private:
+  template <typename Body>
+  void each(Body body) const {
+    const int64_t blocks = input_.blocks();
+#pragma omp parallel for schedule(static) collapse(2)
+    for (int64_t n = 0; n < input_.n; ++n) {
+      for (int64_t block = 0; block < blocks; ++block) {
+        body(n, block, std::min<int64_t>(kBlock, input_.c - block * kBlock));
+      }
+    }
+  }
+
+  Program& program_;
+  Value& input_;
+  Value& output_;
+  Buffer* gradient_ = nullptr;
+  Buffer* share_ = nullptr;
+};
+
+const Registration globalAverage("globalAverage", [](const Reader& read) -> std::unique_ptr<Operation> {
+  Value& input = read.input("input");
+  Value& output = read.value("output");
+  requireShape(output, input.c, 1, 1);
+  return std::make_unique<GlobalAverage>(read.program(), input, output);
+});
+
+}  // namespace
+
+}  // namespace knack::cpu
