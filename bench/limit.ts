@@ -3,7 +3,7 @@ import { FastEngine } from "../src/engine/fast-engine.js";
 import { FastTraining } from "../src/engine/fast-training.js";
 import { createModel } from "../src/models/registry.js";
 import type { FastAddon, FastOperation, NetworkDescription, Quad } from "../src/native/cpu/cpu-addon.js";
-import { lowerPrecision } from "../src/tricks/low-precision.js";
+import { lowerPrecision } from "../src/nn/precision.js";
 import type { StepCase } from "./steps.js";
 
 const REPEATS = 5;

@@ -1,9 +1,6 @@
 import { InputError } from "../base/errors.js";
-import { ResNet } from "../models/families/resnet.js";
-import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
-import { Conv2d } from "../nn/layers/conv2d.js";
-import { Linear } from "../nn/layers/linear.js";
-import type { Module } from "../nn/module.js";
+import { modelEntry } from "../models/registry.js";
+import { describePrecision } from "../nn/precision.js";
 import { classCounts } from "../tricks/class-balance.js";
 import type { AuditEvent, TrickAudit } from "./events.js";
 import type { Trainer } from "../training/trainer.js";
@@ -22,7 +19,7 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     zeroGamma(trainer),
     noBiasDecay(trainer),
     lowPrecision(trainer),
-    modelTweaks(model),
+    modelTweaks(recipe.model),
     decay(trainer),
     labelSmoothing(trainer),
     distillation(trainer),
@@ -98,25 +95,18 @@ function noBiasDecay({ recipe, decayGroups }: Trainer): TrickAudit {
 function lowPrecision({ recipe, model, masters, scaler }: Trainer): TrickAudit {
   const scale = scaler.active ? `, loss scale ${recipe.lossScale}` : "";
   if (recipe.precision === "fp32") return off("low-precision", `off: fp32 throughout${scale}`);
-  const kinds = [Conv2d, Linear, BatchNorm2d].map((kind) => {
-    const layers = [...model.modules()].flatMap(([, module]) => (module instanceof kind ? [module] : []));
-    return { name: kind.name, count: layers.length, dtype: layers[0]?.weight.dtype };
-  });
-  const layers = kinds.filter(({ count }) => count > 0).map(({ name, count, dtype }) => `${count} ${name} ${dtype}`);
-  return on("low-precision", masters.size, `${layers.join(", ")}; ${masters.size} fp32 masters${scale}`);
+  return on(
+    "low-precision",
+    masters.size,
+    `${describePrecision(model).join(", ")}; ${masters.size} fp32 masters${scale}`,
+  );
 }
 
-/** The stem and shortcut forms (section 4), seen in the model. */
-function modelTweaks(model: Module): TrickAudit {
-  if (!(model instanceof ResNet))
-    return off("model-tweaks", "the tweaks are of the ImageNet ResNets, which this model is not");
-  const { variant, depth, small } = model.options;
-  const stem = variant === "c" || variant === "d" ? "three 3x3 convolutions" : small ? "one 3x3" : "one 7x7";
-  const shortcut = variant === "d" ? "2x2 average pool, then 1x1" : "1x1 of stride 2";
-  const path = depth >= 50 ? `stride 2 in the ${variant === "v1" ? "first 1x1" : "3x3"}, ` : "";
-  const detail = `ResNet-${variant.toUpperCase()}: ${path}stem ${stem}, shortcut ${shortcut}`;
-  const changed = variant === "c" || variant === "d" || (variant === "b" && depth >= 50);
-  return changed ? on("model-tweaks", 1, detail) : off("model-tweaks", detail);
+/** The stem and shortcut forms (section 4). */
+function modelTweaks(model: string): TrickAudit {
+  const { tweaks } = modelEntry(model);
+  if (!tweaks) return off("model-tweaks", "the tweaks are of the ImageNet ResNets, which this model is not");
+  return tweaks.changed ? on("model-tweaks", 1, tweaks.detail) : off("model-tweaks", tweaks.detail);
 }
 
 function decay({ recipe, schedule }: Trainer): TrickAudit {

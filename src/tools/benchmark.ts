@@ -1,5 +1,6 @@
 import type { EngineName } from "../engine/engine-name.js";
-import { createModel, type ModelOptions } from "../models/registry.js";
+import type { ModelOptions } from "../models/entry.js";
+import { createModel } from "../models/registry.js";
 import type { OperationTime } from "../native/cpu/cpu-addon.js";
 import { Dropout } from "../nn/layers/dropout.js";
 import { xavierUniform } from "../nn/initialise.js";
@@ -9,7 +10,7 @@ import { Generator } from "../tensor/generator.js";
 import { contiguous, crossEntropy, full, normalInPlace, toDevice } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
-import { lowerPrecision, type Precision } from "../tricks/low-precision.js";
+import { lowerPrecision, type Precision } from "../nn/precision.js";
 import { Sgd } from "../optim/sgd.js";
 import { TrainingPasses } from "../training/training-passes.js";
 

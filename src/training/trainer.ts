@@ -2,7 +2,9 @@ import type { Batch } from "../data/loading/loader.js";
 import { type PreparedBatch, SentBatch } from "./sent-batch.js";
 import { DivergedError, InputError } from "../base/errors.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "../engine/engine-name.js";
-import { checkTrainingSize, createModel } from "../models/registry.js";
+import { AUXILIARY_WEIGHT } from "../models/auxiliary-network.js";
+import { type Parts, partsOf } from "../models/parts.js";
+import { checkTrainingSize, createModel, modelEntry } from "../models/registry.js";
 import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
 import { Dropout } from "../nn/layers/dropout.js";
 import { xavierUniform } from "../nn/initialise.js";
@@ -29,11 +31,11 @@ import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 import { distillationLoss } from "../tricks/distillation.js";
 import { targetDistribution } from "../tricks/label-smoothing.js";
-import { LossScaler, lowerPrecision } from "../tricks/low-precision.js";
+import { lowerPrecision } from "../nn/precision.js";
+import { LossScaler } from "../tricks/low-precision.js";
 import { drawMixup, mixup } from "../tricks/mixup.js";
 import { type DecayGroups, type NamedParameters, noBiasDecay } from "../tricks/no-bias-decay.js";
 import { zeroGamma } from "../tricks/zero-gamma.js";
-import { type Parts, partsOf } from "../tricks/backbone.js";
 import { classWeights } from "../tricks/class-balance.js";
 import { Ema } from "../tricks/ema.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
@@ -60,9 +62,6 @@ export interface TrainerState {
   readonly goodSteps: number;
   readonly skippedSteps: number;
 }
-
-/** The share of an auxiliary classifier in the loss (Szegedy et al. 2015's, as torchvision trains with). */
-const AUXILIARY_WEIGHT = 0.4;
 
 const MOMENTUM = "momentum.";
 const RAW_WEIGHTS = "weights.";
@@ -120,14 +119,14 @@ export class Trainer {
       module instanceof Dropout ? [{ path, dropout: module }] : [],
     );
     xavierUniform(this.model, recipe.seed);
-    this.initialNotes = initial && startFrom(this.model, initial);
+    this.initialNotes = initial && startFrom(this.model, modelEntry(recipe.model), initial);
     this.zeroedGammas = recipe.zeroGamma ? zeroGamma(this.model) : [];
     moveTo(this.model, device);
     this.masters = lowerPrecision(this.model, recipe.precision, device);
     this.decayGroups = recipe.noBiasDecay
       ? noBiasDecay(this.model)
       : { decayed: new Map(this.model.parameters()), undecayed: new Map() };
-    this.parts = partsOf(this.model);
+    this.parts = partsOf(this.model, modelEntry(recipe.model).classifiers);
     this.#classWeights =
       recipe.classBalance === "weights" ? classWeightTensor(train.labels, this.#classes, device) : undefined;
     this.#optimizer = new Sgd(

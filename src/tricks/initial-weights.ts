@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { InputError } from "../base/errors.js";
+import type { ModelEntry } from "../models/entry.js";
 import type { Module } from "../nn/module.js";
 import { loadStateDict } from "../nn/state-dict.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
@@ -32,13 +33,13 @@ export function initialWeights(recipe: Recipe): InitialWeights | undefined {
 }
 
 /**
- * Loads the weights into a model that is initialised; a classifier for other classes gives way to the model's own.
+ * Loads the weights into a model of this entry that is initialised; a classifier for other classes gives way to the model's own.
  *
  * @returns what was changed to make them fit, a line each
  * @throws InputError that lists all that does not fit.
  */
-export function startFrom(model: Module, { path, weights }: InitialWeights): readonly string[] {
-  const fitted = fitWeights(model, weights, { replaceHead: true });
+export function startFrom(model: Module, entry: ModelEntry, { path, weights }: InitialWeights): readonly string[] {
+  const fitted = fitWeights(model, entry, weights, { replaceHead: true });
   loadStateDict(model, fitted.weights, path);
   return fitted.notes;
 }

@@ -3,13 +3,13 @@ import { InputError } from "../base/errors.js";
 import type { EngineChoice } from "../engine/engine-name.js";
 import { type FastInference, fastInference } from "../engine/fast-inference.js";
 import type { Module } from "../nn/module.js";
+import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "../nn/precision.js";
 import { noGradient } from "../tensor/autograd.js";
 import { toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "./low-precision.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
-import { mismatches } from "../run/same-task.js";
+import { mismatches } from "../weights/checkpoint-fits.js";
 
 export interface TeacherOptions {
   readonly precision: Precision;

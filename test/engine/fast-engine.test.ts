@@ -5,7 +5,8 @@ import { DEFAULT_ENGINE } from "../../src/engine/engine-name.js";
 import { FastEngine, whereSupported } from "../../src/engine/fast-engine.js";
 import { FastInference } from "../../src/engine/fast-inference.js";
 import { FastTraining, type FastTrainingOptions } from "../../src/engine/fast-training.js";
-import { createModel, type ModelOptions } from "../../src/models/registry.js";
+import type { ModelOptions } from "../../src/models/entry.js";
+import { createModel } from "../../src/models/registry.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { BatchNorm2d } from "../../src/nn/layers/batch-norm2d.js";
 import { Conv2d } from "../../src/nn/layers/conv2d.js";
@@ -33,7 +34,7 @@ import {
 } from "../../src/tensor/ops.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
-import { lowerPrecision } from "../../src/tricks/low-precision.js";
+import { lowerPrecision } from "../../src/nn/precision.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);

@@ -3,7 +3,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AuxiliaryNetwork } from "../../src/models/auxiliary-network.js";
-import { checkTrainingSize, createModel, MODELS, type ModelOptions } from "../../src/models/registry.js";
+import type { ModelOptions } from "../../src/models/entry.js";
+import { checkTrainingSize, createModel, MODELS } from "../../src/models/registry.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { Conv2d } from "../../src/nn/layers/conv2d.js";
 import { Dropout } from "../../src/nn/layers/dropout.js";
@@ -15,7 +16,7 @@ import { backward, gradientOf, noGradient } from "../../src/tensor/autograd.js";
 import { clone, contiguous, full, mul, requireGradient, setData, sumAll, toDType } from "../../src/tensor/ops.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
-import { lowerPrecision } from "../../src/tricks/low-precision.js";
+import { lowerPrecision } from "../../src/nn/precision.js";
 import { noBiasDecay } from "../../src/tricks/no-bias-decay.js";
 import { zeroGamma } from "../../src/tricks/zero-gamma.js";
 import {

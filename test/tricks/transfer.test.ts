@@ -16,7 +16,7 @@ import { Module } from "../../src/nn/module.js";
 import { rawTensor } from "../../src/nn/state-dict.js";
 import type { RawTensor } from "../../src/tensor/raw-tensor.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
-import { partsOf } from "../../src/tricks/backbone.js";
+import { partsOf } from "../../src/models/parts.js";
 import { evaluationLoader } from "../../src/training/evaluate.js";
 import { evaluateCheckpoint } from "../../src/run/evaluate-checkpoint.js";
 import { initialWeights } from "../../src/tricks/initial-weights.js";
@@ -312,7 +312,7 @@ test("a run keeps its backbone over the evaluations between frozen epochs", asyn
   assert.deepEqual(same, [true, true, false]);
 });
 
-test("all linear layers are heads, an auxiliary classifier's too", () => {
+test("all layers that classify are heads, an auxiliary classifier's too", () => {
   class Two extends Module {
     readonly stem = new Linear(2, 2);
     readonly AuxLogits = new Linear(2, 3);
@@ -322,7 +322,7 @@ test("all linear layers are heads, an auxiliary classifier's too", () => {
     }
   }
   using model = new Two();
-  assert.equal(partsOf(model).head.size, 6);
+  assert.equal(partsOf(model, ["fc", "AuxLogits"]).head.size, 6);
 });
 
 // --- the backbone's learning rate

@@ -1,5 +1,5 @@
+import { MODELS } from "../../models/registry.js";
 import type { Recipe } from "../../recipe/recipe.js";
-import { nextDeeper } from "./resnet-names.js";
 import { OWN_TEACHER, type TableRequest } from "./table.js";
 import { TRICKS, withoutTricks } from "./tricks.js";
 
@@ -16,7 +16,7 @@ export function distillationSettings(base: Recipe): Recipe {
  */
 export function ownTeacher(
   base: Recipe,
-  { teacherModel = nextDeeper(base.model) }: TableRequest,
+  { teacherModel = MODELS.get(base.model)?.deeper ?? base.model }: TableRequest,
   notes: string[],
 ): Recipe {
   const stripped = withoutTricks(base, [TRICKS.labelSmoothing, TRICKS.distillation, TRICKS.mixup]);

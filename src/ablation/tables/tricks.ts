@@ -1,7 +1,7 @@
+import { MODELS } from "../../models/registry.js";
 import { paperSettings } from "../../recipe/presets.js";
 import { parseRecipe, type Recipe } from "../../recipe/recipe.js";
 import { paperDecay, paperWarmup } from "./epochs.js";
-import { imageNetResNet } from "./resnet-names.js";
 
 export type TrickName =
   | "linear scaling"
@@ -49,7 +49,7 @@ const zeroGamma: Trick = {
   isOn: ({ zeroGamma }) => zeroGamma,
   on: (recipe) => ({ ...recipe, zeroGamma: true }),
   off: (recipe) => ({ ...recipe, zeroGamma: false }),
-  idle: ({ model }) => (model.startsWith("resnet") ? undefined : `${model} has no residual block`),
+  idle: ({ model }) => (MODELS.get(model)?.residual ? undefined : `${model} has no residual block`),
 };
 
 const noBiasDecay: Trick = {
@@ -77,13 +77,10 @@ function presetsPrecision(recipe: Recipe): Recipe {
 
 const modelTweaks: Trick = {
   name: "model tweaks",
-  isOn: ({ model }) => {
-    const resNet = imageNetResNet(model);
-    return resNet !== undefined && resNet.variant !== "v1" && !(resNet.variant === "b" && resNet.depth < 50);
-  },
-  on: (recipe) => ({ ...recipe, model: imageNetResNet(recipe.model)?.as("d") ?? recipe.model }),
-  off: (recipe) => ({ ...recipe, model: imageNetResNet(recipe.model)?.as("v1") ?? recipe.model }),
-  idle: ({ model }) => (imageNetResNet(model) ? undefined : `${model} is none of ImageNet's ResNets`),
+  isOn: ({ model }) => MODELS.get(model)?.tweaks?.changed === true,
+  on: (recipe) => ({ ...recipe, model: MODELS.get(recipe.model)?.tweaks?.names.d ?? recipe.model }),
+  off: (recipe) => ({ ...recipe, model: MODELS.get(recipe.model)?.tweaks?.names.v1 ?? recipe.model }),
+  idle: ({ model }) => (MODELS.get(model)?.tweaks ? undefined : `${model} is none of ImageNet's ResNets`),
 };
 
 const cosine: Trick = {

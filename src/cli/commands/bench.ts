@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { InputError } from "../../base/errors.js";
 import { ENGINE_NAMES, type EngineName } from "../../engine/engine-name.js";
 import type { Benchmark, BenchmarkOptions } from "../../tools/benchmark.js";
-import type { Precision } from "../../tricks/low-precision.js";
+import type { Precision } from "../../nn/precision.js";
 import { type Device, deviceOption } from "../options/device-option.js";
 import { type ModelOptionValues, modelOption } from "../options/model-option.js";
 
