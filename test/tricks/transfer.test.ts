@@ -312,7 +312,7 @@ test("a run keeps its backbone over the evaluations between frozen epochs", asyn
   assert.deepEqual(same, [true, true, false]);
 });
 
-test("all layers that classify are heads, an auxiliary classifier's too", () => {
+test("the layers that the entry names are heads, an auxiliary classifier's too; another linear layer is none", () => {
   class Two extends Module {
     readonly stem = new Linear(2, 2);
     readonly AuxLogits = new Linear(2, 3);
@@ -322,7 +322,16 @@ test("all layers that classify are heads, an auxiliary classifier's too", () => 
     }
   }
   using model = new Two();
-  assert.equal(partsOf(model, ["fc", "AuxLogits"]).head.size, 6);
+  const names = new Map(Array.from(model.parameters(), ([name, parameter]) => [parameter, name]));
+  const { head, backbone } = partsOf(model, ["fc", "AuxLogits"]);
+  assert.deepEqual(
+    Array.from(head, (parameter) => names.get(parameter)),
+    ["AuxLogits.weight", "AuxLogits.bias", "fc.weight", "fc.bias"],
+  );
+  assert.deepEqual(
+    Array.from(backbone, (parameter) => names.get(parameter)),
+    ["stem.weight", "stem.bias"],
+  );
 });
 
 // --- the backbone's learning rate
