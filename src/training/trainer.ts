@@ -5,8 +5,8 @@ import { DEFAULT_ENGINE, type EngineChoice } from "../engine/engine-name.js";
 import { AUXILIARY_WEIGHT } from "../models/auxiliary-network.js";
 import { type Parts, partsOf } from "../models/parts.js";
 import { checkTrainingSize, createModel, modelEntry } from "../models/registry.js";
-import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
 import { Dropout } from "../nn/layers/dropout.js";
+import { freezeStatistics } from "../nn/freeze-statistics.js";
 import { xavierUniform } from "../nn/initialise.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
@@ -166,8 +166,7 @@ export class Trainer {
     this.model.train();
     for (const parameter of this.parts.backbone) requireGradient(parameter, !frozen);
     this.#optimizer.frozen = frozen ? this.parts.backbone : new Set();
-    if (frozen)
-      for (const [, module] of this.model.modules()) if (module instanceof BatchNorm2d) module.training = false;
+    if (frozen) freezeStatistics(this.model);
     if (frozen !== this.#frozen) this.#passes.modelChanged();
     this.#frozen = frozen;
   }

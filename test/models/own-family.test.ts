@@ -5,6 +5,7 @@ import { IMAGENET_PHOTOS, type ModelEntry } from "../../src/models/entry.js";
 import { partsOf } from "../../src/models/parts.js";
 import { costOf } from "../../src/models/profile.js";
 import { MODELS } from "../../src/models/registry.js";
+import { freezeStatistics } from "../../src/nn/freeze-statistics.js";
 import { xavierUniform } from "../../src/nn/initialise.js";
 import { BatchNorm2d } from "../../src/nn/layers/batch-norm2d.js";
 import { Conv2d } from "../../src/nn/layers/conv2d.js";
@@ -175,6 +176,13 @@ test("zero gamma finds the block, and the head is what the entry names", () => {
   const { head, backbone } = partsOf(model, TOY.classifiers);
   assert.deepEqual(names(head, model), ["top.weight", "top.bias"]);
   assert.equal(head.size + backbone.size, [...model.parameters()].length);
+});
+
+test("frozen statistics: what keeps some, and nothing else, is switched to evaluation", () => {
+  using model = build();
+  freezeStatistics(model);
+  const frozen = [...model.modules()].flatMap(([path, { training }]) => (training ? [] : [path]));
+  assert.deepEqual(frozen, ["block.norm"]);
 });
 
 test("its cost is what its layers say", () => {
