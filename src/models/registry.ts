@@ -7,8 +7,13 @@ import { INCEPTIONS } from "./families/inception-v3.js";
 import { MOBILENETS } from "./families/mobilenet.js";
 import { RESNETS } from "./families/resnet.js";
 
-/** Every family: one file, one line here. */
-const FAMILIES: readonly (readonly ModelEntry[])[] = [RESNETS, INCEPTIONS, MOBILENETS, CIFAR_RESNETS];
+// biome-ignore format: one family, one line
+const FAMILIES: readonly (readonly ModelEntry[])[] = [
+  RESNETS,
+  INCEPTIONS,
+  MOBILENETS,
+  CIFAR_RESNETS,
+];
 
 /** Every model by name. */
 export const MODELS: ReadonlyMap<string, ModelEntry> = new Map(FAMILIES.flat().map((entry) => [entry.name, entry]));
