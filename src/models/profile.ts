@@ -1,18 +1,16 @@
-import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
-import { Conv2d } from "../nn/layers/conv2d.js";
-import { Linear } from "../nn/layers/linear.js";
-import type { Module } from "../nn/module.js";
+import { type Module, Parameter, StateBuffer } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
-import { clone, full } from "../tensor/ops.js";
+import { full } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
-import { createModel, type ModelOptions, modelEntry, type Task } from "./registry.js";
+import type { ModelOptions, Task } from "./entry.js";
+import { createModel, modelEntry } from "./registry.js";
 
 /** What a model costs for one image. */
 export interface ModelProfile {
   readonly name: string;
   /** All that is trained, an auxiliary classifier included. */
   readonly parameters: number;
-  /** Multiply-adds of the convolutions and fully connected layers in evaluation. */
+  /** Multiply-adds of the layers that say theirs, as convolutions and fully connected layers, in evaluation. */
   readonly macs: number;
   /** Numbers that these layers give out, as timm counts activations. */
   readonly activations: number;
@@ -34,31 +32,43 @@ export function profileModel(name: string, task: Partial<Task> = {}, options: Mo
   const { classes = inputSize < LARGE_IMAGE ? 10 : 1000, inChannels = 3 } = task;
   using model = createModel(name, { classes, inChannels }, options).eval();
   const parameters = Array.from(model.parameters(), ([, parameter]) => parameter.size).reduce((a, b) => a + b, 0);
-  return { name, parameters, ...countLayers(model, [1, inChannels, inputSize, inputSize]), inputSize };
+  return { name, parameters, ...costOf(model, [1, inChannels, inputSize, inputSize]), inputSize };
 }
 
 /**
- * Lets the model run on libtorch's "meta" device, whose tensors have shapes and no elements. Its convolutions and batch
- * normalisations need elements there, so those layers' forward is replaced by what it does to a shape: `model` is of no other
- * use afterwards.
+ * Lets the model run on libtorch's "meta" device, whose tensors have shapes and no elements. Not all operators can (convolution and
+ * batch normalisation need elements there), so the forward of every layer that says its cost is replaced by what it does to a shape:
+ * `model` is of no other use afterwards.
+ *
+ * @param input [N, C, H, W]
+ * @returns multiply-adds, and the numbers that the layers which have any give out
  */
-function countLayers(model: Module, input: readonly number[]): { macs: number; activations: number } {
+export function costOf(model: Module, input: readonly number[]): { macs: number; activations: number } {
   const total = { macs: 0, activations: 0 };
-  const replaceForward = (layer: Conv2d | Linear, outputShape: (input: number[]) => number[]) => {
-    const [outChannels = 1] = layer.weight.shape;
-    const macsOfEach = layer.weight.size / outChannels;
-    layer.forward = (input) => {
-      const output = full(outputShape(input.shape), 0, "float32", "meta");
-      total.activations += output.size;
-      total.macs += output.size * macsOfEach;
+  for (const [, layer] of model.modules()) {
+    const cost = layer.cost?.bind(layer);
+    if (!cost) {
+      dropElements(layer);
+      continue;
+    }
+    layer.forward = ({ shape }) => {
+      const { outputShape, multiplyAdds } = cost(shape);
+      const output = full(outputShape, 0, "float32", "meta");
+      total.macs += multiplyAdds;
+      if (multiplyAdds > 0) total.activations += output.size;
       return output;
     };
-  };
-  for (const [, layer] of model.modules()) {
-    if (layer instanceof Conv2d) replaceForward(layer, (shape) => layer.outputShape(shape));
-    if (layer instanceof Linear) replaceForward(layer, ([batch = 1]) => [batch, layer.outFeatures]);
-    if (layer instanceof BatchNorm2d) layer.forward = clone;
   }
   scope(() => noGradient(() => model.forward(full(input, 0, "float32", "meta"))).shape);
   return total;
+}
+
+/** Replaces what a layer itself holds by the same on the meta device. */
+function dropElements(layer: Module): void {
+  for (const [name, tensor] of layer.ownState()) {
+    const shape = full(tensor.shape, 0, tensor.dtype, "meta");
+    const replaced = tensor instanceof Parameter ? Parameter.of(shape, tensor.role) : StateBuffer.of(shape);
+    Object.assign(layer, { [name]: replaced });
+    tensor.dispose();
+  }
 }

@@ -1,44 +1,30 @@
 import { didYouMean } from "../base/did-you-mean.js";
 import { InputError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
+import type { ModelEntry, ModelOptions, Task } from "./entry.js";
 import { CIFAR_RESNETS } from "./families/cifar-resnet.js";
-import { INCEPTION_V3 } from "./families/inception-v3.js";
+import { INCEPTIONS } from "./families/inception-v3.js";
 import { MOBILENETS } from "./families/mobilenet.js";
 import { RESNETS } from "./families/resnet.js";
 
-/** What the data decides about a model. */
-export interface Task {
-  readonly classes: number;
-  readonly inChannels: 1 | 3;
-}
-
-/** Options of a model by name, as `{ width: 32 }`; each family has its own. */
-export type ModelOptions = Readonly<Record<string, number | string | boolean>>;
-
-export interface ModelEntry {
-  readonly name: string;
-  /** Height and width in pixels the model is made for. */
-  readonly inputSize: number;
-  /** Height and width in pixels below which it cannot compute. */
-  readonly smallestInput: number;
-  /** The same for training with these options, where that takes more. */
-  readonly smallestTrainingInput?: (options: ModelOptions) => number;
-  /** A new model. @throws InputError where an option is unknown or impossible. */
-  readonly build: (task: Task, options: ModelOptions) => Module;
-}
+// biome-ignore format: one family, one line
+const FAMILIES: readonly (readonly ModelEntry[])[] = [
+  RESNETS,
+  INCEPTIONS,
+  MOBILENETS,
+  CIFAR_RESNETS,
+];
 
 /** Every model by name. */
-export const MODELS: ReadonlyMap<string, ModelEntry> = new Map(
-  [...RESNETS, INCEPTION_V3, ...MOBILENETS, ...CIFAR_RESNETS].map((entry) => [entry.name, entry]),
-);
+export const MODELS: ReadonlyMap<string, ModelEntry> = new Map(FAMILIES.flat().map((entry) => [entry.name, entry]));
 
 /** Images up to this many pixels high or wide take the small-image form of a model. */
 const SMALL_IMAGE = 64;
 
 /** The model that `name` means for images of this size: its small-image form where the images are small and it has one. */
 export function formForImages(name: string, height: number, width: number): string {
-  const small = `${name}_small`;
-  return Math.max(height, width) <= SMALL_IMAGE && MODELS.has(small) ? small : name;
+  const small = MODELS.get(name)?.small;
+  return small !== undefined && Math.max(height, width) <= SMALL_IMAGE ? small : name;
 }
 
 /**
@@ -66,7 +52,7 @@ export function modelEntry(name: string): ModelEntry {
 }
 
 /**
- * A new model, its weights still 0 (see `xavierUniform`).
+ * A new model, its weights as its layers made them (see `xavierUniform`).
  *
  * @throws InputError where the name is not registered or an option is unknown or impossible.
  */

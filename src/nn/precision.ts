@@ -1,12 +1,10 @@
 import { InputError } from "../base/errors.js";
-import { Conv2d } from "./layers/conv2d.js";
-import { Linear } from "./layers/linear.js";
-import type { Module, Parameter } from "./module.js";
 import { noGradient } from "../tensor/autograd.js";
 import type { DType } from "../tensor/dtype.js";
 import { clone, conv2d, full, setData, toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { type Module, Parameter } from "./module.js";
 
 export type Precision = "fp32" | "bf16" | "fp16";
 
@@ -17,9 +15,9 @@ export const COMPUTE_DTYPE: Readonly<Record<Precision, DType>> = {
 };
 
 /**
- * Low-precision training (section 3.2): the weights of convolutions and fully connected layers, all activations and their
- * gradients are 16 bit. The optimizer updates float32 masters of those weights. BN keeps its few parameters and its
- * statistics in float32, as gluon-cv does, and the loss is computed from float32 logits.
+ * Low-precision training (section 3.2): the parameters whose role says so, as those of convolutions and fully connected layers,
+ * all activations and their gradients are 16 bit. The optimizer updates float32 masters of those parameters. BN keeps its few
+ * parameters and its statistics in float32, as gluon-cv does, and the loss is computed from float32 logits.
  *
  * @returns the float32 master of every parameter that is now 16 bit; they live until disposed.
  * @throws InputError where the engine cannot convolve in that precision, as fp16 on a CPU.
@@ -30,14 +28,11 @@ export function lowerPrecision(model: Module, precision: Precision, device: stri
   if (precision === "fp32") return masters;
   requireConvolutions(precision, device);
   noGradient(() => {
-    for (const [, module] of model.modules()) {
-      if (!(module instanceof Conv2d || module instanceof Linear)) continue;
-      const parameters = module instanceof Linear ? [module.weight, module.bias] : [module.weight];
-      for (const parameter of parameters) {
-        masters.set(parameter, clone(parameter).keep());
-        using lowered = toDType(parameter, dtype);
-        setData(parameter, lowered);
-      }
+    for (const [, parameter] of model.parameters()) {
+      if (!parameter.role.lowers) continue;
+      masters.set(parameter, clone(parameter).keep());
+      using lowered = toDType(parameter, dtype);
+      setData(parameter, lowered);
     }
   });
   return masters;
@@ -56,4 +51,24 @@ function requireConvolutions(precision: Precision, device: string): void {
       error,
     );
   }
+}
+
+/**
+ * The layers that have parameters of their own, counted by kind and by what the parameters are now, those with 16-bit ones first:
+ * ["53 Conv2d bfloat16", "1 Linear bfloat16", "53 BatchNorm2d float32"].
+ */
+export function describePrecision(model: Module): string[] {
+  const kinds = new Map<string, { readonly lowered: boolean; count: number }>();
+  for (const [, layer] of model.modules()) {
+    const own = Array.from(layer.ownState(), ([, tensor]) => tensor).filter((tensor) => tensor instanceof Parameter);
+    const dtypes = new Set(own.map(({ dtype }) => dtype));
+    if (dtypes.size === 0) continue;
+    const kind = `${layer.constructor.name} ${[...dtypes].join(" and ")}`;
+    const counted = kinds.get(kind) ?? { lowered: dtypes.size > 1 || !dtypes.has("float32"), count: 0 };
+    counted.count += 1;
+    kinds.set(kind, counted);
+  }
+  return [...kinds]
+    .sort(([, a], [, b]) => Number(b.lowered) - Number(a.lowered))
+    .map(([kind, { count }]) => `${count} ${kind}`);
 }

@@ -7,9 +7,9 @@ import { InputError } from "../base/errors.js";
 import { compiledInference } from "../engine/inference.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { mismatches } from "../weights/checkpoint-fits.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
 import { evaluationLoader } from "../training/evaluate.js";
-import { mismatches } from "./same-task.js";
 
 export interface EvaluationPlace {
   /** "cpu" (default) or "cuda". */

@@ -5,12 +5,8 @@ import type { FormattedPhotos } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { modelEntry } from "../models/registry.js";
 import type { CheckpointConfig } from "../weights/config.js";
-import { customsOf } from "../weights/customs.js";
 import type { TrainingData } from "../training/trainer.js";
 import type { Recipe } from "../recipe/recipe.js";
-
-/** The paper's evaluation (section 2.1): the shorter side to 256 and the centre 224, of Inception-V3's pictures 342 and 299. */
-const cropPctFor = (inputSize: number) => (inputSize === 299 ? 299 / 342 : 224 / 256);
 
 /**
  * What a recipe makes of a data source. The normalisation is the recipe's, else that of the checkpoint the run starts from, else
@@ -29,12 +25,12 @@ export function trainingData(
   requireChannels(recipe, checkpoint, channels);
   const given = recipe.normalize ?? (checkpoint && { mean: checkpoint.mean, std: checkpoint.std });
   if ("kind" in source) {
-    const { inputSize } = modelEntry(recipe.model);
+    const { inputSize, photos } = modelEntry(recipe.model);
     const size = recipe.imageSize ?? checkpoint?.input_size[1] ?? inputSize;
-    const { mean, std } = given ?? customsOf(recipe.model).normalisation;
+    const { mean, std } = given ?? photos;
     const evaluation: EvaluationFormat = {
       size: [size, size],
-      cropPct: checkpoint?.crop_pct ?? cropPctFor(inputSize),
+      cropPct: checkpoint?.crop_pct ?? photos.cropPct,
       interpolation: "bilinear",
       channels: 3,
     };

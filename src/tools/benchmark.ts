@@ -1,5 +1,6 @@
 import type { EngineName } from "../engine/engine-name.js";
-import { createModel, type ModelOptions } from "../models/registry.js";
+import type { ModelOptions } from "../models/entry.js";
+import { createModel } from "../models/registry.js";
 import type { OperationTime } from "../native/cpu/addon.js";
 import { Dropout } from "../nn/layers/dropout.js";
 import { xavierUniform } from "../nn/initialise.js";

@@ -2,6 +2,7 @@ import { DivergedError, InputError } from "../base/errors.js";
 import type { Batch } from "../data/loading/loader.js";
 import type { Split } from "../data/split.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "../engine/engine-name.js";
+import { AUXILIARY_WEIGHT } from "../models/auxiliary-network.js";
 import { checkTrainingSize, createModel } from "../models/registry.js";
 import { xavierUniform } from "../nn/initialise.js";
 import { Dropout } from "../nn/layers/dropout.js";
@@ -65,9 +66,6 @@ export interface TrainerState {
   readonly goodSteps: number;
   readonly skippedSteps: number;
 }
-
-/** The share of an auxiliary classifier in the loss (Szegedy et al. 2015's, as torchvision trains with). */
-const AUXILIARY_WEIGHT = 0.4;
 
 const RAW_WEIGHTS = "weights.";
 const KEPT = "tricks.";
@@ -192,10 +190,11 @@ export class Trainer implements Run {
   beginEpoch(epoch: number): void {
     const frozen = this.#tricks.frozen(epoch);
     this.model.train();
-    for (const [, module] of this.model.modules()) {
-      for (const parameter of Object.values(module).filter((value) => value instanceof Parameter)) {
+    for (const [, layer] of this.model.modules()) {
+      for (const [, parameter] of layer.ownState()) {
+        if (!(parameter instanceof Parameter)) continue;
         requireGradient(parameter, !frozen.has(parameter));
-        if (frozen.has(parameter)) module.training = false;
+        if (frozen.has(parameter)) layer.training = false;
       }
     }
     this.#optimizer.frozen = frozen;

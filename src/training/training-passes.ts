@@ -5,10 +5,10 @@ import { CompiledTraining } from "../engine/training.js";
 import { AuxiliaryNetwork } from "../models/auxiliary-network.js";
 import type { OperationTime } from "../native/cpu/addon.js";
 import type { Module, Parameter } from "../nn/module.js";
+import { COMPUTE_DTYPE, type Precision } from "../nn/precision.js";
 import { backward } from "../tensor/autograd.js";
 import { toDType } from "../tensor/ops.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { COMPUTE_DTYPE, type Precision } from "../nn/precision.js";
 
 export interface TrainingPassesOptions {
   /** [N, C, H, W] of one pass. */

@@ -1,8 +1,7 @@
 import { divideGroups } from "../optim/parameter-groups.js";
 import { aboveZero } from "../settings/schema.js";
-import { partsOf } from "./backbone.js";
 import { requireTrainedWeights } from "./init.js";
-import { touched, trick } from "./trick.js";
+import { partsOfRun, touched, trick } from "./trick.js";
 
 /** Not in the paper: another learning rate for all but the head. */
 export const backboneLr = trick({
@@ -23,12 +22,12 @@ export const backboneLr = trick({
   start: ({ backboneLr }, run) =>
     backboneLr !== 1 && {
       checked: () => requireTrainedWeights("backboneLr", run.recipe),
-      grouped: (groups, model) => {
-        const { backbone } = partsOf(model);
+      grouped: (groups) => {
+        const { backbone } = partsOfRun(run);
         return divideGroups(groups, (parameter) => backbone.has(parameter), { lrFactor: backboneLr });
       },
       touched: () => {
-        const { backbone, head } = partsOf(run.model);
+        const { backbone, head } = partsOfRun(run);
         const detail = `lr x ${backboneLr} for ${backbone.size} parameters, all but the head's ${head.size}`;
         return touched(backbone.size, detail);
       },

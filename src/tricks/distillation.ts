@@ -4,12 +4,12 @@ import { type CompiledInference, compiledInference } from "../engine/inference.j
 import { InputError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
 import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "../nn/precision.js";
-import { mismatches } from "../run/same-task.js";
 import { aboveZero, atLeastZero, choice, nullOr, offOr, value } from "../settings/schema.js";
 import { noGradient } from "../tensor/autograd.js";
 import { add, crossEntropy, mulScalar, softmax, sub, toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { mismatches } from "../weights/checkpoint-fits.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
 import { type Run, touched, trick } from "./trick.js";
 

@@ -1,7 +1,6 @@
 import { countOrZero } from "../settings/schema.js";
-import { partsOf } from "./backbone.js";
 import { requireTrainedWeights } from "./init.js";
-import { touched, trick } from "./trick.js";
+import { partsOfRun, touched, trick } from "./trick.js";
 
 /** Not in the paper: in its first epochs only the head learns, while the backbone keeps its weights and its BN statistics. */
 export const freezeEpochs = trick({
@@ -22,9 +21,9 @@ export const freezeEpochs = trick({
   start: ({ freezeEpochs }, run) =>
     freezeEpochs > 0 && {
       checked: () => requireTrainedWeights("freezeEpochs", run.recipe),
-      frozen: (epoch) => (epoch < freezeEpochs ? partsOf(run.model).backbone : new Set()),
+      frozen: (epoch) => (epoch < freezeEpochs ? partsOfRun(run).backbone : new Set()),
       touched: () => {
-        const { backbone, head } = partsOf(run.model);
+        const { backbone, head } = partsOfRun(run);
         const detail = `${backbone.size} parameters and all BN statistics stay as they are for ${freezeEpochs} epochs; the head's ${head.size} learn`;
         return touched(backbone.size, detail);
       },

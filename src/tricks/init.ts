@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { InputError } from "../base/errors.js";
+import { modelEntry } from "../models/registry.js";
 import { loadStateDict } from "../nn/state-dict.js";
 import type { CoreRecipe } from "../settings/core.js";
 import { nullOr, offOr, text } from "../settings/schema.js";
@@ -38,7 +39,7 @@ export const init = trick({
       initialised: (model) => {
         const { startsFrom } = run;
         if (!startsFrom) return; // a resumed run has its own weights
-        const fitted = fitWeights(model, startsFrom.weights, { replaceHead: true });
+        const fitted = fitWeights(model, modelEntry(run.recipe.model), startsFrom.weights, { replaceHead: true });
         loadStateDict(model, fitted.weights, startsFrom.path);
         notes = fitted.notes;
       },

@@ -1,7 +1,4 @@
-import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
-import { Conv2d } from "../nn/layers/conv2d.js";
-import { Linear } from "../nn/layers/linear.js";
-import { COMPUTE_DTYPE } from "../nn/precision.js";
+import { COMPUTE_DTYPE, describePrecision } from "../nn/precision.js";
 import type { LossScale } from "../optim/loss-scaler.js";
 import { choice, value } from "../settings/schema.js";
 import { touched, trick, untouched } from "./trick.js";
@@ -32,15 +29,8 @@ export const lowPrecision = trick({
     touched: () => {
       const scale = lossScale === "none" ? "" : `, loss scale ${lossScale}`;
       if (precision === "fp32") return untouched(`off: fp32 throughout${scale}`);
-      const kinds = [Conv2d, Linear, BatchNorm2d].map((kind) => {
-        const layers = [...run.model.modules()].flatMap(([, module]) => (module instanceof kind ? [module] : []));
-        return { name: kind.name, count: layers.length, dtype: layers[0]?.weight.dtype };
-      });
-      const layers = kinds
-        .filter(({ count }) => count > 0)
-        .map(({ name, count, dtype }) => `${count} ${name} ${dtype}`);
       const lowered = [...run.model.parameters()].filter(([, { dtype }]) => dtype === COMPUTE_DTYPE[precision]).length;
-      return touched(lowered, `${layers.join(", ")}; ${lowered} fp32 masters${scale}`);
+      return touched(lowered, `${describePrecision(run.model).join(", ")}; ${lowered} fp32 masters${scale}`);
     },
   }),
   asSwitch: { isOn: ({ precision }) => precision !== "fp32" },

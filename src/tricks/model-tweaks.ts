@@ -1,5 +1,4 @@
-import { imageNetResNet } from "../ablation/tables/resnet-names.js";
-import { ResNet } from "../models/families/resnet.js";
+import { MODELS } from "../models/registry.js";
 import { touched, trick, untouched } from "./trick.js";
 
 /** The stem and shortcut forms of the ImageNet ResNets, B, C and D (section 4): which of them is trained is the recipe's `model` to say. */
@@ -12,28 +11,17 @@ export const modelTweaks = trick({
   shape: {},
   off: {},
   paper: {},
-  start: (_, run) => ({
+  start: (_, { recipe }) => ({
     touched: () => {
-      const { model } = run;
-      if (!(model instanceof ResNet)) {
-        return untouched("the tweaks are of the ImageNet ResNets, which this model is not");
-      }
-      const { variant, depth, small } = model.options;
-      const stem = variant === "c" || variant === "d" ? "three 3x3 convolutions" : small ? "one 3x3" : "one 7x7";
-      const shortcut = variant === "d" ? "2x2 average pool, then 1x1" : "1x1 of stride 2";
-      const path = depth >= 50 ? `stride 2 in the ${variant === "v1" ? "first 1x1" : "3x3"}, ` : "";
-      const detail = `ResNet-${variant.toUpperCase()}: ${path}stem ${stem}, shortcut ${shortcut}`;
-      const changed = variant === "c" || variant === "d" || (variant === "b" && depth >= 50);
-      return changed ? touched(1, detail) : untouched(detail);
+      const tweaks = MODELS.get(recipe.model)?.tweaks;
+      if (!tweaks) return untouched("the tweaks are of the ImageNet ResNets, which this model is not");
+      return tweaks.changed ? touched(1, tweaks.detail) : untouched(tweaks.detail);
     },
   }),
   asSwitch: {
-    isOn: (_, { model }) => {
-      const resNet = imageNetResNet(model);
-      return resNet !== undefined && resNet.variant !== "v1" && !(resNet.variant === "b" && resNet.depth < 50);
-    },
-    on: ({ model }) => ({ model: imageNetResNet(model)?.as("d") ?? model }),
-    off: (_, { model }) => ({ model: imageNetResNet(model)?.as("v1") ?? model }),
+    isOn: (_, { model }) => MODELS.get(model)?.tweaks?.changed === true,
+    on: ({ model }) => ({ model: MODELS.get(model)?.tweaks?.names.d ?? model }),
+    off: (_, { model }) => ({ model: MODELS.get(model)?.tweaks?.names.v1 ?? model }),
   },
-  idle: (_, { model }) => (imageNetResNet(model) ? undefined : `${model} is none of ImageNet's ResNets`),
+  idle: (_, { model }) => (MODELS.get(model)?.tweaks ? undefined : `${model} is none of ImageNet's ResNets`),
 });

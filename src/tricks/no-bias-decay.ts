@@ -1,20 +1,13 @@
-import { Conv2d } from "../nn/layers/conv2d.js";
-import { Linear } from "../nn/layers/linear.js";
-import type { Module } from "../nn/module.js";
 import { divideGroups, type ParameterGroup } from "../optim/parameter-groups.js";
 import { flag } from "../settings/schema.js";
 import { touched, trick, untouched } from "./trick.js";
 
 /**
- * No bias decay (section 3.1): weight decay only on the weights of convolutions and fully connected layers; every bias and
- * every BN gamma and beta has none.
+ * No bias decay (section 3.1): weight decay only on parameters whose role says so, as the weights of convolutions and fully
+ * connected layers; every bias and every BN gamma and beta has none.
  */
-export function noBiasDecayGroups(groups: readonly ParameterGroup[], model: Module): ParameterGroup[] {
-  const weights = new Set<unknown>();
-  for (const [, module] of model.modules()) {
-    if (module instanceof Conv2d || module instanceof Linear) weights.add(module.weight);
-  }
-  return divideGroups(groups, (parameter) => !weights.has(parameter), { weightDecay: 0 });
+export function noBiasDecayGroups(groups: readonly ParameterGroup[]): ParameterGroup[] {
+  return divideGroups(groups, ({ role }) => !role.decays, { weightDecay: 0 });
 }
 
 export const noBiasDecay = trick({
@@ -43,8 +36,8 @@ export const noBiasDecay = trick({
     }
     let [decayed, undecayed] = [0, 0];
     return {
-      grouped: (groups, model) => {
-        const divided = noBiasDecayGroups(groups, model);
+      grouped: (groups) => {
+        const divided = noBiasDecayGroups(groups);
         const sizeOf = (some: readonly ParameterGroup[]) =>
           some.reduce((sum, { parameters }) => sum + parameters.size, 0);
         decayed = sizeOf(divided.filter((group) => group.weightDecay > 0));

@@ -1,6 +1,8 @@
 /** What a trick is: its settings, its switches, and the moments of a run at which it acts. */
 import type { Split } from "../data/split.js";
 import type { EngineChoice } from "../engine/engine-name.js";
+import { type Parts, partsOf } from "../models/parts.js";
+import { modelEntry } from "../models/registry.js";
 import type { Module, Parameter } from "../nn/module.js";
 import type { Precision } from "../nn/precision.js";
 import type { LearningRateSchedule } from "../optim/learning-rate.js";
@@ -174,4 +176,9 @@ export function isOn<S extends Shape>(trick: Trick<S>, recipe: CoreRecipe): bool
 /** What a trick is called in running text: "label smoothing". */
 export function titleOf({ name }: Pick<Trick, "name">): string {
   return name.replaceAll("-", " ");
+}
+
+/** The layers of a run's model that classify, and all before them. */
+export function partsOfRun({ model, recipe }: Run): Parts {
+  return partsOf(model, modelEntry(recipe.model).classifiers);
 }

@@ -1,5 +1,6 @@
-import { ResidualBlock } from "../models/families/resnet.js";
+import { MODELS } from "../models/registry.js";
 import type { Module } from "../nn/module.js";
+import { isResidualBlock } from "../nn/residual-block.js";
 import { flag } from "../settings/schema.js";
 import { noGradient } from "../tensor/autograd.js";
 import { fillInPlace } from "../tensor/ops.js";
@@ -17,7 +18,7 @@ export function zeroGammas(model: Module): string[] {
     const zeroed: string[] = [];
     const names = new Map(Array.from(model.parameters(), ([name, parameter]) => [parameter, name]));
     for (const [, module] of model.modules()) {
-      if (!(module instanceof ResidualBlock)) continue;
+      if (!isResidualBlock(module)) continue;
       fillInPlace(module.lastNorm.weight, 0);
       zeroed.push(names.get(module.lastNorm.weight) ?? "");
     }
@@ -55,7 +56,7 @@ export const zeroGamma = trick({
           : touched(0, `${run.recipe.model} has no residual block: use --no-zero-gamma`),
     };
   },
-  idle: (_, { model }) => (model.startsWith("resnet") ? undefined : `${model} has no residual block`),
+  idle: (_, { model }) => (MODELS.get(model)?.residual ? undefined : `${model} has no residual block`),
   problems: ({ zeroGamma }, recipe) => {
     if (!zeroGamma || !isOn(init, recipe)) return [];
     const message = "would erase what the gammas of the weights in init have learned; give --no-zero-gamma";

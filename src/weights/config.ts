@@ -1,7 +1,7 @@
 /** `config.json` of a checkpoint: what the model is and how pictures become its input, under the keys timm uses. */
 import { z } from "zod";
 import { InputError } from "../base/errors.js";
-import { customsOf } from "./customs.js";
+import { MODELS } from "../models/registry.js";
 
 const MOST_CLASSES = 1_000_000;
 const MOST_PIXELS = 8192;
@@ -76,7 +76,11 @@ export function configJson(config: CheckpointConfig): object {
     num_classes,
     global_pool: "avg",
     label_names,
-    model_args: { ...customsOf(architecture).ownOptions, ...model_options, ...(in_chans === 3 ? {} : { in_chans }) },
+    model_args: {
+      ...MODELS.get(architecture)?.defaults?.knack,
+      ...model_options,
+      ...(in_chans === 3 ? {} : { in_chans }),
+    },
     pretrained_cfg,
     ...(knack === undefined ? {} : { knack }),
   };
@@ -117,7 +121,7 @@ function completed(config: Record<string, unknown>): Record<string, unknown> {
   const { in_chans: channels, ...modelArgs } = isObject(config.model_args) ? config.model_args : {};
   for (const key of SAID_ELSEWHERE) delete modelArgs[key];
   // A flat file with model_options is knack's, which means its own defaults where an option is not among them.
-  const implied = typeof architecture === "string" ? customsOf(architecture).timmOptions : {};
+  const implied = typeof architecture === "string" ? MODELS.get(architecture)?.defaults?.timm : undefined;
   return {
     in_chans: channels ?? (Array.isArray(size) ? size[0] : undefined),
     model_options: { ...implied, ...modelArgs },

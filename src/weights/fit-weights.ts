@@ -1,7 +1,6 @@
 import { InputError } from "../base/errors.js";
-import { Conv2d } from "../nn/layers/conv2d.js";
-import { Linear } from "../nn/layers/linear.js";
-import type { Module } from "../nn/module.js";
+import type { ModelEntry } from "../models/entry.js";
+import type { Module, Parameter } from "../nn/module.js";
 import { rawTensor } from "../nn/state-dict.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 
@@ -20,18 +19,28 @@ export interface WeightsTask {
   readonly inChannels: number | undefined;
 }
 
+type ClassifierFacts = Pick<ModelEntry, "classifiers" | "auxiliary">;
+
+/** A weight of so many dimensions, [out, in, height, width], goes over images; the first one sees the picture's channels. */
+const IMAGE_DIMENSIONS = 4;
+
 /** What the classifier is called in one program or another. */
 const HEADS = ["fc", "linear", "classifier", "head", "head.fc", "last_linear"];
-const AUXILIARY = "AuxLogits.";
 
 /**
  * Makes weights of another program fit a model where that is a matter of convention: the classifier gets the model's name for it,
  * and an auxiliary classifier that the model was built without goes.
  *
+ * @param entry the model's, of which the facts about its classifiers are used
  * @param replaceHead whether classifiers for another number of classes give way to the model's own, which the caller has
  *   initialised
  */
-export function fitWeights(model: Module, raw: Weights, { replaceHead }: { replaceHead: boolean }): FittedWeights {
+export function fitWeights(
+  model: Module,
+  { classifiers, auxiliary }: ClassifierFacts,
+  raw: Weights,
+  { replaceHead }: { replaceHead: boolean },
+): FittedWeights {
   const weights = new Map(raw);
   const notes: string[] = [];
   const rename = (from: string, to: string) => {
@@ -42,28 +51,32 @@ export function fitWeights(model: Module, raw: Weights, { replaceHead }: { repla
     }
   };
 
-  const heads = [...model.modules()].filter((entry): entry is [string, Linear] => entry[1] instanceof Linear);
-  const head = heads.at(-1);
-  if (head && !weights.has(`${head[0]}.weight`)) {
-    const [path, linear] = head;
-    const others = HEADS.filter((other) => isHead(weights.get(`${other}.weight`), linear));
+  const parameters = new Map(model.parameters());
+  const [path] = classifiers;
+  const head = parameters.get(`${path}.weight`);
+  if (head && !weights.has(`${path}.weight`)) {
+    const others = HEADS.filter((other) => isHead(weights.get(`${other}.weight`), head));
     if (others.length === 1) {
       rename(`${others[0]}.`, `${path}.`);
       notes.push(`${others[0]} is called ${path} here`);
     }
   }
-  const hasAuxiliary = [...model.state()].some(([name]) => name.startsWith(AUXILIARY));
-  const auxiliary = [...weights.keys()].filter((name) => name.startsWith(AUXILIARY));
-  if (!hasAuxiliary && auxiliary.length > 0) {
-    for (const name of auxiliary) weights.delete(name);
-    notes.push("the auxiliary head (AuxLogits) is left out: the model was built without one (aux_logits)");
+  if (auxiliary && ![...parameters.keys()].some((name) => name.startsWith(`${auxiliary.path}.`))) {
+    const unused = [...weights.keys()].filter((name) => name.startsWith(`${auxiliary.path}.`));
+    for (const name of unused) weights.delete(name);
+    if (unused.length > 0) {
+      const { path, option } = auxiliary;
+      notes.push(`the auxiliary head (${path}) is left out: the model was built without one (${option})`);
+    }
   }
   if (replaceHead) {
-    for (const [path, linear] of heads) {
+    for (const [path, layer] of model.modules()) {
+      const own = parameters.get(`${path}.weight`);
+      if (!own || !classifiers.includes(path)) continue;
       const before = weights.get(`${path}.weight`);
-      const [classes] = linear.weight.shape;
-      if (!isHead(before, linear) || before?.shape[0] === classes) continue;
-      for (const [name, tensor] of linear.state()) weights.set(`${path}.${name}`, rawTensor(tensor));
+      const [classes] = own.shape;
+      if (!isHead(before, own) || before?.shape[0] === classes) continue;
+      for (const [name, tensor] of layer.state()) weights.set(`${path}.${name}`, rawTensor(tensor));
       notes.push(`${path} re-initialised: the file has ${before?.shape[0]} classes, the model ${classes}`);
     }
   }
@@ -90,19 +103,18 @@ export function checkSizes(raw: Weights, sizes: Readonly<Record<string, unknown>
  * What weights were made for.
  *
  * @param model the model they belong to, for any number of classes and channels
+ * @param entry the model's, of which the facts about its classifiers are used
  */
-export function taskOfWeights(model: Module, raw: Weights): WeightsTask {
-  const { weights } = fitWeights(model, raw, { replaceHead: false });
-  const layers = [...model.modules()];
-  const [head] = layers.findLast(([, layer]) => layer instanceof Linear) ?? [];
-  const [stem] = layers.find(([, layer]) => layer instanceof Conv2d) ?? [];
+export function taskOfWeights(model: Module, entry: ClassifierFacts, raw: Weights): WeightsTask {
+  const { weights } = fitWeights(model, entry, raw, { replaceHead: false });
+  const [stem = ""] = [...model.parameters()].find(([, { shape }]) => shape.length === IMAGE_DIMENSIONS) ?? [];
   return {
-    classes: weights.get(`${head}.weight`)?.shape[0],
-    inChannels: weights.get(`${stem}.weight`)?.shape[1],
+    classes: weights.get(`${entry.classifiers[0]}.weight`)?.shape[0],
+    inChannels: weights.get(stem)?.shape[1],
   };
 }
 
 /** Whether these are a classifier's weights for the same features, whatever its classes. */
-function isHead(weight: RawTensor | undefined, { weight: own }: Linear): boolean {
-  return weight?.shape.length === 2 && weight.shape[1] === own.shape[1];
+function isHead(weight: RawTensor | undefined, own: Parameter): boolean {
+  return weight?.shape.length === own.shape.length && weight.shape.slice(1).join() === own.shape.slice(1).join();
 }

@@ -1,12 +1,11 @@
 import { InputError } from "../base/errors.js";
-import type { ModelOptions } from "../models/registry.js";
+import type { ModelOptions } from "../models/entry.js";
 import { createModel, modelEntry } from "../models/registry.js";
 import { xavierUniform } from "../nn/initialise.js";
 import { loadStateDict, stateDict } from "../nn/state-dict.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { createCheckpoint, requireFree } from "./checkpoint.js";
 import { type CheckpointConfig, parseConfig } from "./config.js";
-import { customsOf } from "./customs.js";
 import { checkSizes, fitWeights, taskOfWeights } from "./fit-weights.js";
 import { readWeights } from "./read-weights.js";
 
@@ -77,7 +76,7 @@ export function writeFitted(
   if (!replaceHead) checkSizes(raw, { num_classes: config.num_classes }, where);
   using model = createModel(config.architecture, task, config.model_options);
   xavierUniform(model, 0);
-  const { weights, notes } = fitWeights(model, raw, { replaceHead });
+  const { weights, notes } = fitWeights(model, modelEntry(config.architecture), raw, { replaceHead });
   loadStateDict(model, weights, where);
   const own = stateDict(model);
   createCheckpoint(directory, { weights: own, config });
@@ -89,11 +88,11 @@ function configFor(
   tensors: ReadonlyMap<string, RawTensor>,
   { model, modelOptions = {}, classNames, ...options }: ImportOptions,
 ): CheckpointConfig {
-  const { inputSize } = modelEntry(model);
-  const customary = customsOf(model).normalisation;
+  const entry = modelEntry(model);
+  const { inputSize, photos } = entry;
   checkSizes(tensors, { width: modelOptions.width }, file);
   using probe = createModel(model, { classes: 2, inChannels: 3 }, modelOptions);
-  const found = taskOfWeights(probe, tensors);
+  const found = taskOfWeights(probe, entry, tensors);
   const channels = found.inChannels ?? options.mean?.length ?? 3;
   const classes = options.numClasses ?? found.classes;
   if (classes === undefined) {
@@ -111,8 +110,8 @@ function configFor(
     num_classes: classes,
     in_chans: channels,
     input_size: [channels, size, size],
-    mean: options.mean ?? perChannel(customary.mean),
-    std: options.std ?? perChannel(customary.std),
+    mean: options.mean ?? perChannel(photos.mean),
+    std: options.std ?? perChannel(photos.std),
     interpolation: options.interpolation ?? "bilinear",
     crop_pct: options.cropPct ?? (inputSize <= SMALL_INPUT ? 1 : 0.875),
     ...(options.license === undefined ? {} : { license: options.license }),

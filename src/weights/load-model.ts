@@ -27,7 +27,8 @@ export function loadModel(path: string, device: string): LoadedModel {
   const { config, weights } = loadCheckpoint(path);
   const [, height, width] = config.input_size;
   const inChannels = config.in_chans;
-  const { smallestInput } = modelEntry(config.architecture);
+  const entry = modelEntry(config.architecture);
+  const { smallestInput } = entry;
   if (Math.min(height, width) < smallestInput) {
     throw new InputError(
       `${path}: input_size: ${config.architecture} needs at least ${smallestInput} pixels, not ${height}x${width}`,
@@ -36,7 +37,7 @@ export function loadModel(path: string, device: string): LoadedModel {
   checkSizes(weights, { num_classes: config.num_classes, width: config.model_options.width }, path);
   const model = createModel(config.architecture, { classes: config.num_classes, inChannels }, config.model_options);
   try {
-    loadStateDict(model, fitWeights(model, weights, { replaceHead: false }).weights, path);
+    loadStateDict(model, fitWeights(model, entry, weights, { replaceHead: false }).weights, path);
     moveTo(model, device);
   } catch (error) {
     model.dispose();

@@ -10,7 +10,7 @@ import sharp from "sharp";
 import { evaluationPixels } from "../../src/data/pictures/evaluation-transform.js";
 import { prepareImages } from "../../src/training/prepare-images.js";
 import { KnackError } from "../../src/base/errors.js";
-import type { ModelOptions } from "../../src/models/registry.js";
+import type { ModelOptions } from "../../src/models/entry.js";
 import { createModel, MODELS } from "../../src/models/registry.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { BatchNorm2d } from "../../src/nn/layers/batch-norm2d.js";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ModelProfile, profileModel } from "../../src/models/profile.js";
-import { createModel, MODELS, type ModelOptions } from "../../src/models/registry.js";
+import type { ModelOptions } from "../../src/models/entry.js";
+import { createModel, MODELS } from "../../src/models/registry.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { noGradient } from "../../src/tensor/autograd.js";
 import { observingCalls } from "../../src/tensor/operator.js";

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Parameter } from "../../src/nn/module.js";
+import { WEIGHT } from "../../src/nn/parameter-role.js";
 import { backward, gradientOf } from "../../src/tensor/autograd.js";
 import { mul, sumAll } from "../../src/tensor/ops.js";
 import { randomFor } from "../../src/tensor/random.js";
@@ -16,8 +17,8 @@ for (const nesterov of [true, false]) {
   test(`SGD ${nesterov ? "with" : "without"} Nesterov steps as written by hand, and an overflow changes nothing`, () => {
     const before = liveTensors();
     const [lr, decay, momentum, scale] = [0.5, 0.25, 0.5, 8];
-    const parameter = Parameter.of(Tensor.from([1, -2]));
-    const other = Parameter.of(Tensor.from([4]));
+    const parameter = Parameter.of(Tensor.from([1, -2]), WEIGHT);
+    const other = Parameter.of(Tensor.from([4]), WEIGHT);
     const groups = [
       { parameters: new Map([["a", parameter]]), weightDecay: decay, lrFactor: 1 },
       { parameters: new Map([["b", other]]), weightDecay: 0, lrFactor: 1 },
@@ -85,7 +86,7 @@ test("parameter groups with rates of their own step as PyTorch's", () => {
   for (const name of groups.flatMap(({ names }) => names)) {
     const values = draw();
     put(name, values);
-    parameters.set(name, Parameter.of(Tensor.from([...values])));
+    parameters.set(name, Parameter.of(Tensor.from([...values]), WEIGHT));
     gradients.set(name, rates.map(draw));
     for (const [step, gradient] of (gradients.get(name) ?? []).entries()) put(`${name}.grad.${step}`, gradient);
   }

@@ -1,10 +1,10 @@
 /** Models with random weights, and what PyTorch makes of the same weights and images. */
 import assert from "node:assert/strict";
-import { ResidualBlock } from "../../src/models/families/resnet.js";
 import { BatchNorm2d } from "../../src/nn/layers/batch-norm2d.js";
 import { Dropout } from "../../src/nn/layers/dropout.js";
 import { xavierUniform } from "../../src/nn/initialise.js";
 import type { Module } from "../../src/nn/module.js";
+import { isResidualBlock } from "../../src/nn/residual-block.js";
 import { fromRawTensor, rawTensor, stateDict } from "../../src/nn/state-dict.js";
 import { noGradient } from "../../src/tensor/autograd.js";
 import { Generator } from "../../src/tensor/generator.js";
@@ -29,7 +29,7 @@ export function randomise(model: Module): void {
       else if (tensor.shape.length === 1) uniformInPlace(tensor, 0.5, 1.5, generator);
     }
     for (const [, module] of model.modules()) {
-      if (module instanceof ResidualBlock) uniformInPlace(module.lastNorm.weight, 0.1, 0.4, generator);
+      if (isResidualBlock(module)) uniformInPlace(module.lastNorm.weight, 0.1, 0.4, generator);
     }
   });
 }

@@ -16,7 +16,7 @@ import { Module } from "../../src/nn/module.js";
 import { rawTensor } from "../../src/nn/state-dict.js";
 import type { RawTensor } from "../../src/tensor/raw-tensor.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
-import { partsOf } from "../../src/tricks/backbone.js";
+import { partsOf } from "../../src/models/parts.js";
 import { evaluationLoader } from "../../src/training/evaluate.js";
 import { evaluateCheckpoint } from "../../src/run/evaluate-checkpoint.js";
 import { startingWeights } from "../../src/tricks/starting-weights.js";
@@ -313,7 +313,7 @@ test("a run keeps its backbone over the evaluations between frozen epochs", asyn
   assert.deepEqual(same, [true, true, false]);
 });
 
-test("all linear layers are heads, an auxiliary classifier's too", () => {
+test("the layers that the entry names are heads, an auxiliary classifier's too; another linear layer is none", () => {
   class Two extends Module {
     readonly stem = new Linear(2, 2);
     readonly AuxLogits = new Linear(2, 3);
@@ -323,7 +323,16 @@ test("all linear layers are heads, an auxiliary classifier's too", () => {
     }
   }
   using model = new Two();
-  assert.equal(partsOf(model).head.size, 6);
+  const names = new Map(Array.from(model.parameters(), ([name, parameter]) => [parameter, name]));
+  const { head, backbone } = partsOf(model, ["fc", "AuxLogits"]);
+  assert.deepEqual(
+    Array.from(head, (parameter) => names.get(parameter)),
+    ["AuxLogits.weight", "AuxLogits.bias", "fc.weight", "fc.bias"],
+  );
+  assert.deepEqual(
+    Array.from(backbone, (parameter) => names.get(parameter)),
+    ["stem.weight", "stem.bias"],
+  );
 });
 
 // --- the backbone's learning rate

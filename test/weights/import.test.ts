@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { modelOption } from "../../src/cli/options/model-option.js";
-import { createModel, type ModelOptions } from "../../src/models/registry.js";
+import type { ModelOptions } from "../../src/models/entry.js";
+import { createModel, modelEntry } from "../../src/models/registry.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { xavierUniform } from "../../src/nn/initialise.js";
 import type { Module } from "../../src/nn/module.js";
@@ -169,7 +170,8 @@ test(
 test("a classifier of another name is found, and only where it is the only one", () => {
   const own = weightsOf("resnet18_small", 5, TINY);
   using model = createModel("resnet18_small", { classes: 5, inChannels: 3 }, TINY);
-  const fit = (raw: Map<string, RawTensor>) => fitWeights(model, raw, { replaceHead: false });
+  const fit = (raw: Map<string, RawTensor>) =>
+    fitWeights(model, modelEntry("resnet18_small"), raw, { replaceHead: false });
   for (const name of ["linear", "classifier", "head", "head.fc", "last_linear"]) {
     const { weights, notes } = fit(renamed(own, "fc.", `${name}.`));
     assert.deepEqual(notes, [`${name} is called fc here`]);
@@ -188,14 +190,14 @@ test("a classifier for other classes gives way only where that is allowed", () =
   using model = createModel("resnet18_small", { classes: 5, inChannels: 3 }, TINY);
   xavierUniform(model, 1);
   const before = stateDict(model).get("fc.weight");
-  const strict = fitWeights(model, raw, { replaceHead: false });
+  const strict = fitWeights(model, modelEntry("resnet18_small"), raw, { replaceHead: false });
   assert.throws(
     () => loadStateDict(model, strict.weights, "a file"),
     inputError(
       /a file: .* 2 of another shape \(fc\.weight is \[9, 32\], the model's is \[5, 32\], fc\.bias is \[9\], .*\[5\]\)/,
     ),
   );
-  const { weights, notes } = fitWeights(model, raw, { replaceHead: true });
+  const { weights, notes } = fitWeights(model, modelEntry("resnet18_small"), raw, { replaceHead: true });
   assert.deepEqual(notes, ["fc re-initialised: the file has 9 classes, the model 5"]);
   loadStateDict(model, weights, "a file");
   assert.deepEqual(stateDict(model).get("fc.weight"), before);

@@ -1,6 +1,6 @@
+import { MODELS } from "../../models/registry.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { titleOf } from "../../tricks/trick.js";
-import { nextDeeper } from "./resnet-names.js";
 import { changingLessons, switchedOn, trickNamed, withoutTricks } from "./switching.js";
 import { OWN_TEACHER, type TableRequest } from "./table.js";
 
@@ -17,7 +17,7 @@ export function distillationSettings(base: Recipe): Recipe {
  */
 export function ownTeacher(
   base: Recipe,
-  { teacherModel = nextDeeper(base.model) }: TableRequest,
+  { teacherModel = MODELS.get(base.model)?.deeper ?? base.model }: TableRequest,
   notes: string[],
 ): Recipe {
   const left = changingLessons(base);

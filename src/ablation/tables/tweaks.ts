@@ -1,6 +1,7 @@
 import { InputError } from "../../base/errors.js";
+import type { TweakForm } from "../../models/entry.js";
+import { MODELS, modelEntry } from "../../models/registry.js";
 import { withoutIdleScaling } from "./idle-scaling.js";
-import { imageNetResNet } from "./resnet-names.js";
 import { type AblationTable, type Row, row, type TableRequest } from "./table.js";
 
 /** Table 5, top-1 of ResNet-50. */
@@ -15,25 +16,22 @@ const PAPER = {
 export function tweaksTable({ base }: TableRequest): AblationTable {
   const notes: string[] = [];
   const recipe = withoutIdleScaling(base, notes);
-  const resNet = imageNetResNet(base.model);
-  if (resNet === undefined) {
+  const { tweaks } = MODELS.get(base.model) ?? {};
+  if (tweaks === undefined) {
     throw new InputError(
       `--table tweaks: is about ResNet-18, 34, 50, 101 and 152, and the model is ${base.model}; give --model resnet18, for one`,
     );
   }
-  const { depth } = resNet;
-  const same = depth < 50;
+  const { network, names } = tweaks;
+  const same = modelEntry(names.b).tweaks?.changed === false;
   if (same) {
-    notes.push(
-      `ResNet-${depth} has no 1x1 convolution that B could change: its v1 and B are the same network, and one row`,
-    );
+    notes.push(`${network} has no 1x1 convolution that B could change: its v1 and B are the same network, and one row`);
   }
-  const variants = same ? (["v1", "c", "d"] as const) : (["v1", "b", "c", "d"] as const);
+  const forms: readonly TweakForm[] = same ? ["v1", "c", "d"] : ["v1", "b", "c", "d"];
   const rows: Row[] = [];
-  for (const variant of variants) {
-    const name =
-      variant === "v1" ? `ResNet-${depth} (${same ? "v1 = B" : "v1"})` : `ResNet-${depth}-${variant.toUpperCase()}`;
-    rows.push(row(name, { ...recipe, model: resNet.as(variant) }, rows.at(-1)?.name, PAPER[variant]));
+  for (const form of forms) {
+    const name = form === "v1" ? `${network} (${same ? "v1 = B" : "v1"})` : `${network}-${form.toUpperCase()}`;
+    rows.push(row(name, { ...recipe, model: names[form] }, rows.at(-1)?.name, PAPER[form]));
   }
   return {
     name: "tweaks",

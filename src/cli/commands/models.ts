@@ -13,10 +13,12 @@ export function modelsCommand(): Command {
       const { profileModel } = await import("../../models/profile.js");
       const profiles = Array.from(MODELS.keys(), (name) => profileModel(name));
       if (json) return console.log(JSON.stringify(profiles));
-      const { parameters } = profileModel("inception_v3", {}, { aux_logits: true });
-      console.log(
-        `${table(profiles)}\ninception_v3 with --option aux_logits=true has ${short(parameters)} parameters.`,
-      );
+      const larger = [...MODELS.values()].flatMap(({ name, auxiliary }) => {
+        if (!auxiliary) return [];
+        const { parameters } = profileModel(name, {}, { [auxiliary.option]: true });
+        return [`${name} with --option ${auxiliary.option}=true has ${short(parameters)} parameters.`];
+      });
+      console.log([table(profiles), ...larger].join("\n"));
     });
 }
 

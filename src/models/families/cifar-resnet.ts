@@ -7,8 +7,8 @@ import { GlobalAvgPool2d } from "../../nn/layers/pooling.js";
 import { Sequential } from "../../nn/layers/sequential.js";
 import { maxPool2d, padZeros, reluInPlace } from "../../tensor/ops.js";
 import type { Tensor } from "../../tensor/tensor.js";
+import { IMAGENET_PHOTOS, type ModelEntry } from "../entry.js";
 import { parseModelOptions, widthOption } from "../model-options.js";
-import type { ModelEntry } from "../registry.js";
 import { BasicBlock } from "./resnet.js";
 
 /** Basic blocks in each of the three stages, by depth: 6 n + 2 layers. */
@@ -70,13 +70,20 @@ export class CifarResNet extends Module {
 
 const OPTIONS = z.strictObject({ width: widthOption(16) });
 
+const DEPTHS = [20, 32, 44, 56] as const;
+
 /** resnet20, resnet32, resnet44, resnet56 */
-export const CIFAR_RESNETS: readonly ModelEntry[] = ([20, 32, 44, 56] as const).map((depth) => {
+export const CIFAR_RESNETS: readonly ModelEntry[] = DEPTHS.map((depth, index) => {
   const name = `resnet${depth}`;
+  const next = DEPTHS[index + 1];
   return {
     name,
     inputSize: 32,
     smallestInput: 1,
+    photos: IMAGENET_PHOTOS,
+    classifiers: ["fc"],
+    residual: true,
+    ...(next === undefined ? {} : { deeper: `resnet${next}` }),
     build: (task, options) => new CifarResNet({ depth, ...task, ...parseModelOptions(name, OPTIONS, options) }),
   };
 });

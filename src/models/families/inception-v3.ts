@@ -8,8 +8,8 @@ import { GlobalAvgPool2d, MaxPool2d } from "../../nn/layers/pooling.js";
 import { avgPool2d, concatenate, maxPool2d, reluInPlace } from "../../tensor/ops.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { AuxiliaryNetwork } from "../auxiliary-network.js";
+import { type ModelEntry, PLUS_MINUS_ONE } from "../entry.js";
 import { option, parseModelOptions } from "../model-options.js";
-import type { ModelEntry } from "../registry.js";
 
 export interface InceptionV3Options {
   readonly classes: number;
@@ -312,13 +312,21 @@ const OPTIONS = z.strictObject({
   aux_logits: option<boolean>("true or false", (value) => typeof value === "boolean").default(false),
 });
 
-export const INCEPTION_V3: ModelEntry = {
-  name: "inception_v3",
-  inputSize: 299,
-  smallestInput: 75,
-  smallestTrainingInput: ({ aux_logits }) => (aux_logits === true ? 299 : 75),
-  build: (task, options) => {
-    const { aux_logits } = parseModelOptions("inception_v3", OPTIONS, options);
-    return new InceptionV3({ ...task, auxiliary: aux_logits });
+/** inception_v3 */
+export const INCEPTIONS: readonly ModelEntry[] = [
+  {
+    name: "inception_v3",
+    inputSize: 299,
+    smallestInput: 75,
+    smallestTrainingInput: ({ aux_logits }) => (aux_logits === true ? 299 : 75),
+    // torchvision's takes ImageNet's normalisation and converts it to this. The paper's evaluation: the shorter side to 342, the centre 299.
+    photos: { ...PLUS_MINUS_ONE, cropPct: 299 / 342 },
+    classifiers: ["fc", "AuxLogits.fc"],
+    auxiliary: { path: "AuxLogits", option: "aux_logits" },
+    residual: false,
+    build: (task, options) => {
+      const { aux_logits } = parseModelOptions("inception_v3", OPTIONS, options);
+      return new InceptionV3({ ...task, auxiliary: aux_logits });
+    },
   },
-};
+];

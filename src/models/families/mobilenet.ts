@@ -7,8 +7,8 @@ import { GlobalAvgPool2d } from "../../nn/layers/pooling.js";
 import { Sequential } from "../../nn/layers/sequential.js";
 import { clamp, reluInPlace } from "../../tensor/ops.js";
 import type { Tensor } from "../../tensor/tensor.js";
+import { IMAGENET_PHOTOS, type ModelEntry, PLUS_MINUS_ONE } from "../entry.js";
 import { option, parseModelOptions } from "../model-options.js";
-import type { ModelEntry } from "../registry.js";
 
 export interface MobileNetOptions {
   /** The width multiplier alpha: every layer has this fraction of the paper's channels, a multiple of 8. */
@@ -109,6 +109,10 @@ export const MOBILENETS: readonly ModelEntry[] = ["025", "050", "075", "100"].ma
     name,
     inputSize: 224,
     smallestInput: 1,
+    photos: { ...IMAGENET_PHOTOS, ...PLUS_MINUS_ONE },
+    classifiers: ["classifier"],
+    residual: false,
+    defaults: { timm: { act_layer: "relu6" }, knack: { act_layer: "relu" } },
     build: (task, options) => {
       const parsed = parseModelOptions(name, OPTIONS, options);
       return new MobileNet({ multiplier: Number(percent) / 100, ...task, ...parsed });

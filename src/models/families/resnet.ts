@@ -4,13 +4,14 @@ import { Conv2d } from "../../nn/layers/conv2d.js";
 import { Identity } from "../../nn/layers/identity.js";
 import { Linear } from "../../nn/layers/linear.js";
 import { chain, Module } from "../../nn/module.js";
+import type { ResidualBlock } from "../../nn/residual-block.js";
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from "../../nn/layers/pooling.js";
 import { ReLU } from "../../nn/layers/relu.js";
 import { Sequential } from "../../nn/layers/sequential.js";
 import { addInPlace, reluInPlace } from "../../tensor/ops.js";
 import type { Tensor } from "../../tensor/tensor.js";
+import { IMAGENET_PHOTOS, type ModelEntry, type TweakedNetwork, type TweakForm } from "../entry.js";
 import { parseModelOptions, widthOption } from "../model-options.js";
-import type { ModelEntry } from "../registry.js";
 
 export const RESNET_DEPTHS = [18, 34, 50, 101, 152] as const;
 export type ResNetDepth = (typeof RESNET_DEPTHS)[number];
@@ -24,7 +25,7 @@ export type ResNetDepth = (typeof RESNET_DEPTHS)[number];
  *
  * ResNet-18 and 34 have no 1x1 in path A, so their "v1" and "b" are the same network.
  */
-export type ResNetVariant = "v1" | "b" | "c" | "d";
+export type ResNetVariant = TweakForm;
 
 export interface ResNetOptions {
   readonly depth: ResNetDepth;
@@ -46,8 +47,7 @@ const BLOCKS: Readonly<Record<ResNetDepth, readonly [number, number, number, num
 };
 
 /** A block whose output is relu(shortcut(x) + path(x)). */
-export abstract class ResidualBlock extends Module {
-  /** The BN at the end of the path, whose gamma the zero-gamma trick sets to 0. */
+abstract class ShortcutBlock extends Module implements ResidualBlock {
   abstract readonly lastNorm: BatchNorm2d;
   /** The shortcut where the shape changes. */
   abstract readonly downsample: Module | undefined;
@@ -62,7 +62,7 @@ export abstract class ResidualBlock extends Module {
 }
 
 /** Two 3x3 convolutions: ResNet-18 and 34, and the CIFAR form. */
-export class BasicBlock extends ResidualBlock {
+export class BasicBlock extends ShortcutBlock {
   static readonly expansion = 1;
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -89,7 +89,7 @@ export class BasicBlock extends ResidualBlock {
 }
 
 /** 1x1, 3x3, 1x1 with four times the channels out: ResNet-50, 101 and 152. */
-class Bottleneck extends ResidualBlock {
+class Bottleneck extends ShortcutBlock {
   static readonly expansion = 4;
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -136,7 +136,7 @@ interface BlockClass {
     stride: number,
     downsample: Module | undefined,
     variant: ResNetVariant,
-  ): ResidualBlock;
+  ): ShortcutBlock;
 }
 
 /** The shortcut where the shape changes; numbered as torchvision (conv 0, BN 1) and timm's D (pool 0, conv 1, BN 2) do. */
@@ -193,7 +193,7 @@ export class ResNet extends Module {
     const [blocks1, blocks2, blocks3, blocks4] = BLOCKS[depth];
     let channels = width;
     const stage = (count: number, stageWidth: number, firstStride: number): Sequential => {
-      const blocks: ResidualBlock[] = [];
+      const blocks: ShortcutBlock[] = [];
       for (let i = 0; i < count; i++) {
         const stride = i === 0 ? firstStride : 1;
         const shortcut = projection(channels, stageWidth * Block.expansion, stride, variant);
@@ -218,16 +218,46 @@ export class ResNet extends Module {
 const OPTIONS = z.strictObject({ width: widthOption(64) });
 
 const VARIANT_SUFFIX: Readonly<Record<ResNetVariant, string>> = { v1: "_v1", b: "", c: "c", d: "d" };
+const VARIANTS = Object.keys(VARIANT_SUFFIX) as ResNetVariant[];
+
+function nameOf(depth: ResNetDepth, variant: ResNetVariant, small: boolean): string {
+  return `resnet${depth}${VARIANT_SUFFIX[variant]}${small ? "_small" : ""}`;
+}
+
+/** The stem and shortcut forms (section 4). */
+function tweaks(depth: ResNetDepth, variant: ResNetVariant, small: boolean): TweakedNetwork {
+  const stem = variant === "c" || variant === "d" ? "three 3x3 convolutions" : small ? "one 3x3" : "one 7x7";
+  const shortcut = variant === "d" ? "2x2 average pool, then 1x1" : "1x1 of stride 2";
+  const path = depth >= 50 ? `stride 2 in the ${variant === "v1" ? "first 1x1" : "3x3"}, ` : "";
+  return {
+    network: `ResNet-${depth}`,
+    changed: variant === "c" || variant === "d" || (variant === "b" && depth >= 50),
+    detail: `ResNet-${variant.toUpperCase()}: ${path}stem ${stem}, shortcut ${shortcut}`,
+    names: {
+      v1: nameOf(depth, "v1", small),
+      b: nameOf(depth, "b", small),
+      c: nameOf(depth, "c", small),
+      d: nameOf(depth, "d", small),
+    },
+  };
+}
 
 /** resnet50_v1, resnet50 (B, as torchvision and timm call it), resnet50c, resnet50d, resnet50d_small, … */
-export const RESNETS: readonly ModelEntry[] = RESNET_DEPTHS.flatMap((depth) =>
-  (Object.keys(VARIANT_SUFFIX) as ResNetVariant[]).flatMap((variant) =>
+export const RESNETS: readonly ModelEntry[] = RESNET_DEPTHS.flatMap((depth, index) =>
+  VARIANTS.flatMap((variant) =>
     [false, true].map((small): ModelEntry => {
-      const name = `resnet${depth}${VARIANT_SUFFIX[variant]}${small ? "_small" : ""}`;
+      const name = nameOf(depth, variant, small);
+      const next = RESNET_DEPTHS[index + 1];
       return {
         name,
         inputSize: small ? 32 : 224,
         smallestInput: 1,
+        photos: IMAGENET_PHOTOS,
+        classifiers: ["fc"],
+        residual: true,
+        ...(small ? {} : { small: nameOf(depth, variant, true) }),
+        ...(next === undefined ? {} : { deeper: nameOf(next, variant, small) }),
+        tweaks: tweaks(depth, variant, small),
         build: (task, options) => {
           const { width } = parseModelOptions(name, OPTIONS, options);
           return new ResNet({ depth, variant, small, ...task, width });

@@ -2,7 +2,8 @@ import { noGradient } from "../../tensor/autograd.js";
 import { unobserved } from "../../tensor/operator.js";
 import { addScalar, batchNorm, copyInPlace, full } from "../../tensor/ops.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import { Module, Parameter, StateBuffer } from "../module.js";
+import { type LayerCost, Module, Parameter, StateBuffer } from "../module.js";
+import { NORM } from "../parameter-role.js";
 
 /** Batch normalisation over [N, C, H, W], PyTorch's defaults. Its parameters and statistics stay float32 in 16-bit training. */
 export class BatchNorm2d extends Module {
@@ -21,8 +22,8 @@ export class BatchNorm2d extends Module {
     readonly momentum = 0.1,
   ) {
     super();
-    this.weight = Parameter.of(full([channels], 1));
-    this.bias = Parameter.of(full([channels], 0));
+    this.weight = Parameter.of(full([channels], 1), NORM);
+    this.bias = Parameter.of(full([channels], 0), NORM);
     this.running_mean = StateBuffer.of(full([channels], 0));
     this.running_var = StateBuffer.of(full([channels], 1));
     this.num_batches_tracked = StateBuffer.of(full([], 0, "int64"));
@@ -32,6 +33,10 @@ export class BatchNorm2d extends Module {
     if (this.training) this.countBatch();
     const { training, momentum, eps } = this;
     return batchNorm(input, this.weight, this.bias, this.running_mean, this.running_var, { training, momentum, eps });
+  }
+
+  override cost(input: readonly number[]): LayerCost {
+    return { outputShape: input, multiplyAdds: 0 };
   }
 
   /** One more batch has gone into the running statistics. */

@@ -1,6 +1,7 @@
 import { conv2d, full, maxPool2d, padZeros } from "../../tensor/ops.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import { Module, Parameter } from "../module.js";
+import { type LayerCost, Module, Parameter } from "../module.js";
+import { WEIGHT } from "../parameter-role.js";
 
 /** The same in both directions, or [height, width]. */
 type Pair = number | readonly [height: number, width: number];
@@ -31,7 +32,7 @@ export class Conv2d extends Module {
   ) {
     super();
     this.kernel = pair(kernel);
-    this.weight = Parameter.of(full([outChannels, inChannels / (options.groups ?? 1), ...this.kernel], 0));
+    this.weight = Parameter.of(full([outChannels, inChannels / (options.groups ?? 1), ...this.kernel], 0), WEIGHT);
   }
 
   override forward(input: Tensor): Tensor {
@@ -63,6 +64,12 @@ export class Conv2d extends Module {
       windows(height + top + bottom, this.kernel[0]),
       windows(width + left + right, this.kernel[1]),
     ];
+  }
+
+  override cost(input: readonly number[]): LayerCost {
+    const outputShape = this.outputShape(input);
+    const outputs = outputShape.reduce((product, size) => product * size, 1);
+    return { outputShape, multiplyAdds: (outputs * this.weight.size) / this.outChannels };
   }
 
   #margins(height: number, width: number): { top: number; bottom: number; left: number; right: number } {

@@ -1,6 +1,7 @@
 import { full, linear } from "../../tensor/ops.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import { Module, Parameter } from "../module.js";
+import { type LayerCost, Module, Parameter } from "../module.js";
+import { BIAS, WEIGHT } from "../parameter-role.js";
 
 /** Fully connected layer, [N, in] -> [N, out]. */
 export class Linear extends Module {
@@ -14,11 +15,15 @@ export class Linear extends Module {
     readonly outFeatures: number,
   ) {
     super();
-    this.weight = Parameter.of(full([outFeatures, inFeatures], 0));
-    this.bias = Parameter.of(full([outFeatures], 0));
+    this.weight = Parameter.of(full([outFeatures, inFeatures], 0), WEIGHT);
+    this.bias = Parameter.of(full([outFeatures], 0), BIAS);
   }
 
   override forward(input: Tensor): Tensor {
     return linear(input, this.weight, this.bias);
+  }
+
+  override cost([batch = 1]: readonly number[]): LayerCost {
+    return { outputShape: [batch, this.outFeatures], multiplyAdds: batch * this.weight.size };
   }
 }

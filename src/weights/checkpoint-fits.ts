@@ -1,7 +1,7 @@
 import type { ImageSet } from "../data/image-set.js";
 import type { PhotoSet } from "../data/sources/photo-set.js";
 import { modelEntry } from "../models/registry.js";
-import type { LoadedModel } from "../weights/load-model.js";
+import type { LoadedModel } from "./load-model.js";
 
 /** What keeps a checkpoint from being used on a data set, for a message; empty where nothing does. */
 export function mismatches({ config, format }: LoadedModel, set: ImageSet | PhotoSet): string[] {
