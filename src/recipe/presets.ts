@@ -1,3 +1,4 @@
+import { augmentationDefaults } from "../data/augment/index.js";
 import type { Recipe } from "./recipe.js";
 
 /** The paper's setting of every part that has settings of its own. A recipe that names a part without its keys gets these. */
@@ -51,7 +52,7 @@ const baseline: Recipe = {
   ema: false,
   imageSize: null,
   normalize: null,
-  augmentation: { crop: 4, flip: true, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], jitter: 0.4, lighting: 0.1 },
+  augmentation: augmentationDefaults,
   onBadImage: "skip",
   classBalance: "none",
   init: false,

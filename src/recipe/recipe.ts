@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { z } from "zod";
 import { didYouMean } from "../base/did-you-mean.js";
 import { InputError } from "../base/errors.js";
+import { augmentationSchema } from "../data/augment/index.js";
 import { isPresetName, type PresetName, paperSettings, paperStepDecay, presets } from "./presets.js";
 
 /** A single value, described by the words that complete "must be ...". */
@@ -63,14 +64,6 @@ function isPixels(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 8 && value <= 4096;
 }
 
-function range(words: string, most: number) {
-  return value<[number, number]>(words, (value) => {
-    const [least, greatest, ...rest] = Array.isArray(value) ? value.map(Number) : [];
-    const ordered = least !== undefined && greatest !== undefined && 0 < least && least <= greatest;
-    return ordered && greatest <= most && rest.length === 0;
-  });
-}
-
 function perChannel(test: (value: number) => boolean) {
   return value<number[]>(
     "a list of numbers, one per channel",
@@ -120,14 +113,7 @@ const recipeSchema = section({
   ema: trick({ decay: number("a number between 0 and 1", (value) => value > 0 && value < 1) }),
   imageSize: z.union([z.null(), number("null or a whole number of pixels, at least 8", isPixels)]),
   normalize: z.union([z.null(), section({ mean: perChannel(() => true), std: perChannel((value) => value > 0) })]),
-  augmentation: section({
-    crop: countOrZero,
-    flip: flag,
-    scale: range("the smallest and the largest share of the picture, 0 < min <= max <= 1", 1),
-    ratio: range("the smallest and the largest width / height, 0 < min <= max", Number.POSITIVE_INFINITY),
-    jitter: fraction,
-    lighting: atLeastZero,
-  }),
+  augmentation: augmentationSchema,
   onBadImage: choice("skip", "fail"),
   classBalance: choice("none", "weights", "sampling"),
   init: trick({ weights: z.union([z.null(), text]) }),

@@ -1,7 +1,6 @@
-import type { ImageSet } from "../data/image-set.js";
+import { kindOf } from "../data/kinds/kinds.js";
 import type { Batch } from "../data/loading/loader.js";
-import { photoName } from "../data/sources/photo-locations.js";
-import type { PhotoSet } from "../data/sources/photo-set.js";
+import type { LabelledSet } from "../data/split.js";
 import { prepareImages } from "../training/prepare-images.js";
 import { KnackError } from "../base/errors.js";
 import { noGradient } from "../tensor/autograd.js";
@@ -28,7 +27,7 @@ export interface ImagePrediction {
  *
  * @throws InputError where the checkpoint is broken or was made for other images or classes; KnackError where it gives no numbers.
  */
-export function predictSet(path: string, set: ImageSet | PhotoSet, place: EvaluationPlace): Promise<ImagePrediction[]> {
+export function predictSet(path: string, set: LabelledSet, place: EvaluationPlace): Promise<ImagePrediction[]> {
   return withCheckpointOn(path, [set], place, async ({ batches, badPictures, format, device, logits }) => {
     const predictions: Omit<ImagePrediction, "index">[] = [];
     for await (const batch of batches) {
@@ -36,7 +35,7 @@ export function predictSet(path: string, set: ImageSet | PhotoSet, place: Evalua
       if (!rows.every(Number.isFinite)) throw new KnackError(`${path} gives logits that are no numbers`);
       predictions.push(...predictionsOf(rows, batch));
     }
-    const read = "locations" in set ? readable(set, badPictures) : Array.from({ length: set.count }, (_, i) => i);
+    const read = readable(set, badPictures);
     return predictions.map((prediction, position) => ({ index: read[position] as number, ...prediction }));
   });
 }
@@ -59,9 +58,11 @@ function predictionsOf(rows: readonly number[], { labels, size }: Batch): Omit<I
   });
 }
 
-/** The numbers of the photographs that were evaluated, in order. */
-function readable({ count, locations }: PhotoSet, badPictures: ReadonlyMap<string, string>): number[] {
-  return Array.from({ length: count }, (_, index) => index).filter(
-    (index) => !badPictures.has(photoName(locations, index)),
-  );
+/** The numbers of the images that were evaluated, in order. */
+function readable(set: LabelledSet, badPictures: ReadonlyMap<string, string>): number[] {
+  const kind = kindOf(set);
+  return Array.from({ length: set.count }, (_, index) => index).filter((index) => {
+    const name = kind.nameOf(set, index);
+    return name === undefined || !badPictures.has(name);
+  });
 }

@@ -1,7 +1,8 @@
 import { type Batch, Loader, type LoaderOptions } from "../data/loading/loader.js";
 
 import { type PreparedBatch, SentBatch } from "./sent-batch.js";
-import { type InputFormat, isFormattedPhotos, type Split } from "../data/split.js";
+import { kindOf } from "../data/kinds/kinds.js";
+import type { InputFormat, Split } from "../data/split.js";
 import { KnackError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
@@ -41,13 +42,12 @@ export function evaluationLoader(
   { badPictures, workers }: Pick<LoaderOptions, "badPictures" | "workers">,
 ): Loader {
   const most = Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_PIXELS / (set.height * set.width))));
-  const photos = isFormattedPhotos(set);
   return new Loader(set, {
     batchSize: Math.min(most, set.count),
     augmentation: "none",
     seed: 0,
     ...(badPictures && { badPictures }),
-    workers: photos ? workers : 0,
+    workers: kindOf(set).evaluationWorkers(workers),
   });
 }
 

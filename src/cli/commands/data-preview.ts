@@ -1,12 +1,13 @@
 import { Command } from "commander";
 import { InputError } from "../../base/errors.js";
+import { AUGMENTATION_SWITCHES } from "../../data/augment/index.js";
 import { loadRecipe } from "../../recipe/load-recipe.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
 
 /** Those of `knack train` that change what the network sees. */
 const OPTIONS = [
   ...["--seed", "--batch-size", "--mixup", "--no-mixup", "--mixup-pairing", "--image-size"],
-  ...["--scale", "--ratio", "--jitter", "--lighting", "--crop", "--flip", "--no-flip"],
+  ...AUGMENTATION_SWITCHES.map(({ flags }) => flags.split(" ", 1)[0]),
 ];
 
 interface PreviewOptions extends RecipeOptions {

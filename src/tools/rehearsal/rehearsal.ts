@@ -1,9 +1,7 @@
-import { availableParallelism } from "node:os";
-import type { DataSource } from "../../data/image-set.js";
+import { kindOf } from "../../data/kinds/kinds.js";
 import { type Batch, Loader } from "../../data/loading/loader.js";
 import { type DataSelection, openData } from "../../data/sources/open.js";
-import type { PhotoSource } from "../../data/sources/photo-set.js";
-import { isFormattedPhotos } from "../../data/split.js";
+import type { AnySource } from "../../data/sources/source.js";
 import { InputError } from "../../base/errors.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
 import { formForImages } from "../../models/registry.js";
@@ -91,12 +89,7 @@ export async function* rehearseHere(options: RehearsalOptions, shouldStop: () =>
 }
 
 /** As a run would be, audit included. */
-function build(
-  name: string,
-  asked: Recipe,
-  opened: DataSource | PhotoSource,
-  { device, engine }: RehearsalOptions,
-): Trainer {
+function build(name: string, asked: Recipe, opened: AnySource, { device, engine }: RehearsalOptions): Trainer {
   try {
     const initial = initialWeights(asked);
     const data = trainingData(opened, asked, initial?.config);
@@ -125,7 +118,7 @@ function saveUntrained(trainer: Trainer, path: string): void {
 /** Seconds of steps and evaluations, by doing some. */
 async function timeSteps(recipe: Recipe, data: TrainingData, options: RehearsalOptions) {
   const { batchSize, augmentation, seed } = recipe;
-  const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
+  const workers = options.workers ?? kindOf(data.train).defaultWorkers();
   const trainer = new Trainer({ ...recipe, lr: TINY_LR, init: false }, data, options.device, undefined, options.engine);
   const training = new Loader(data.train, { batchSize, augmentation, seed, workers });
   const validation = evaluationLoader(data.validation, { workers });
