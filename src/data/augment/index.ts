@@ -24,7 +24,7 @@ export type Augmentation = Settings<AugmentationShape>;
 
 /** The settings, the defaults and the switches of several augmenters together. */
 export function together(augmenters: readonly Augmenter[]) {
-  // People read first what acts on the images most of them have: in a recipe on small ones, on the command line on photographs.
+  // A recipe names first what is for small images, the command line what is for photographs alone.
   const forSmall = augmenters.filter(({ smallImage }) => smallImage);
   const forPhotographs = augmenters.filter(({ smallImage }) => !smallImage);
   const inRecipe = [...forSmall, ...forPhotographs];

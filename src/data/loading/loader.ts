@@ -28,7 +28,7 @@ export interface Batch {
 export interface LoaderOptions {
   /** Images in a batch, at most as many as the set holds. */
   readonly batchSize: number;
-  /** How training images are changed: `crop` and `flip` those in memory, all but `crop` photographs; "none" for evaluation. */
+  /** How training images are changed; "none" for evaluation. */
   readonly augmentation: Augmentation | "none";
   readonly seed: number;
   /** Each image once an epoch, or each class equally often. Default: "shuffle". */
