@@ -8,7 +8,7 @@ import { createInterface } from "node:readline/promises";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Loader } from "../src/data/loading/loader.js";
-import { openPhotos } from "../src/data/sources/photo-set.js";
+import { openPhotos } from "../src/data/sources/open.js";
 import { prepareImages } from "../src/training/prepare-images.js";
 import { scope } from "../src/tensor/scope.js";
 import { median, python, type Row } from "./row.js";

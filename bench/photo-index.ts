@@ -2,8 +2,8 @@
  * What the index of a large data set costs: `npm run bench:index -- [pictures]`, by default 1,300,000, as many as ImageNet has.
  * Listing the disk is left out: names and classes are made up, and the index is built from them as from a real listing.
  */
-import { PhotoListing } from "../src/data/sources/photo-listing.js";
-import { photoName } from "../src/data/sources/photo-locations.js";
+import { PhotoListing } from "../src/data/sources/photos/photo-listing.js";
+import { photoName } from "../src/data/photos/photo-locations.js";
 import { stratifiedSplit } from "../src/data/sampling/stratified-split.js";
 import { permutation, randomFor } from "../src/tensor/random.js";
 

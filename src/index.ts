@@ -1,6 +1,6 @@
 /** knack as a library: `import { train } from "knack"`. */
 export type { Grid } from "./ablation/tables/grid-file.js";
-export type { Augmentation } from "./data/augment/augment.js";
+export type { ImageAugmentation as Augmentation } from "./data/augment/image-transform.js";
 export type { DataSource, ImageSet } from "./data/image-set.js";
 export { openData } from "./data/sources/open.js";
 export { InputError, KnackError } from "./base/errors.js";

@@ -1,39 +1,31 @@
 import { InputError } from "../base/errors.js";
+import type { ImageShape, LabelledSet, Split } from "./split.js";
 
-/** Height, width and channels of one image. Its bytes lie in that order (HWC). */
-export interface ImageShape {
-  readonly height: number;
-  readonly width: number;
-  readonly channels: 1 | 3;
-}
-
-/** One split of a data set, decoded and in memory. */
-export interface ImageSet extends ImageShape {
-  /** For people: "fashion-mnist train". */
-  readonly name: string;
+/** One split of a data set, decoded and in memory. `mean` and `std` are those of the TRAINING split; `std` is never 0. */
+export interface ImageSet extends Split {
   /** [count, height, width, channels] uint8, on a SharedArrayBuffer so that loader workers read it without a copy. */
   readonly pixels: Uint8Array;
-  /** [count] class indices, on a SharedArrayBuffer. */
-  readonly labels: Int32Array;
-  readonly count: number;
-  /** Class names; the label is the index. */
-  readonly classes: readonly string[];
-  /** Mean of each channel over the TRAINING split, on the scale 0..1. */
-  readonly mean: readonly number[];
-  /** Standard deviation of each channel over the TRAINING split, on the scale 0..1; never 0. */
-  readonly std: readonly number[];
 }
 
 /** A data set: what to train on and what to measure on. */
-export interface DataSource {
-  readonly train: ImageSet;
-  readonly validation: ImageSet;
+export interface DataSource<Set extends LabelledSet = ImageSet> {
+  readonly train: Set;
+  readonly validation: Set;
   /** One line for people: what it is, how much, from where. */
   readonly description: string;
+  /** How validation images were chosen: by the source itself (also where this is absent), or held out of each class. */
+  readonly split?: "given" | HeldOut;
+}
+
+/** A choice of validation images. */
+export interface HeldOut {
+  /** The share of each class that is held out. */
+  readonly fraction: number;
+  readonly seed: number;
 }
 
 /** The images and labels of one split, as a reader of some format hands them over. */
-export interface Split {
+export interface ImagesAndLabels {
   readonly pixels: Uint8Array;
   readonly labels: Int32Array;
 }
@@ -42,7 +34,7 @@ export interface Split {
 export function dataSource(
   source: { name: string; folder: string; classes: readonly string[] },
   { height, width, channels }: ImageShape,
-  splits: { train: Split; validation: Split },
+  splits: { train: ImagesAndLabels; validation: ImagesAndLabels },
 ): DataSource {
   const { name, folder, classes } = source;
   const common = { height, width, channels, classes, ...channelStatistics(splits.train.pixels, channels) };

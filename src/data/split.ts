@@ -1,6 +1,9 @@
-import type { EvaluationFormat } from "./pictures/evaluation-transform.js";
-import type { ImageSet, ImageShape } from "./image-set.js";
-import type { PhotoSet } from "./sources/photo-set.js";
+/** Height, width and channels of one image. Its bytes lie in that order (HWC). */
+export interface ImageShape {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: 1 | 3;
+}
 
 /** What turns pixels into a network's input. */
 export interface InputFormat extends ImageShape {
@@ -9,15 +12,16 @@ export interface InputFormat extends ImageShape {
   readonly std: readonly number[];
 }
 
-/** Photographs, and what they become for the network. */
-export interface FormattedPhotos extends PhotoSet, InputFormat {
-  /** How they are brought to that size where nothing is random. */
-  readonly evaluation: EvaluationFormat;
+/** One split of a data set: how many images, and what they show. Where the images are is for their kind to know (kinds/kinds.ts). */
+export interface LabelledSet {
+  /** For people: "fashion-mnist train". */
+  readonly name: string;
+  readonly count: number;
+  /** [count] class indices, on a SharedArrayBuffer. */
+  readonly labels: Int32Array;
+  /** Class names; the label is the index. */
+  readonly classes: readonly string[];
 }
 
-/** One split as a network sees it: small images in memory, or photographs brought to one size. */
-export type Split = ImageSet | FormattedPhotos;
-
-export function isFormattedPhotos(split: Split): split is FormattedPhotos {
-  return "locations" in split;
-}
+/** One split as a network sees it: images of one size. Plain data, which goes to other threads as it is. */
+export interface Split extends LabelledSet, InputFormat {}

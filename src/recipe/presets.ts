@@ -1,3 +1,4 @@
+import { augmentationDefaults } from "../data/augment/index.js";
 import { OPTIMIZERS } from "../optim/optimizers/index.js";
 import { cosine } from "../tricks/cosine.js";
 import { distillation } from "../tricks/distillation.js";
@@ -39,7 +40,7 @@ const baseline: Recipe = {
   onBadImage: "skip",
   seed: 0,
   optimizer: "sgd",
-  augmentation: { crop: 4, flip: true, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], jitter: 0.4, lighting: 0.1 },
+  augmentation: augmentationDefaults,
   tricks: [],
   ...plain,
 };

@@ -1,34 +1,14 @@
 import { z } from "zod";
 import { InputError } from "../base/errors.js";
+import { type augmentationDefaults, augmentationSchema } from "../data/augment/index.js";
 import { OPTIMIZERS } from "../optim/optimizers/index.js";
 import type { OptimizerPart } from "../optim/optimizers/optimizer.js";
 import { CORE_SHAPE, type CoreRecipe } from "../settings/core.js";
-import {
-  choice,
-  countOrZero,
-  flag,
-  fraction,
-  atLeastZero,
-  range,
-  type Shape,
-  section,
-  show,
-  text,
-  type Values,
-} from "../settings/schema.js";
+import { choice, type Shape, section, show, text, type Values } from "../settings/schema.js";
 import { TRICKS } from "../tricks/index.js";
 import type { OwnTrick } from "../tricks/own-trick.js";
 import type { Trick } from "../tricks/trick.js";
 import type { PresetName } from "./preset-names.js";
-
-const augmentationShape = {
-  crop: countOrZero,
-  flip: flag,
-  scale: range("the smallest and the largest share of the picture, 0 < min <= max <= 1", 1),
-  ratio: range("the smallest and the largest width / height, 0 < min <= max", Number.POSITIVE_INFINITY),
-  jitter: fraction,
-  lighting: atLeastZero,
-};
 
 const ownTrick = section({
   name: text,
@@ -43,7 +23,7 @@ const ownShape = {
   ...CORE_SHAPE,
   /** Which optimizer; it has keys of its own. */
   optimizer: choice(...OPTIMIZERS.map(({ name }) => name)),
-  augmentation: section(augmentationShape),
+  augmentation: augmentationSchema,
   /** Tricks that the recipe brings along (`defineTrick`). */
   tricks: z.array(ownTrick, { error: (issue) => `must be a list of tricks, not ${show(issue.input)}` }),
 };
@@ -76,7 +56,7 @@ export type PartSettings = All<SettingsOf<(typeof TRICKS)[number] | (typeof OPTI
 export type Recipe = Flat<
   CoreRecipe & {
     optimizer: (typeof OPTIMIZERS)[number]["name"];
-    augmentation: Values<typeof augmentationShape>;
+    augmentation: typeof augmentationDefaults;
     tricks: readonly OwnTrick[];
   } & PartSettings
 >;

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { DataSource, ImageSet } from "../data/image-set.js";
+import { kindOf } from "../data/kinds/kinds.js";
 import { openData } from "../data/sources/open.js";
-import { photoName } from "../data/sources/photo-locations.js";
-import type { PhotoSet, PhotoSource } from "../data/sources/photo-set.js";
+import type { AnySource } from "../data/sources/source.js";
+import type { LabelledSet } from "../data/split.js";
 import { InputError, KnackError } from "../base/errors.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
 import { predictSet, type SetPrediction } from "../run/predict-set.js";
@@ -13,7 +13,7 @@ import { loadCheckpoint } from "../weights/checkpoint.js";
 
 /** What a run's checkpoint makes of each of its validation images, and of all. */
 export interface Measured extends SetPrediction {
-  readonly set: ImageSet | PhotoSet;
+  readonly set: LabelledSet;
   readonly checkpoint: "best" | "last";
   /** Epochs after which the checkpoint was written; undefined where it does not say. */
   readonly epoch: number | undefined;
@@ -29,7 +29,7 @@ export type Measurement = Measured | { readonly missing: string };
  */
 export async function measure(
   run: RunFolder,
-  given: DataSource | PhotoSource | undefined,
+  given: AnySource | undefined,
   place: EvaluationPlace,
 ): Promise<Measurement> {
   try {
@@ -51,16 +51,17 @@ export async function measure(
  *
  * @throws InputError where that is not there any more, or is something else.
  */
-function validationSet(run: RunFolder): ImageSet | PhotoSet {
+function validationSet(run: RunFolder): LabelledSet {
   const { source, ...selection } = run.readData();
   if (source === null) throw new InputError("a program gave the run its images, and only that has them");
-  const { validation } = openData(source, selection);
-  if (!("locations" in validation) || !existsSync(join(run.path, "validation.json"))) return validation;
+  const validation: LabelledSet = openData(source, selection).validation;
+  if (!existsSync(join(run.path, "validation.json"))) return validation;
+  const kind = kindOf(validation);
   const held = run.readJson("validation.json");
   const same =
     Array.isArray(held) &&
     held.length === validation.count &&
-    held.every((name, index) => name === photoName(validation.locations, index));
+    held.every((name, index) => name === kind.nameOf(validation, index));
   if (same) return validation;
   throw new InputError(`the photographs in ${source} have changed, and those held out are no longer the run's`);
 }

@@ -1,8 +1,7 @@
 /** The thread that a run's report is written in: evaluating blocks it for seconds, so that the thread that asked stays free. */
 import { parentPort, workerData } from "node:worker_threads";
 import { serveStream } from "../base/thread-stream.js";
-import type { DataSource } from "../data/image-set.js";
-import type { PhotoSource } from "../data/sources/photo-set.js";
+import type { AnySource } from "../data/sources/source.js";
 import { writeReport } from "./write-report.js";
 
 /** What the thread that writes a report is given. */
@@ -12,7 +11,7 @@ export interface ReportTask {
   readonly device: string;
   readonly workers: number;
   /** The run's images, where a program gave them. */
-  readonly data: DataSource | PhotoSource | undefined;
+  readonly data: AnySource | undefined;
 }
 
 async function* written({ run, data, ...place }: ReportTask) {

@@ -1,8 +1,5 @@
-import sharp from "sharp";
-import type { ImageSet } from "../data/image-set.js";
-import { readPhoto } from "../data/sources/photo-locations.js";
-import type { PhotoSet } from "../data/sources/photo-set.js";
-import { openPicture } from "../data/pictures/picture.js";
+import { kindOf } from "../data/kinds/kinds.js";
+import type { LabelledSet } from "../data/split.js";
 
 /** The longer side of a photograph in a page, in pixels. */
 const SIDE = 176;
@@ -15,20 +12,18 @@ export interface Thumbnail {
 }
 
 /** A small picture of an image; undefined for a photograph that cannot be read any more. */
-export async function thumbnail(set: ImageSet | PhotoSet, index: number): Promise<Thumbnail | undefined> {
-  if (!("locations" in set)) {
-    const { height, width, channels, pixels } = set;
-    const bytes = height * width * channels;
-    const image = pixels.slice(index * bytes, (index + 1) * bytes);
-    const png = await sharp(image, { raw: { height, width, channels } }).png().toBuffer();
-    return { uri: `data:image/png;base64,${png.toString("base64")}`, pixelated: true };
-  }
+export async function thumbnail(set: LabelledSet, index: number): Promise<Thumbnail | undefined> {
   try {
-    const { pipeline } = await openPicture(await readPhoto(set.locations, index));
+    const { pipeline, pixelated } = await kindOf(set).open(set, index);
+    if (pixelated) return { uri: dataUri("png", await pipeline.png().toBuffer()), pixelated };
     const webp = await pipeline.resize(SIDE, SIDE, { fit: "inside" }).webp({ quality: 70 }).toBuffer();
-    return { uri: `data:image/webp;base64,${webp.toString("base64")}`, pixelated: false };
+    return { uri: dataUri("webp", webp), pixelated };
   } catch {
     // Whatever it is that happened to the file since it was evaluated, the page does without the picture.
     return undefined;
   }
+}
+
+function dataUri(format: "png" | "webp", bytes: Buffer): string {
+  return `data:image/${format};base64,${bytes.toString("base64")}`;
 }

@@ -1,8 +1,7 @@
 import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.js";
-import type { DataSource } from "../data/image-set.js";
-import type { PhotoSource } from "../data/sources/photo-set.js";
+import type { AnySource } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
 import { RunFolder } from "../run/run-folder.js";
@@ -20,7 +19,7 @@ export interface ReportOptions {
   /** The file; default `report.html` in the run's folder. */
   readonly out?: string | undefined;
   /** The run's images, where a program gave them; default: those that the run's folder names. */
-  readonly data?: DataSource | PhotoSource | undefined;
+  readonly data?: AnySource | undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { isFormattedPhotos } from "../data/split.js";
+import { kindOf } from "../data/kinds/kinds.js";
 import { VERSION } from "../base/version.js";
 import type { CheckpointConfig } from "../weights/config.js";
 import type { Evaluation } from "../training/evaluate.js";
@@ -17,6 +17,7 @@ interface Progress {
 /** What a checkpoint of this trainer says of itself in `config.json`. */
 export function checkpointConfig({ recipe, data }: Trainer, { epoch, step, evaluation }: Progress): CheckpointConfig {
   const { train } = data;
+  const { interpolation, cropPct } = kindOf(train).evaluation(train);
   return {
     architecture: recipe.model,
     num_classes: train.classes.length,
@@ -24,8 +25,8 @@ export function checkpointConfig({ recipe, data }: Trainer, { epoch, step, evalu
     input_size: [train.channels, train.height, train.width],
     mean: [...train.mean],
     std: [...train.std],
-    interpolation: isFormattedPhotos(train) ? train.evaluation.interpolation : "bilinear",
-    crop_pct: isFormattedPhotos(train) ? train.evaluation.cropPct : 1,
+    interpolation,
+    crop_pct: cropPct,
     label_names: [...train.classes],
     model_options: recipe.modelOptions,
     knack: {

@@ -1,8 +1,7 @@
 import { BadPictures } from "../data/loading/bad-pictures.js";
-import type { ImageSet } from "../data/image-set.js";
+import { kindOf } from "../data/kinds/kinds.js";
 import type { Batch, Loader } from "../data/loading/loader.js";
-import type { PhotoSet } from "../data/sources/photo-set.js";
-import type { Split } from "../data/split.js";
+import type { LabelledSet, Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { compiledInference } from "../engine/inference.js";
 import type { Module } from "../nn/module.js";
@@ -40,7 +39,7 @@ export interface CheckpointOnData {
  */
 export async function withCheckpointOn<T>(
   path: string,
-  sets: readonly [ImageSet | PhotoSet, ...(ImageSet | PhotoSet)[]],
+  sets: readonly [LabelledSet, ...LabelledSet[]],
   { device = "cpu", workers = 0 }: EvaluationPlace,
   use: (opened: CheckpointOnData) => Promise<T>,
 ): Promise<T> {
@@ -74,9 +73,7 @@ async function* allOf(loaders: readonly Loader[]): AsyncGenerator<Batch> {
 }
 
 /** The images as the checkpoint's network wants them. */
-function asTrainedOn({ config, format }: LoadedModel, set: ImageSet | PhotoSet): Split {
-  const { mean, std, height, width, channels } = format;
-  if (!("kind" in set)) return { ...set, mean, std };
+function asTrainedOn({ config, format }: LoadedModel, set: LabelledSet): Split {
   const { crop_pct: cropPct, interpolation } = config;
-  return { ...set, ...format, evaluation: { size: [height, width], cropPct, interpolation, channels } };
+  return kindOf(set).formatted(set, format, { cropPct, interpolation });
 }

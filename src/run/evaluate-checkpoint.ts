@@ -1,5 +1,4 @@
-import type { ImageSet } from "../data/image-set.js";
-import type { PhotoSet } from "../data/sources/photo-set.js";
+import type { LabelledSet } from "../data/split.js";
 import { type EvaluationPlace, withCheckpointOn } from "./checkpoint-on-data.js";
 import { type Evaluation, type EvaluationOptions, evaluate } from "../training/evaluate.js";
 
@@ -17,7 +16,7 @@ export interface CheckpointEvaluation extends Evaluation {
  */
 export function evaluateCheckpoint(
   path: string,
-  sets: readonly [ImageSet | PhotoSet, ...(ImageSet | PhotoSet)[]],
+  sets: readonly [LabelledSet, ...LabelledSet[]],
   { seen, ...place }: EvaluationPlace & Pick<EvaluationOptions, "seen"> = {},
 ): Promise<CheckpointEvaluation> {
   return withCheckpointOn(path, sets, place, async ({ model, batches, badPictures, ...options }) => {

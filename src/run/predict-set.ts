@@ -1,7 +1,6 @@
 import { KnackError } from "../base/errors.js";
-import type { ImageSet } from "../data/image-set.js";
-import { photoName } from "../data/sources/photo-locations.js";
-import type { PhotoSet } from "../data/sources/photo-set.js";
+import { kindOf } from "../data/kinds/kinds.js";
+import type { LabelledSet } from "../data/split.js";
 import type { MetricValues } from "../metrics/metric.js";
 import type { EvaluatedImage } from "../training/evaluate.js";
 import type { EvaluationPlace } from "./checkpoint-on-data.js";
@@ -32,18 +31,13 @@ export interface SetPrediction {
  *
  * @throws as `evaluateCheckpoint`; KnackError where it gives no numbers.
  */
-export async function predictSet(
-  path: string,
-  set: ImageSet | PhotoSet,
-  place: EvaluationPlace,
-): Promise<SetPrediction> {
+export async function predictSet(path: string, set: LabelledSet, place: EvaluationPlace): Promise<SetPrediction> {
   const predictions: ImagePrediction[] = [];
   const seen = (image: EvaluatedImage) => {
     if (!image.logits.every(Number.isFinite)) throw new KnackError(`${path} gives logits that are no numbers`);
     predictions.push(predictionOf(image));
   };
   const { metrics, badPictures } = await evaluateCheckpoint(path, [set], { ...place, seen });
-  if (!("locations" in set)) return { predictions, metrics };
   const read = readable(set, badPictures);
   return { predictions: predictions.map((each) => ({ ...each, index: read[each.index] as number })), metrics };
 }
@@ -60,9 +54,11 @@ function predictionOf({ index, label, logits }: EvaluatedImage): ImagePrediction
   };
 }
 
-/** The numbers of the photographs that were evaluated, in order. */
-function readable({ count, locations }: PhotoSet, badPictures: ReadonlyMap<string, string>): number[] {
-  return Array.from({ length: count }, (_, index) => index).filter(
-    (index) => !badPictures.has(photoName(locations, index)),
-  );
+/** The numbers of the images that were evaluated, in order. */
+function readable(set: LabelledSet, badPictures: ReadonlyMap<string, string>): number[] {
+  const kind = kindOf(set);
+  return Array.from({ length: set.count }, (_, index) => index).filter((index) => {
+    const name = kind.nameOf(set, index);
+    return name === undefined || !badPictures.has(name);
+  });
 }

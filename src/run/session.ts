@@ -1,13 +1,10 @@
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { BadPictures } from "../data/loading/bad-pictures.js";
-import type { DataSource } from "../data/image-set.js";
+import { kindOf } from "../data/kinds/kinds.js";
 import { Loader } from "../data/loading/loader.js";
 import { anywhere, type DataSelection, openData } from "../data/sources/open.js";
-import { packPhotos } from "../data/loading/packed-cache.js";
-import { photoName } from "../data/sources/photo-locations.js";
-import type { PhotoSet, PhotoSource } from "../data/sources/photo-set.js";
-import { isFormattedPhotos } from "../data/split.js";
+import type { AnySource } from "../data/sources/source.js";
+import type { LabelledSet } from "../data/split.js";
 import { DivergedError, InputError } from "../base/errors.js";
 import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../engine/engine-name.js";
 import { isBetter } from "../metrics/metric.js";
@@ -44,7 +41,7 @@ interface EngineOptions {
 }
 
 export interface NewRun extends EngineOptions {
-  readonly data: string | DataSource | PhotoSource;
+  readonly data: string | AnySource;
   /** What of `data` is used; only where that is a name or a path. */
   readonly selection?: DataSelection | undefined;
   readonly recipe: Recipe;
@@ -59,7 +56,7 @@ export interface ResumedRun extends EngineOptions {
   /** The run's folder. */
   readonly resume: string;
   /** Needed only where the run was given its images in memory. */
-  readonly data?: DataSource | PhotoSource;
+  readonly data?: AnySource;
 }
 
 export type SessionOptions = NewRun | ResumedRun;
@@ -87,7 +84,7 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
   try {
     const { batchSize, augmentation, seed, onBadImage } = recipe;
     const { sampling } = trainer;
-    const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
+    const workers = options.workers ?? kindOf(data.train).defaultWorkers();
     const { train } = data;
     const badPictures = new BadPictures(train.name, train.count + data.validation.count, onBadImage);
     const training = new Loader(train, { batchSize, augmentation, seed, badPictures, sampling, workers });
@@ -105,7 +102,8 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
         description,
         cache,
       });
-      if ("kind" in opened && opened.split !== "given") run.writeJson("validation.json", photoNames(opened.validation));
+      const { validation: held, split: chosen = "given" } = opened;
+      if (chosen !== "given") run.writeJson("validation.json", imageNames(held));
     }
     if (options.tensorboard) keepTensorBoard(run.path);
     run.writeJson("environment.json", { ...describeEnvironment(), ...engine });
@@ -118,7 +116,7 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
 
 interface Task {
   readonly recipe: Recipe;
-  readonly source: string | DataSource | PhotoSource;
+  readonly source: string | AnySource;
   readonly selection?: DataSelection | undefined;
   readonly out: string;
   readonly cache: string | undefined;
@@ -148,20 +146,16 @@ function savedEngine(run: RunFolder): EngineChoice {
   return { engine, winograd: saved?.winograd !== false };
 }
 
-/** How much larger than the input the copies' shorter side is: a crop of a fifth of the area then still has all its pixels. */
-const CACHE_MARGIN = 16 / 7;
-
 /** Only training reads the copies: accuracy is measured on the pictures themselves. */
 async function withCache(data: TrainingData, cache: string | undefined): Promise<TrainingData> {
   if (cache === undefined) return data;
   const { train } = data;
-  if (!isFormattedPhotos(train)) throw new InputError("cache (--cache): only photographs are cached; drop it");
-  const { locations } = await packPhotos(train, cache, { shorterSide: Math.round(train.height * CACHE_MARGIN) });
-  return { ...data, train: { ...train, locations } };
+  return { ...data, train: await kindOf(train).cached(train, cache) };
 }
 
-function photoNames({ locations, count }: PhotoSet): string[] {
-  return Array.from({ length: count }, (_, index) => photoName(locations, index));
+function imageNames(set: LabelledSet): (string | undefined)[] {
+  const kind = kindOf(set);
+  return Array.from({ length: set.count }, (_, index) => kind.nameOf(set, index));
 }
 
 /** The epochs of a run: steps, evaluation, checkpoints and the record of them. */

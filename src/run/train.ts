@@ -1,6 +1,5 @@
-import type { DataSource } from "../data/image-set.js";
 import type { DataSelection } from "../data/sources/open.js";
-import type { PhotoSource } from "../data/sources/photo-set.js";
+import type { AnySource } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
 import type { EngineName } from "../engine/engine-name.js";
 import { settleLibraries } from "../native/torch/library-settings.js";
@@ -15,7 +14,7 @@ import { streamFromThread } from "../base/thread-stream.js";
 
 export interface TrainOptions extends DataSelection {
   /** "fashion-mnist", a folder of photographs, IDX or CIFAR binary files, or an opened source. */
-  readonly data: string | DataSource | PhotoSource;
+  readonly data: string | AnySource;
   /** A preset's name, a recipe file, or a recipe whose missing keys come from the baseline or the preset it extends. */
   readonly recipe: string | RecipeInput;
   /** The run's folder; default `runs/<data>-<recipe>-<date>`. */
@@ -40,7 +39,7 @@ export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" |
   /** The run's folder. */
   readonly resume: string;
   /** Needed only where the run was given its images in memory. */
-  readonly data?: DataSource | PhotoSource | undefined;
+  readonly data?: AnySource | undefined;
 }
 
 /**

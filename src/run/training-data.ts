@@ -1,7 +1,6 @@
-import type { EvaluationFormat } from "../data/pictures/evaluation-transform.js";
-import type { DataSource } from "../data/image-set.js";
-import type { PhotoSet, PhotoSource } from "../data/sources/photo-set.js";
-import type { FormattedPhotos } from "../data/split.js";
+import { kindOf } from "../data/kinds/kinds.js";
+import type { AnySource } from "../data/sources/source.js";
+import type { InputFormat, LabelledSet, Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { modelEntry } from "../models/registry.js";
 import type { CheckpointConfig } from "../weights/config.js";
@@ -16,35 +15,31 @@ import type { Recipe } from "../recipe/recipe.js";
  * @throws InputError where the recipe asks for what the data cannot give.
  */
 export function trainingData(
-  source: DataSource | PhotoSource,
+  source: AnySource,
   recipe: Recipe,
   checkpoint: CheckpointConfig | undefined,
 ): TrainingData {
-  const { description } = source;
-  const channels = "kind" in source ? 3 : source.train.channels;
-  requireChannels(recipe, checkpoint, channels);
+  const { train, validation, description } = source;
+  const own = kindOf<LabelledSet>(train).inputFormat(train);
+  requireChannels(recipe, checkpoint, own?.channels ?? 3);
+  if (own && recipe.imageSize !== null) {
+    throw new InputError(`imageSize (--image-size): these images have their size, ${own.height}x${own.width}; drop it`);
+  }
   const given = recipe.normalize ?? (checkpoint && { mean: checkpoint.mean, std: checkpoint.std });
-  if ("kind" in source) {
-    const { inputSize, photos } = modelEntry(recipe.model);
-    const size = recipe.imageSize ?? checkpoint?.input_size[1] ?? inputSize;
-    const { mean, std } = given ?? photos;
-    const evaluation: EvaluationFormat = {
-      size: [size, size],
-      cropPct: checkpoint?.crop_pct ?? photos.cropPct,
-      interpolation: "bilinear",
-      channels: 3,
-    };
-    const formatted = (set: PhotoSet): FormattedPhotos => {
-      return { ...set, height: size, width: size, channels: 3, mean, std, evaluation };
-    };
-    return { train: formatted(source.train), validation: formatted(source.validation), description };
-  }
-  if (recipe.imageSize !== null) {
-    const { height, width } = source.train;
-    throw new InputError(`imageSize (--image-size): these images have their size, ${height}x${width}; drop it`);
-  }
-  if (!given) return source;
-  return { train: { ...source.train, ...given }, validation: { ...source.validation, ...given }, description };
+  const cropPct = own ? 1 : (checkpoint?.crop_pct ?? modelEntry(recipe.model).photos.cropPct);
+  const formatted = (set: LabelledSet): Split => {
+    const kind = kindOf(set);
+    const format = { ...(kind.inputFormat(set) ?? photoFormat(recipe, checkpoint)), ...given };
+    return kind.formatted(set, format, { cropPct, interpolation: "bilinear" });
+  };
+  return { train: formatted(train), validation: formatted(validation), description };
+}
+
+/** What photographs are brought to where the recipe does not say. */
+function photoFormat(recipe: Recipe, checkpoint: CheckpointConfig | undefined): InputFormat {
+  const size = recipe.imageSize ?? checkpoint?.input_size[1] ?? modelEntry(recipe.model).inputSize;
+  const { mean, std } = modelEntry(recipe.model).photos;
+  return { height: size, width: size, channels: 3, mean, std };
 }
 
 function requireChannels({ normalize }: Recipe, checkpoint: CheckpointConfig | undefined, channels: number): void {

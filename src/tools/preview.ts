@@ -2,9 +2,9 @@ import sharp from "sharp";
 import { type BatchSource, makeBatch } from "../data/loading/batch.js";
 import { epochOrder } from "../data/sampling/epoch-order.js";
 import { Loader } from "../data/loading/loader.js";
-import { photoName } from "../data/sources/photo-locations.js";
 import { evenly, type GridRow, type GridTile, requirePng, writePictureGrid } from "../data/pictures/picture-grid.js";
-import { isFormattedPhotos, type Split } from "../data/split.js";
+import { kindOf } from "../data/kinds/kinds.js";
+import type { Split } from "../data/split.js";
 import { contiguous, full, narrow, permute } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -85,7 +85,7 @@ class Preview {
     const tiles = views.map(async (view) =>
       this.#tile(await this.#image(view.source, view.epoch, index), [view.caption]),
     );
-    const name = isFormattedPhotos(train) ? photoName(train.locations, index) : `image ${index}`;
+    const name = kindOf(train).nameOf(train, index) ?? `image ${index}`;
     return { label: [this.#className(index), name], tiles: await Promise.all(tiles) };
   }
 

@@ -1,7 +1,7 @@
 import { KnackError } from "../base/errors.js";
-import type { ImageSet } from "../data/image-set.js";
 import { type Batch, Loader, type LoaderOptions } from "../data/loading/loader.js";
-import { type InputFormat, isFormattedPhotos, type Split } from "../data/split.js";
+import { kindOf } from "../data/kinds/kinds.js";
+import type { InputFormat, LabelledSet, Split } from "../data/split.js";
 import { METRICS } from "../metrics/index.js";
 import type { Metric, MetricValues } from "../metrics/metric.js";
 import type { Module } from "../nn/module.js";
@@ -43,19 +43,18 @@ export function evaluationLoader(
   { badPictures, workers }: Pick<LoaderOptions, "badPictures" | "workers">,
 ): Loader {
   const most = Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_PIXELS / (set.height * set.width))));
-  const photos = isFormattedPhotos(set);
   return new Loader(set, {
     batchSize: Math.min(most, set.count),
     augmentation: "none",
     seed: 0,
     ...(badPictures && { badPictures }),
-    workers: photos ? workers : 0,
+    workers: kindOf(set).evaluationWorkers(workers),
   });
 }
 
 export interface EvaluationOptions {
   /** The normalisation the model was trained with, and the classes. */
-  readonly format: InputFormat & Pick<ImageSet, "classes">;
+  readonly format: InputFormat & Pick<LabelledSet, "classes">;
   readonly device: string;
   /** What computes the model's logits; the model itself by default. */
   readonly logits?: ((images: Tensor) => Tensor) | undefined;

@@ -1,13 +1,15 @@
-import type { ImageSet } from "../data/image-set.js";
-import type { PhotoSet } from "../data/sources/photo-set.js";
+import { kindOf } from "../data/kinds/kinds.js";
+import type { LabelledSet } from "../data/split.js";
 import { modelEntry } from "../models/registry.js";
 import type { LoadedModel } from "./load-model.js";
 
 /** What keeps a checkpoint from being used on a data set, for a message; empty where nothing does. */
-export function mismatches({ config, format }: LoadedModel, set: ImageSet | PhotoSet): string[] {
+export function mismatches({ config, format }: LoadedModel, set: LabelledSet): string[] {
   const faults: string[] = [];
-  if ("channels" in set && format.channels !== set.channels)
-    faults.push(`${format.channels}-channel images, not ${set.channels}-channel`);
+  const own = kindOf(set).inputFormat(set);
+  if (own && format.channels !== own.channels) {
+    faults.push(`${format.channels}-channel images, not ${own.channels}-channel`);
+  }
   if (config.num_classes !== set.classes.length) {
     faults.push(`${config.num_classes} classes, not ${set.classes.length}`);
   } else if (hasNames(config.label_names) && hasNames(set.classes)) {
@@ -16,8 +18,8 @@ export function mismatches({ config, format }: LoadedModel, set: ImageSet | Phot
       faults.push(`other classes (class ${other} is ${config.label_names[other]}, not ${set.classes[other]})`);
   }
   const { smallestInput } = modelEntry(config.architecture);
-  if ("height" in set && Math.min(set.height, set.width) < smallestInput) {
-    faults.push(`images of ${smallestInput} pixels or more, not ${set.height}x${set.width}`);
+  if (own && Math.min(own.height, own.width) < smallestInput) {
+    faults.push(`images of ${smallestInput} pixels or more, not ${own.height}x${own.width}`);
   }
   return faults;
 }

@@ -9,7 +9,8 @@ import sharp from "sharp";
 import { evaluationPixels } from "../../src/data/pictures/evaluation-transform.js";
 import { Loader } from "../../src/data/loading/loader.js";
 import { openData } from "../../src/data/sources/open.js";
-import { isFormattedPhotos, type Split } from "../../src/data/split.js";
+import { kindOf } from "../../src/data/kinds/kinds.js";
+import type { Split } from "../../src/data/split.js";
 import { seedFor } from "../../src/tensor/random.js";
 import { Tensor } from "../../src/tensor/tensor.js";
 import { presets } from "../../src/recipe/presets.js";
@@ -62,7 +63,6 @@ test("photographs: size, evaluation's and the loader's pixels, the same each tim
   writeFileSync(join(data, "train", "plain", "0&<i>.jpg"), "bad");
   const settings = recipe({ imageSize: 56, batchSize: 6, seed: 5 });
   const { train } = trainingData(openData(data), settings, undefined);
-  assert.ok(isFormattedPhotos(train));
   const file = at("photos.png");
   await writePreview(train, settings, 2, file);
   const { width, height, channels } = await sharp(file).metadata();
@@ -72,7 +72,7 @@ test("photographs: size, evaluation's and the loader's pixels, the same each tim
   const shown = await tile(file, train, 2, 0, 0);
   assert.deepEqual(
     shown,
-    new Uint8Array(await evaluationPixels(join(data, "train", HOSTILE, "0&<i>.jpg"), train.evaluation)),
+    new Uint8Array(await evaluationPixels(join(data, "train", HOSTILE, "0&<i>.jpg"), kindOf(train).evaluation(train))),
   );
   // The same sample in training epoch 3, wherever it comes in the epoch.
   const { augmentation, seed } = settings;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Augmentation, augmentInto } from "../../src/data/augment/augment.js";
+import { augmentInto, type ImageAugmentation } from "../../src/data/augment/image-transform.js";
 import { type Random, randomFor } from "../../src/tensor/random.js";
 
 /** A stream that gives these numbers. */
@@ -10,7 +10,7 @@ function scripted(integers: number[], uniform = 0.9): Random {
 
 const shape = { height: 3, width: 3, channels: 1 } as const;
 const image = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
-const augmented = (augmentation: Augmentation, random: Random) => {
+const augmented = (augmentation: ImageAugmentation, random: Random) => {
   const out = new Uint8Array(9).fill(99);
   augmentInto(out, image, shape, augmentation, random);
   return [...out];

@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import sharp from "sharp";
 import { checkPhotos } from "../../src/tools/data-check/check-photos.js";
 import { writeContactSheet } from "../../src/tools/data-check/contact-sheet.js";
-import { openPhotos } from "../../src/data/sources/photo-set.js";
+import { openPhotos } from "../../src/data/sources/open.js";
 import { writeOddFolder } from "../support/bad-pictures.js";
 import { inputError } from "../support/input-error.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Worker } from "node:worker_threads";
-import { augmentInto } from "../../src/data/augment/augment.js";
+import { augmentInto } from "../../src/data/augment/image-transform.js";
 import type { ImageSet } from "../../src/data/image-set.js";
 import { type Batch, Loader, type LoaderOptions } from "../../src/data/loading/loader.js";
 import { InputError, KnackError } from "../../src/base/errors.js";

@@ -18,11 +18,11 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import sharp from "sharp";
 import { Loader } from "../../src/data/loading/loader.js";
-import { packPhotos } from "../../src/data/loading/packed-cache.js";
-import { photoName, readPhoto } from "../../src/data/sources/photo-locations.js";
-import { openPhotos, type PhotoSet } from "../../src/data/sources/photo-set.js";
+import { packPhotos } from "../../src/data/photos/packed-cache.js";
+import { photoName, readPhoto } from "../../src/data/photos/photo-locations.js";
+import { openPhotos } from "../../src/data/sources/open.js";
+import type { FormattedPhotos, PhotoSet } from "../../src/data/photos/photo-set.js";
 import { decodePicture } from "../../src/data/pictures/picture.js";
-import type { FormattedPhotos } from "../../src/data/split.js";
 import { KnackError } from "../../src/base/errors.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "knack-packed-"));

@@ -6,11 +6,13 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
 import sharp from "sharp";
-import { type ColourChange, changeColours, drawColourChange } from "../../src/data/pictures/colour.js";
-import { changedPixels, trainingPixels } from "../../src/data/augment/photo-transform.js";
+import { type ColourChange, changeColours, UNCHANGED } from "../../src/data/pictures/colour.js";
+import { colourJitter } from "../../src/data/augment/colour-jitter.js";
+import { lighting } from "../../src/data/augment/lighting.js";
+import { changedPixels, drawPhotoChange, trainingPixels } from "../../src/data/augment/photo-transform.js";
 import { openPicture } from "../../src/data/pictures/picture.js";
 import { randomResizedCrop } from "../../src/data/augment/random-resized-crop.js";
-import type { CropBox, PictureSize } from "../../src/data/pictures/resample.js";
+import type { CropBox, PictureSize } from "../../src/data/pictures/picture-shape.js";
 import { type Random, randomFor } from "../../src/tensor/random.js";
 import { runPython } from "../support/oracle.js";
 
@@ -18,7 +20,9 @@ const scratch = mkdtempSync(join(tmpdir(), "knack-transform-"));
 const at = (name: string) => join(scratch, name);
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-const UNCHANGED: ColourChange = { hue: 0, saturation: 1, brightness: 1, shift: [0, 0, 0] };
+/** The paper's colours, drawn by the augmenters for them alone. */
+const drawColours = (random: Random): ColourChange =>
+  drawPhotoChange({ height: 1, width: 1 }, PAPER, random, [colourJitter, lighting]).colours;
 const PAPER = { scale: [0.08, 1], ratio: [3 / 4, 4 / 3], flip: true, jitter: 0.4, lighting: 0.1 } as const;
 
 function askTorchvision(tasks: object): void {
@@ -282,7 +286,7 @@ describe("colours", () => {
     const uniforms = [0.1, 0.5, 0.9, 0.3, 0.2, 0.7, 0.6, 0.05, 0.85];
     let drawn = 0;
     const random: Random = { uniform: () => uniforms[drawn++] as number, integer: () => 0 };
-    const { hue, saturation, brightness, shift } = drawColourChange({ jitter: 0.4, lighting: 0.1 }, random);
+    const { hue, saturation, brightness, shift } = drawColours(random);
     assert.equal(drawn, 9);
     const coefficients = [hue, saturation, brightness];
     for (const [i, expected] of [-0.32, 1, 1.32].entries()) {
@@ -300,7 +304,7 @@ describe("colours", () => {
 
   test("what is drawn has the paper's distributions", () => {
     const random = randomFor(0, "moments");
-    const draws = Array.from({ length: 20_000 }, () => drawColourChange({ jitter: 0.4, lighting: 0.1 }, random));
+    const draws = Array.from({ length: 20_000 }, () => drawColours(random));
     for (const values of [
       draws.map(({ hue }) => hue + 1),
       draws.map(({ saturation }) => saturation),

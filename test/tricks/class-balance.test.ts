@@ -1,7 +1,7 @@
 /** Classes of unequal size: weights in the loss, balanced sampling. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { balancedOrder } from "../../src/data/sampling/balanced-order.js";
+import { balancedOrder } from "../../src/data/sampling/epoch-order.js";
 import { Loader } from "../../src/data/loading/loader.js";
 import { SentBatch } from "../../src/training/sent-batch.js";
 import { rawTensor } from "../../src/nn/state-dict.js";

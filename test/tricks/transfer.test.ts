@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { recipeFromOptions } from "../../src/cli/options/recipe-options.js";
 import type { DataSource } from "../../src/data/image-set.js";
-import type { PhotoSet, PhotoSource } from "../../src/data/sources/photo-set.js";
-import { isFormattedPhotos } from "../../src/data/split.js";
+import type { PhotoSet, PhotoSource } from "../../src/data/photos/photo-set.js";
+import { kindOf } from "../../src/data/kinds/kinds.js";
 import { openData, type TrainEvent, train } from "../../src/index.js";
 import { Linear } from "../../src/nn/layers/linear.js";
 import { Module } from "../../src/nn/module.js";
@@ -173,8 +173,7 @@ test("photographs are evaluated as the paper's: 256 and 224, Inception-V3's 342 
     ["inception_v3", 299, 342],
   ] as const) {
     const { validation } = trainingData(source, parseRecipe({ model }, "the test's recipe"), undefined);
-    assert.ok(isFormattedPhotos(validation));
-    const { size, cropPct } = validation.evaluation;
+    const { size, cropPct } = kindOf(validation).evaluation(validation);
     assert.deepEqual([size, Math.floor(input / cropPct)], [[input, input], shorter]);
   }
 });

@@ -18,7 +18,7 @@ export function dataCheckCommand(): Command {
     )
     .action(async (data: string, { json, sheet }: { json?: boolean; sheet?: string }) => {
       // Only here, so that the other commands start without the picture library.
-      const { openPhotos } = await import("../../data/sources/photo-set.js");
+      const { openPhotos } = await import("../../data/sources/open.js");
       const { checkPhotos } = await import("../../tools/data-check/check-photos.js");
       const source = openPhotos(data);
       if (sheet !== undefined) {

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { InputError } from "../../base/errors.js";
+import { AUGMENTATION_SWITCHES } from "../../data/augment/index.js";
 import { OPTIMIZERS } from "../../optim/optimizers/index.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
 import { parseRecipe } from "../../recipe/parse.js";
@@ -19,36 +20,6 @@ export type RecipeOptions = Readonly<Record<string, unknown>> & {
 };
 
 const OPTIMIZER_NAMES = OPTIMIZERS.map(({ name }) => name).join(", ");
-
-const AUGMENTATION_SWITCHES: readonly Switch[] = [
-  {
-    flags: "--scale <min,max>",
-    help: "photographs: share of the picture that a random crop takes",
-    key: "augmentation.scale",
-    reads: "numbers",
-  },
-  {
-    flags: "--ratio <min,max>",
-    help: "photographs: width / height of a random crop",
-    key: "augmentation.ratio",
-    reads: "numbers",
-  },
-  {
-    flags: "--jitter <amount>",
-    help: "photographs: hue, saturation and brightness by 1 - amount to 1 + amount",
-    key: "augmentation.jitter",
-    reads: "number",
-  },
-  { flags: "--lighting <sigma>", help: "photographs: PCA noise", key: "augmentation.lighting", reads: "number" },
-  {
-    flags: "--crop <pixels>",
-    help: "small images: padding before a random crop, 0 for none",
-    key: "augmentation.crop",
-    reads: "number",
-  },
-  { flags: "--flip", help: "flip images at random", key: "augmentation.flip", value: true },
-  { flags: "--no-flip", help: "never flip images", key: "augmentation.flip", value: false },
-];
 
 const tricksOf = (group: Trick["group"]) =>
   TRICKS.filter((trick) => trick.group === group).flatMap(({ switches }): readonly Switch[] => switches);

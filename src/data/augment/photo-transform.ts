@@ -1,32 +1,16 @@
 import type { Random } from "../../tensor/random.js";
-import { type ColourChange, changeColours, drawColourChange } from "../pictures/colour.js";
+import { changeColours, UNCHANGED } from "../pictures/colour.js";
 import { type OpenPicture, openPicture, type PictureSource, readPixels } from "../pictures/picture.js";
-import { randomResizedCrop } from "./random-resized-crop.js";
-import { type CropBox, resampleBox } from "../pictures/resample.js";
+import type { CropBox, PictureSize } from "../pictures/picture-shape.js";
+import { resampleBox } from "../pictures/resample.js";
+import type { Augmenter, PhotoChange } from "./augmenter.js";
+import { type Augmentation, AUGMENTERS } from "./index.js";
 
 /** From these reductions on sharp decodes a JPEG at an eighth, a quarter and half of its size. */
 const DECODING_SHRINKS = [9, 5, 3];
 
-/** What is done to a photograph before it is trained on; the paper's values are in brackets. */
-export interface PhotoAugmentation {
-  /** Share of the picture's area that is cropped, from and to [0.08, 1]. */
-  readonly scale: readonly [number, number];
-  /** Width / height of the crop, from and to [3/4, 4/3]. */
-  readonly ratio: readonly [number, number];
-  /** Mirror left to right with probability 1/2. */
-  readonly flip: boolean;
-  /** Hue, saturation and brightness each by a coefficient from 1 - jitter to 1 + jitter [0.4]. */
-  readonly jitter: number;
-  /** Standard deviation of the PCA noise's coefficients [0.1]. */
-  readonly lighting: number;
-}
-
-/** A photograph as it is trained on: what `trainingPixels` drew. */
-export interface PhotoChange {
-  readonly crop: CropBox;
-  readonly mirrored: boolean;
-  readonly colours: ColourChange;
-}
+/** All but `crop`, which is for small images. */
+export type PhotoAugmentation = Omit<Augmentation, "crop">;
 
 /**
  * The paper's training pipeline (section 2.1): random resized crop, flip, hue, saturation and brightness, PCA noise. Normalising
@@ -41,18 +25,35 @@ export async function trainingPixels(
   size: number,
   augmentation: PhotoAugmentation,
   random: Random,
+  augmenters: readonly Augmenter[] = AUGMENTERS,
 ): Promise<Uint8Array> {
   const picture = await openPicture(source);
-  const crop = randomResizedCrop(picture, augmentation, random);
-  const mirrored = augmentation.flip && random.uniform() < 0.5;
-  return changedPixels(picture, size, { crop, mirrored, colours: drawColourChange(augmentation, random) });
+  return changedPixels(picture, size, drawPhotoChange(picture, augmentation, random, augmenters));
 }
 
-/** As `trainingPixels`, with what it drew. */
+/** What becomes of a photograph of this size: the draws of all augmenters, in order. */
+export function drawPhotoChange(
+  { height, width }: PictureSize,
+  augmentation: PhotoAugmentation,
+  random: Random,
+  augmenters: readonly Augmenter[] = AUGMENTERS,
+): PhotoChange {
+  const change: PhotoChange = {
+    crop: { left: 0, top: 0, height, width },
+    mirrored: false,
+    colours: UNCHANGED,
+    further: [],
+  };
+  for (const augmenter of augmenters) augmenter.photograph?.(change, augmentation, random, { height, width });
+  return change;
+}
+
+/** A photograph as it is trained on: as `trainingPixels`, with what that drew. */
 export async function changedPixels(picture: OpenPicture, size: number, change: PhotoChange): Promise<Uint8Array> {
   const pixels = await croppedPixels(picture, change.crop, size);
   if (change.mirrored) mirror(pixels, size);
   changeColours(pixels, change.colours);
+  for (const step of change.further ?? []) step(pixels, { height: size, width: size, channels: 3 });
   return pixels;
 }
 

@@ -1,7 +1,39 @@
+import { range } from "../../settings/schema.js";
 import type { Random } from "../../tensor/random.js";
-import type { CropBox, PictureSize } from "../pictures/resample.js";
+import type { CropBox, PictureSize } from "../pictures/picture-shape.js";
+import type { Augmenter, Settings } from "./augmenter.js";
 
 const TRIES = 10;
+
+const settings = {
+  /** Share of the picture's area that is cropped, from and to. */
+  scale: range("the smallest and the largest share of the picture, 0 < min <= max <= 1", 1),
+  /** Width / height of the crop, from and to. */
+  ratio: range("the smallest and the largest width / height, 0 < min <= max", Number.POSITIVE_INFINITY),
+};
+
+/** Photographs are cropped at random, as in the paper's training (section 2.1). */
+export const resizedCrop: Augmenter<typeof settings> = {
+  settings,
+  defaults: { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] },
+  switches: [
+    {
+      flags: "--scale <min,max>",
+      help: "photographs: share of the picture that a random crop takes",
+      key: "augmentation.scale",
+      reads: "numbers",
+    },
+    {
+      flags: "--ratio <min,max>",
+      help: "photographs: width / height of a random crop",
+      key: "augmentation.ratio",
+      reads: "numbers",
+    },
+  ],
+  photograph(change, settings, random, picture) {
+    change.crop = randomResizedCrop(picture, settings, random);
+  },
+};
 
 /**
  * A random part of a picture: a share of its area from `scale` and a width / height from `ratio`, uniform on a log scale; after ten
@@ -10,7 +42,7 @@ const TRIES = 10;
  */
 export function randomResizedCrop(
   { height, width }: PictureSize,
-  { scale, ratio }: { scale: readonly [number, number]; ratio: readonly [number, number] },
+  { scale, ratio }: Settings<typeof settings>,
   random: Random,
 ): CropBox {
   const between = ([least, most]: readonly [number, number]) => least + (most - least) * random.uniform();

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { InputError } from "../../base/errors.js";
-import { type BatchContent, type BatchSource, makeBatch } from "./batch.js";
+import type { BatchContent } from "../kinds/kind.js";
+import { type BatchSource, makeBatch } from "./batch.js";
 
 /** Asks a loader worker for a batch. */
 export interface BatchRequest {

@@ -1,13 +1,15 @@
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { InputError, KnackError } from "../../base/errors.js";
-import type { Augmentation } from "../augment/augment.js";
-import { BadPictures } from "./bad-pictures.js";
-import { type BatchContent, type BatchSource, makeBatch } from "./batch.js";
+import type { Augmentation } from "../augment/index.js";
+import type { BatchContent } from "../kinds/kind.js";
+import { kindOf } from "../kinds/kinds.js";
+import { requireInteger } from "../require-integer.js";
 import { epochOrder } from "../sampling/epoch-order.js";
+import type { Split } from "../split.js";
+import { BadPictures } from "./bad-pictures.js";
+import { type BatchSource, makeBatch } from "./batch.js";
 import type { BatchReply, BatchRequest } from "./loader-worker.js";
-import type { PhotoAugmentation } from "../augment/photo-transform.js";
-import { isFormattedPhotos, type Split } from "../split.js";
 
 /** Batches that each worker may have under way or ready ahead of the one that is asked for. */
 const AHEAD_PER_WORKER = 2;
@@ -26,8 +28,8 @@ export interface Batch {
 export interface LoaderOptions {
   /** Images in a batch, at most as many as the set holds. */
   readonly batchSize: number;
-  /** How training images are changed: `crop` and `flip` those in memory, all but `crop` photographs; "none" for evaluation. */
-  readonly augmentation: (Augmentation & PhotoAugmentation) | "none";
+  /** How training images are changed; "none" for evaluation. */
+  readonly augmentation: Augmentation | "none";
   readonly seed: number;
   /** Each image once an epoch, or each class equally often. Default: "shuffle". */
   readonly sampling?: "shuffle" | "balanced";
@@ -62,10 +64,7 @@ export class Loader {
       throw new InputError(`the batch size ${batchSize} is larger than ${set.name}, which holds ${set.count} images`);
     }
     requireInteger("the batch size", batchSize, 1, set.count);
-    if (augmentation !== "none" && !isFormattedPhotos(set)) {
-      const most = Math.min(set.height, set.width) - 1;
-      requireInteger("augmentation.crop (--crop), the padding of the random crop,", augmentation.crop, 0, most);
-    }
+    if (augmentation !== "none") kindOf(set).requireFit(set, augmentation);
     requireInteger("the number of loader workers", workers, 0, 1024);
     this.batchesPerEpoch = Math.floor(set.count / batchSize);
     this.badPictures = options.badPictures ?? new BadPictures(set.name, set.count, "skip");
@@ -221,12 +220,6 @@ class LoaderWorker {
     this.#ended ??= reason;
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();
-  }
-}
-
-function requireInteger(what: string, value: number, least: number, most: number): void {
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new InputError(`${what} must be an integer from ${least} to ${most}, not ${value}`);
   }
 }
 

@@ -1,5 +1,4 @@
 import { pixels } from "../../native/pixels/pixels.js";
-import type { Random } from "../../tensor/random.js";
 
 /** How a picture's colours are changed, in this order. */
 export interface ColourChange {
@@ -13,28 +12,8 @@ export interface ColourChange {
   readonly shift: readonly [number, number, number];
 }
 
-/** ImageNet's principal components of colour, on the 0..255 scale (Krizhevsky et al. 2012): columns of vectors, and their values. */
-const EIGENVALUES = [55.46, 4.794, 1.148] as const;
-const EIGENVECTORS = [
-  [-0.5675, 0.7192, 0.4009],
-  [-0.5808, -0.0045, -0.814],
-  [-0.5836, -0.6948, 0.4203],
-] as const;
-
-/**
- * A random change (section 2.1 of the paper): hue, saturation and brightness by coefficients from U[1 - jitter, 1 + jitter], then PCA noise
- * with coefficients from N(0, lighting). A hue's coefficient c turns it by c - 1 of the circle, as torchvision's ColorJitter does.
- */
-export function drawColourChange(
-  { jitter, lighting }: { jitter: number; lighting: number },
-  random: Random,
-): ColourChange {
-  const coefficient = () => 1 + jitter * (2 * random.uniform() - 1);
-  const [hue, saturation, brightness] = [coefficient() - 1, coefficient(), coefficient()];
-  const noise = EIGENVALUES.map((value) => value * lighting * normal(random));
-  const shift = EIGENVECTORS.map((row) => row.reduce((sum, each, i) => sum + each * (noise[i] as number), 0));
-  return { hue, saturation, brightness, shift: shift as [number, number, number] };
-}
+/** Leaves a picture as it is. */
+export const UNCHANGED: ColourChange = { hue: 0, saturation: 1, brightness: 1, shift: [0, 0, 0] };
 
 /** Levels are multiplied by 2^10, and then by a factor times 2^10: integers of less than 31 bits, which are faster than floats. */
 const BITS = 10;
@@ -74,10 +53,4 @@ function levels(least: number, most: number, brightness: number, shift: number):
     table[i] = Math.min(255, value * brightness) + shift;
   }
   return new Uint8Array(table.buffer);
-}
-
-/** Box-Muller. */
-function normal(random: Random): number {
-  const radius = Math.sqrt(-2 * Math.log(1 - random.uniform()));
-  return radius * Math.cos(2 * Math.PI * random.uniform());
 }

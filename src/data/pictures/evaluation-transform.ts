@@ -1,5 +1,6 @@
 import { type OpenPicture, openPicture, type PictureSource, readPixels } from "./picture.js";
-import { type CropBox, type Interpolation, type PictureSize, resample } from "./resample.js";
+import type { CropBox, PictureSize } from "./picture-shape.js";
+import { type Interpolation, resample } from "./resample.js";
 
 /** How a picture becomes a network's input at evaluation (section 2.1 of the paper). */
 export interface EvaluationFormat {

@@ -1,4 +1,4 @@
-import type { PictureSize } from "./resample.js";
+import type { PictureSize } from "./picture-shape.js";
 
 const START_OF_SCAN = 0xda;
 const EXIF = 0xe1;

@@ -3,17 +3,10 @@ import sharp, { type Sharp, type SharpOptions } from "sharp";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { plainJpegSize } from "./jpeg-header.js";
+import type { Picture } from "./picture-shape.js";
 
 /** A picture file's path, or its bytes. */
 export type PictureSource = string | Uint8Array;
-
-export interface Picture {
-  /** [height, width, 3] uint8, sRGB */
-  readonly pixels: Uint8Array;
-  readonly height: number;
-  readonly width: number;
-  readonly channels: 3;
-}
 
 /** A picture that is not decoded yet. */
 export interface OpenPicture {

@@ -1,18 +1,7 @@
 import { pixels } from "../../native/pixels/pixels.js";
-import type { Picture } from "./picture.js";
+import type { CropBox, Picture, PictureSize } from "./picture-shape.js";
 
 export type Interpolation = "bilinear" | "bicubic";
-
-export interface PictureSize {
-  readonly height: number;
-  readonly width: number;
-}
-
-/** A part of a picture, in its pixels. */
-export interface CropBox extends PictureSize {
-  readonly left: number;
-  readonly top: number;
-}
 
 /** How far a kernel reaches, in source pixels, and its weight there. */
 const KERNELS: Record<Interpolation, { reach: number; weight: (distance: number) => number }> = {

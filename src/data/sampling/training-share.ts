@@ -1,7 +1,6 @@
-import { type DataSource, type ImageSet, sharedBytes, sharedLabels } from "../image-set.js";
-import { photoName } from "../sources/photo-locations.js";
-import { selectPhotos } from "../sources/photo-selection.js";
-import type { PhotoSet, PhotoSource } from "../sources/photo-set.js";
+import type { DataSource } from "../image-set.js";
+import { kindOf } from "../kinds/kinds.js";
+import type { LabelledSet } from "../split.js";
 import { stratifiedSplit } from "./stratified-split.js";
 
 /** Fixed, so that every run on a share of a data set sees the same images. */
@@ -14,38 +13,19 @@ const SEED = 0;
  *
  * @param share above 0 and below 1
  */
-export function trainOnShare(source: DataSource | PhotoSource, share: number): DataSource | PhotoSource {
-  if ("kind" in source) {
-    const train = shareOfPhotos(source.train, share);
-    return { ...source, train, description: described(source.description, train.count) };
-  }
-  const train = shareOfImages(source.train, share);
-  return { ...source, train, description: described(source.description, train.count) };
+export function trainOnShare<Source extends DataSource<LabelledSet>>(source: Source, share: number): Source {
+  const train = shareOf(source.train, share);
+  const description = `${source.description}; ${train.count.toLocaleString("en")} of the training images are used`;
+  return { ...source, train, description };
 }
 
-function described(description: string, count: number): string {
-  return `${description}; ${count.toLocaleString("en")} of the training images are used`;
-}
-
-function shareOfImages(set: ImageSet, share: number): ImageSet {
-  const indices = chosen(set, String, share);
-  const bytes = set.height * set.width * set.channels;
-  const pixels = sharedBytes(indices.length * bytes);
-  const labels = sharedLabels(indices.length);
-  for (const [to, from] of indices.entries()) {
-    pixels.set(set.pixels.subarray(from * bytes, (from + 1) * bytes), to * bytes);
-    labels[to] = set.labels[from] as number;
-  }
-  return { ...set, pixels, labels, count: indices.length };
-}
-
-function shareOfPhotos(set: PhotoSet, share: number): PhotoSet {
-  const indices = chosen(set, (index) => photoName(set.locations, index), share);
-  return { ...set, ...selectPhotos(set, indices), count: indices.length };
-}
-
-function chosen(set: ImageSet | PhotoSet, name: (index: number) => string, share: number): Uint32Array {
-  const items = { count: set.count, label: (index: number) => set.labels[index] as number, name };
+function shareOf<Set extends LabelledSet>(set: Set, share: number): Set {
+  const kind = kindOf(set);
+  const items = {
+    count: set.count,
+    label: (index: number) => set.labels[index] as number,
+    name: (index: number) => kind.nameOf(set, index) ?? String(index),
+  };
   // What that calls held out are the images of each class with the smallest keys.
-  return stratifiedSplit(items, share, SEED).validation;
+  return kind.select(set, stratifiedSplit(items, share, SEED).validation);
 }

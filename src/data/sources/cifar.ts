@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { didYouMean } from "../../base/did-you-mean.js";
 import { InputError } from "../../base/errors.js";
-import { namesIn, readDataFile } from "./read-files.js";
-import { type DataSource, dataSource, type Split, sharedBytes, sharedLabels } from "../image-set.js";
+import { type DataSource, dataSource, type ImagesAndLabels, sharedBytes, sharedLabels } from "../image-set.js";
+import { readDataFile } from "./read-files.js";
+import type { Place, SourceFormat } from "./source.js";
 
 const SIDE = 32;
 const PLANE = SIDE * SIDE;
@@ -43,10 +44,14 @@ const LAYOUTS: readonly Layout[] = [
   },
 ];
 
-/** Whether these file names are those of a CIFAR binary folder (or a part of one). */
-export function isCifarFolder(names: readonly string[]): boolean {
-  return LAYOUTS.some((layout) => names.some((name) => layout.train.test(name) || layout.testPart.test(name)));
-}
+export const cifar: SourceFormat = {
+  name: "cifar",
+  words: "a folder of CIFAR-10 or CIFAR-100 binary files (data_batch_1.bin, ... or train.bin)",
+  holdsOut: "CIFAR binary files",
+  recognises: ({ names }) =>
+    LAYOUTS.some((layout) => names.some((name) => layout.train.test(name) || layout.testPart.test(name))),
+  open: openCifar,
+};
 
 /**
  * Opens a folder in the CIFAR-10 or CIFAR-100 binary layout: 32x32x3 images. Class names come from batches.meta.txt or
@@ -55,8 +60,7 @@ export function isCifarFolder(names: readonly string[]): boolean {
  * @param holdOut a training file to validate on; the test files are left alone then
  * @throws InputError where a file is missing or its records are not whole, or a label is out of range
  */
-export function openCifar(folder: string, holdOut?: string): DataSource {
-  const names = namesIn(folder);
+function openCifar({ spec: folder, names }: Place, holdOut?: string): DataSource {
   const layout = LAYOUTS.find(({ train }) => names.some((name) => train.test(name)));
   if (layout === undefined) {
     const wanted = LAYOUTS.map(({ expected }) => expected).join(", or ");
@@ -104,7 +108,7 @@ function readNames(path: string): string[] {
   return names;
 }
 
-function readFiles(folder: string, files: readonly string[], labelBytes: number, classes: number): Split {
+function readFiles(folder: string, files: readonly string[], labelBytes: number, classes: number): ImagesAndLabels {
   const record = labelBytes + 3 * PLANE;
   const contents = files.map((file) => {
     const path = join(folder, file);

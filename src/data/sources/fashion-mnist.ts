@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { InputError } from "../../base/errors.js";
-import { openIdx } from "./idx.js";
 import type { DataSource } from "../image-set.js";
+import { openIdx } from "./idx.js";
+import type { SourceFormat } from "./source.js";
 
 const CLASSES = [
   "T-shirt/top",
@@ -36,3 +37,11 @@ export function openFashionMnist(): DataSource {
   }
   return openIdx(folder, "fashion-mnist", CLASSES);
 }
+
+export const fashionMnist: SourceFormat = {
+  name: "fashion-mnist",
+  words: '"fashion-mnist"',
+  byName: true,
+  recognises: ({ spec }) => spec === "fashion-mnist",
+  open: openFashionMnist,
+};

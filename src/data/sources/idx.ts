@@ -1,8 +1,9 @@
 import { basename, join, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { InputError } from "../../base/errors.js";
+import { type DataSource, dataSource, type ImagesAndLabels, sharedBytes, sharedLabels } from "../image-set.js";
 import { namesIn, readDataFile } from "./read-files.js";
-import { type DataSource, dataSource, type Split, sharedBytes, sharedLabels } from "../image-set.js";
+import type { SourceFormat } from "./source.js";
 
 // The format: https://yann.lecun.com/exdb/mnist (two zero bytes, type 8 = uint8, number of dimensions, then each dimension
 // as a big-endian uint32, then the data).
@@ -12,10 +13,12 @@ const ROLES = { train: "train", validation: "t10k" };
 type Kind = keyof typeof MAGIC;
 type Role = keyof typeof ROLES;
 
-/** Whether these file names are those of an MNIST-style folder (or a part of one). */
-export function isIdxFolder(names: readonly string[]): boolean {
-  return names.some((name) => /^(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?$/.test(name));
-}
+export const idx: SourceFormat = {
+  name: "idx",
+  words: "a folder of MNIST-style IDX files (train-images-idx3-ubyte, ...)",
+  recognises: ({ names }) => names.some((name) => /^(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?$/.test(name)),
+  open: ({ spec }) => openIdx(spec),
+};
 
 /**
  * Opens an MNIST-style folder: train-images-idx3-ubyte, train-labels-idx1-ubyte and the same two of t10k, each plain or
@@ -55,7 +58,7 @@ function numberedClasses(labels: Int32Array): string[] {
   return Array.from({ length: highest + 1 }, (_, label) => String(label));
 }
 
-interface IdxSplit extends Split {
+interface IdxSplit extends ImagesAndLabels {
   readonly height: number;
   readonly width: number;
   readonly imagesPath: string;

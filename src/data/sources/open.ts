@@ -1,24 +1,16 @@
 import { resolve } from "node:path";
 import { InputError } from "../../base/errors.js";
-import { isCifarFolder, openCifar } from "./cifar.js";
-import { openFashionMnist } from "./fashion-mnist.js";
-import { lookAt, namesIn } from "./read-files.js";
-import { isIdxFolder, openIdx } from "./idx.js";
-import type { DataSource } from "../image-set.js";
-import { isPhotoSource, openPhotos, type PhotoSource } from "./photo-set.js";
+import { listed } from "../../settings/schema.js";
+import type { HeldOut } from "../image-set.js";
+import type { PhotoSource } from "../photos/photo-set.js";
 import { trainOnShare } from "../sampling/training-share.js";
-
-const UNDERSTOOD =
-  '"fashion-mnist", a folder of MNIST-style IDX files (train-images-idx3-ubyte, ...), ' +
-  "a folder of CIFAR-10 or CIFAR-100 binary files (data_batch_1.bin, ... or train.bin), " +
-  "a folder of photographs (CLASS/picture.jpg or train/CLASS/picture.jpg), a .csv file of path,label, " +
-  'or WebDataset tar files ("shards-{000..012}.tar")';
-
-const NAMED: ReadonlyMap<string, () => DataSource> = new Map([["fashion-mnist", openFashionMnist]]);
+import { PHOTO_SOURCES, SOURCES } from "./index.js";
+import { photoFolder } from "./photo-folder.js";
+import { type AnySource, Place, type SourceFormat } from "./source.js";
 
 /** What `openData` finds from any working directory: a data set's name as it is, a folder or file by its full path. */
 export function anywhere(spec: string): string {
-  return NAMED.has(spec) ? spec : resolve(spec);
+  return SOURCES.some(({ name, byName }) => byName && name === spec) ? spec : resolve(spec);
 }
 
 /** What of a data set is trained on and validated on, where it is not all of the first and the set's own of the second. */
@@ -36,28 +28,59 @@ export interface DataSelection {
  *
  * @throws InputError where the data set is unknown, missing, damaged, or of a kind not understood, or has not what is selected
  */
-export function openData(spec: string, { holdOut, trainShare = 1 }: DataSelection = {}): DataSource | PhotoSource {
+export function openData(spec: string, selection: DataSelection = {}): AnySource {
+  return openAs(SOURCES, spec, selection);
+}
+
+/** As `openData`, of these kinds. */
+export function openAs(
+  sources: readonly SourceFormat[],
+  spec: string,
+  { holdOut, trainShare = 1 }: DataSelection = {},
+): AnySource {
   if (!(trainShare > 0 && trainShare <= 1)) {
     throw new InputError(`--train-share: must be above 0 and at most 1, not ${trainShare}`);
   }
-  const source = openWhole(spec, holdOut);
+  const place = new Place(spec);
+  const format = sources.find((each) => each.recognises(place));
+  if (holdOut !== undefined && format?.holdsOut === undefined) {
+    const files = listed(sources.flatMap(({ holdsOut = [] }) => holdsOut));
+    throw new InputError(`--hold-out: "${spec}" is no folder of ${files}, and only their files can be held out`);
+  }
+  if (format === undefined) throw new InputError(`${misfit(place)}: understood are ${understood(sources)}`);
+  const source = format.open(place, holdOut);
   return trainShare < 1 ? trainOnShare(source, trainShare) : source;
 }
 
-function openWhole(spec: string, holdOut: string | undefined): DataSource | PhotoSource {
-  const folder = NAMED.has(spec) ? undefined : lookAt(spec);
-  const names = folder?.isDirectory() ? namesIn(spec) : [];
-  if (isCifarFolder(names) && !isIdxFolder(names)) return openCifar(spec, holdOut);
-  if (holdOut !== undefined) {
-    throw new InputError(
-      `--hold-out: "${spec}" is no folder of CIFAR binary files, and only their files can be held out`,
-    );
+function misfit({ spec, exists, isFolder }: Place): string {
+  if (!exists) return `no data set or folder "${spec}"`;
+  return isFolder ? `"${spec}" holds no data set that is understood` : `"${spec}" is a file, not a folder`;
+}
+
+function understood(sources: readonly SourceFormat[]): string {
+  return new Intl.ListFormat("en", { type: "disjunction" }).format(sources.map(({ words }) => words));
+}
+
+/**
+ * Lists a set of photographs:
+ *
+ * - FOLDER/CLASS/picture.jpg, or FOLDER/{train,val}/CLASS/picture.jpg;
+ * - TABLE.csv of path,label or path,label,split;
+ * - WebDataset tar files: one, "shards-{000..012}.tar", or a folder of them, with or without train/ and val/.
+ *
+ * Where the source has no split of its own, `split` holds some pictures of each class out for validation.
+ *
+ * @throws InputError where it is none of these, or holds no pictures for training or none for validation
+ */
+export function openPhotos(spec: string, split?: HeldOut): PhotoSource {
+  if (split && !(split.fraction > 0 && split.fraction < 1)) {
+    throw new InputError(`the share of validation pictures must be between 0 and 1, not ${split.fraction}`);
   }
-  const named = NAMED.get(spec);
-  if (named) return named();
-  if (isIdxFolder(names)) return openIdx(spec);
-  if (isPhotoSource(spec)) return openPhotos(spec);
-  if (folder === undefined) throw new InputError(`no data set or folder "${spec}": understood are ${UNDERSTOOD}`);
-  if (!folder.isDirectory()) throw new InputError(`"${spec}" is a file, not a folder: understood are ${UNDERSTOOD}`);
-  throw new InputError(`"${spec}" holds no data set that is understood: understood are ${UNDERSTOOD}`);
+  const place = new Place(spec);
+  const format = PHOTO_SOURCES.find((each) => each.recognises(place));
+  if (format) return format.open(place, undefined, split);
+  if (!place.exists) throw new InputError(`there is no ${JSON.stringify(spec)}`);
+  // A folder without pictures, which says what it lacks.
+  if (place.isFolder) return photoFolder.open(place, undefined, split);
+  throw new InputError(`${JSON.stringify(spec)} is neither a folder, nor a .csv file, nor a .tar file`);
 }

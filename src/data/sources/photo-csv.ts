@@ -2,17 +2,25 @@ import { basename, dirname, extname, posix, resolve } from "node:path";
 import { CsvError } from "csv-parse";
 import { parse } from "csv-parse/sync";
 import { InputError } from "../../base/errors.js";
-import { byCodePoint } from "./code-point-order.js";
+import { byCodePoint } from "./photos/code-point-order.js";
+import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
+import { photoSource } from "./photos/photo-source.js";
+import { isSplitName, splitsAmong } from "./photos/split-names.js";
 import { readDataFile } from "./read-files.js";
-import { type ListedPhotos, PhotoListing } from "./photo-listing.js";
-import { isSplitName, splitsAmong } from "./split-names.js";
+import type { PhotoFormat } from "./source.js";
 
 const PATH = ["path", "file", "filename", "file_name", "image"];
 const LABEL = ["label", "class"];
 
-export function isCsv(spec: string): boolean {
-  return /\.csv$/i.test(spec);
-}
+export const photoCsv: PhotoFormat = {
+  name: "photo-csv",
+  words: "a .csv file of path,label",
+  recognises: (place) => /\.csv$/i.test(place.spec) && !place.isFolder,
+  open: ({ spec, exists }, _, split) => {
+    if (!exists) throw new InputError(`there is no ${JSON.stringify(spec)}`);
+    return photoSource(listPhotoCsv(spec), split);
+  },
+};
 
 /**
  * Lists the pictures of a table `path,label` or `path,label,split`, with or without a line of those names (which then tells the
@@ -21,7 +29,7 @@ export function isCsv(spec: string): boolean {
  *
  * @throws InputError that names the line where a row has no path, label or known split
  */
-export function listPhotoCsv(spec: string): ListedPhotos {
+function listPhotoCsv(spec: string): ListedPhotos {
   const file = resolve(spec);
   const root = dirname(file);
   const labels: string[] = [];

@@ -1,38 +1,21 @@
-import { type Dirent, readdirSync, statSync } from "node:fs";
+import { opendirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
-import { byCodePoint } from "./code-point-order.js";
-import { addOther, type ListedPhotos, type OtherFiles, PhotoListing } from "./photo-listing.js";
+import type { OtherFiles } from "../photos/photo-set.js";
 import { PICTURE_NAME } from "../pictures/picture.js";
-import { splitsAmong } from "./split-names.js";
+import { byCodePoint } from "./photos/code-point-order.js";
+import { addOther, type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
+import { photoSource } from "./photos/photo-source.js";
+import { entriesOf, holdsShards, isFolder, isShards, splitFolders } from "./photos/split-folders.js";
+import { lookAt } from "./read-files.js";
+import type { PhotoFormat } from "./source.js";
 
-/** What a data set's folder holds for each split: paths relative to it, "" for itself. */
-export interface SplitFolders {
-  readonly train: string;
-  readonly validation: string | undefined;
-  /** For people: "train/ and val/", empty where the folder has no split. */
-  readonly words: string;
-}
-
-/**
- * Whether a folder has train/ and val/ (valid/, validation/, or, where there is none of them, test/) or train/ alone. What else
- * lies in such a folder is added to `others`.
- */
-export function splitFolders(folder: string, others: OtherFiles): SplitFolders {
-  const entries = entriesOf(folder);
-  const folders = entries.filter((entry) => isFolder(folder, entry)).map(({ name }) => name);
-  const { train, validation } = splitsAmong(folders);
-  // Among other folders, a lone "train" is a class: pictures of trains.
-  if (train === undefined || (validation === undefined && (folders.length > 1 || holdsPictures(join(folder, train))))) {
-    return { train: "", validation: undefined, words: "" };
-  }
-  for (const { name } of entries) {
-    if (name === "classes.txt") continue; // names the classes of tar files
-    if (name !== train && name !== validation) addOther(others, folders.includes(name) ? `${name}/` : name);
-  }
-  return { train, validation, words: validation === undefined ? `${train}/` : `${train}/ and ${validation}/` };
-}
+export const photoFolder: PhotoFormat = {
+  name: "photo-folder",
+  words: "a folder of photographs (CLASS/picture.jpg or train/CLASS/picture.jpg)",
+  recognises: ({ spec, isFolder }) => isFolder && holdsPhotographs(spec, 3) && !holdsShards(spec),
+  open: ({ spec }, _, split) => photoSource(listPhotoFolder(resolve(spec)), split),
+};
 
 /**
  * Lists FOLDER/CLASS/… or FOLDER/{train,val}/CLASS/…: classes are the first folders, their indices and the order of the pictures
@@ -41,7 +24,9 @@ export function splitFolders(folder: string, others: OtherFiles): SplitFolders {
  *
  * @throws InputError where there are no class folders, one without pictures, or one for validation only
  */
-export function listPhotoFolder(root: string, splits: SplitFolders, otherFiles: OtherFiles): ListedPhotos {
+function listPhotoFolder(root: string): ListedPhotos {
+  const otherFiles: OtherFiles = { count: 0, examples: [] };
+  const splits = splitFolders(root, otherFiles);
   const classes = classFolders(root, splits.train, otherFiles);
   if (classes.length === 0) {
     throw new InputError(
@@ -106,31 +91,6 @@ function listClass(listing: PhotoListing, folder: string, label: number, others:
   for (const { folder, pictures } of found) for (const name of pictures) listing.add(folder, name, label);
 }
 
-/** What is in a folder in torchvision's order, without what is hidden. */
-function entriesOf(folder: string): Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter(({ name }) => !name.startsWith("."))
-      .sort((a, b) => byCodePoint(a.name, b.name));
-  } catch (error) {
-    throw new InputError(`cannot list the folder ${JSON.stringify(folder)}: ${systemReason(error)}`, error);
-  }
-}
-
-/** Whether it is a folder or a link to one; a link that leads nowhere is none. */
-function isFolder(parent: string, entry: Dirent): boolean {
-  if (!entry.isSymbolicLink()) return entry.isDirectory();
-  try {
-    return statSync(join(parent, entry.name)).isDirectory();
-  } catch {
-    return false;
-  }
-}
-
-function holdsPictures(folder: string): boolean {
-  return entriesOf(folder).some(({ name }) => PICTURE_NAME.test(name));
-}
-
 function parentsOf(path: string): string[] {
   const parent = dirname(resolve(path));
   return parent === path ? [] : [parent, ...parentsOf(parent)];
@@ -140,4 +100,21 @@ function parentsOf(path: string): string[] {
 function identityOf(folder: string): string {
   const { dev, ino } = statSync(folder);
   return `${dev}:${ino}`;
+}
+
+/** Whether there are pictures or tar files in a folder or its subfolders (CLASS/x.jpg, train/CLASS/x.jpg). */
+function holdsPhotographs(folder: string, depth: number): boolean {
+  const folders: string[] = [];
+  // Entry by entry, because the first picture of a million tells.
+  const entries = opendirSync(folder);
+  try {
+    for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+      if (entry.name.startsWith(".")) continue;
+      if (PICTURE_NAME.test(entry.name) || isShards(entry.name)) return true;
+      if (lookAt(join(folder, entry.name))?.isDirectory()) folders.push(join(folder, entry.name));
+    }
+  } finally {
+    entries.closeSync();
+  }
+  return depth > 1 && folders.some((inside) => holdsPhotographs(inside, depth - 1));
 }

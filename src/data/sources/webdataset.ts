@@ -1,37 +1,37 @@
 import { basename, dirname, join, posix, resolve } from "node:path";
 import { InputError } from "../../base/errors.js";
-import { byCodePoint } from "./code-point-order.js";
-import { lookAt, namesIn, readDataFile } from "./read-files.js";
-import type { SplitFolders } from "./photo-folder.js";
-import { addOther, type ListedPhotos, type OtherFiles, PhotoListing } from "./photo-listing.js";
+import type { OtherFiles } from "../photos/photo-set.js";
 import { PICTURE_NAME } from "../pictures/picture.js";
-import { isSplitName, splitsAmong } from "./split-names.js";
-import { type TarMember, tarMembers } from "./tar-members.js";
+import { byCodePoint } from "./photos/code-point-order.js";
+import { addOther, type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
+import { photoSource } from "./photos/photo-source.js";
+import { holdsShards, isShards, shardsIn, splitFolders } from "./photos/split-folders.js";
+import { isSplitName, splitsAmong } from "./photos/split-names.js";
+import { type TarMember, tarMembers } from "./photos/tar-members.js";
+import { lookAt, readDataFile } from "./read-files.js";
+import type { PhotoFormat } from "./source.js";
 
-const SHARD = /\.(tar|tgz|tar\.\w+)$/i;
-
-/** Whether this names tar files: "photos.tar", "shards-{000..012}.tar". */
-export function isShards(spec: string): boolean {
-  return SHARD.test(spec);
-}
-
-/** The tar files in a folder, in natural order. */
-export function shardsIn(folder: string): string[] {
-  return namesIn(folder).filter((name) => SHARD.test(name) && !name.startsWith("."));
-}
+export const webdataset: PhotoFormat = {
+  name: "webdataset",
+  words: 'WebDataset tar files ("shards-{000..012}.tar")',
+  recognises: ({ spec, isFolder }) => (isFolder ? holdsShards(spec) : isShards(spec)),
+  open: ({ spec, isFolder }, _, split) => photoSource((isFolder ? listShardFolder : listShards)(resolve(spec)), split),
+};
 
 /** Lists the pictures of "photos.tar" or "shards-{000..012}.tar". */
-export function listShards(spec: string): ListedPhotos {
-  const root = dirname(resolve(spec));
+function listShards(spec: string): ListedPhotos {
+  const root = dirname(spec);
   const shards = expandBraces(basename(spec));
   const missing = shards.find((shard) => lookAt(join(root, shard)) === undefined);
   if (missing !== undefined) throw new InputError(`there is no shard ${JSON.stringify(join(root, missing))}`);
   const name = basename(spec).replace(/[-_.]?(\{.*\})?\.tar$/i, "");
-  return list(root, { name, from: resolve(spec) }, splitByName(shards), { count: 0, examples: [] });
+  return list(root, { name, from: spec }, splitByName(shards), { count: 0, examples: [] });
 }
 
 /** Lists the pictures of a folder of tar files, or of its split's folders. */
-export function listShardFolder(root: string, splits: SplitFolders, others: OtherFiles): ListedPhotos {
+function listShardFolder(root: string): ListedPhotos {
+  const others: OtherFiles = { count: 0, examples: [] };
+  const splits = splitFolders(root, others);
   const inside = (split: string) => shardsIn(join(root, split)).map((shard) => join(split, shard));
   const shards =
     splits.validation === undefined

@@ -1,4 +1,4 @@
-import { photoName } from "../../data/sources/photo-locations.js";
+import { kindOf } from "../../data/kinds/kinds.js";
 import { type Html, html, nameHtml } from "../../pages/html.js";
 import type { Section } from "../../pages/page.js";
 import type { ImagePrediction } from "../../run/predict-set.js";
@@ -26,7 +26,7 @@ export async function mistakesSection({ set, predictions }: Measured): Promise<S
 
 async function card(set: Measured["set"], mistake: ImagePrediction): Promise<Html> {
   const { index, label, predicted, confidence, negativeLogLikelihood } = mistake;
-  const name = "locations" in set ? photoName(set.locations, index) : `image ${whole(index)}`;
+  const name = kindOf(set).nameOf(set, index) ?? `image ${whole(index)}`;
   const [is, taken] = [set.classes[label] as string, set.classes[predicted] as string];
   const picture = await thumbnail(set, index);
   const shown = picture

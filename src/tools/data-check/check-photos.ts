@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import type { OtherFiles } from "../../data/sources/photo-listing.js";
-import { photoName, readPhoto, UnreadablePhoto } from "../../data/sources/photo-locations.js";
-import type { PhotoSet, PhotoSource } from "../../data/sources/photo-set.js";
+import { photoName, readPhoto, UnreadablePhoto } from "../../data/photos/photo-locations.js";
+import type { OtherFiles, PhotoSet, PhotoSource } from "../../data/photos/photo-set.js";
 import { openPicture, readPixels } from "../../data/pictures/picture.js";
 
 /** A training run refuses a source of which more than this share is unreadable. */

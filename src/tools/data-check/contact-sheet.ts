@@ -1,5 +1,5 @@
-import { readPhoto } from "../../data/sources/photo-locations.js";
-import type { PhotoSet } from "../../data/sources/photo-set.js";
+import { readPhoto } from "../../data/photos/photo-locations.js";
+import type { PhotoSet } from "../../data/photos/photo-set.js";
 import { openPicture } from "../../data/pictures/picture.js";
 import { evenly, type GridRow, requirePng, writePictureGrid } from "../../data/pictures/picture-grid.js";
 

@@ -1,9 +1,7 @@
-import { availableParallelism } from "node:os";
-import type { DataSource } from "../../data/image-set.js";
+import { kindOf } from "../../data/kinds/kinds.js";
 import { type Batch, Loader } from "../../data/loading/loader.js";
 import { type DataSelection, openData } from "../../data/sources/open.js";
-import type { PhotoSource } from "../../data/sources/photo-set.js";
-import { isFormattedPhotos } from "../../data/split.js";
+import type { AnySource } from "../../data/sources/source.js";
 import { InputError } from "../../base/errors.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
 import { formForImages } from "../../models/registry.js";
@@ -98,7 +96,7 @@ function build(
   name: string,
   asked: Recipe,
   ownTricks: readonly Trick[],
-  opened: DataSource | PhotoSource,
+  opened: AnySource,
   { device, engine }: RehearsalOptions,
 ): Trainer {
   try {
@@ -134,7 +132,7 @@ async function timeSteps(
   { device, engine, ...options }: RehearsalOptions,
 ) {
   const { batchSize, augmentation, seed } = recipe;
-  const workers = options.workers ?? (isFormattedPhotos(data.train) ? Math.min(4, availableParallelism()) : 0);
+  const workers = options.workers ?? kindOf(data.train).defaultWorkers();
   const trainer = new Trainer({ ...recipe, lr: TINY_LR }, data, { device, engine, ownTricks });
   const training = new Loader(data.train, { batchSize, augmentation, seed, workers });
   const validation = evaluationLoader(data.validation, { workers });

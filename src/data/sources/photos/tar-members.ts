@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { systemReason } from "../../base/atomic-file.js";
-import { InputError } from "../../base/errors.js";
+import { systemReason } from "../../../base/atomic-file.js";
+import { InputError } from "../../../base/errors.js";
 
 const BLOCK = 512;
 /** Holds a picture's header, and mostly the label and the next header behind a picture too: one read for each picture. */

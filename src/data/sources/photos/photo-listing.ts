@@ -1,6 +1,7 @@
-import { InputError } from "../../base/errors.js";
-import { type PhotoLocations, photoName } from "./photo-locations.js";
-import { type LabelledPhotos, selectPhotos } from "./photo-selection.js";
+import { InputError } from "../../../base/errors.js";
+import { type PhotoLocations, photoName } from "../../photos/photo-locations.js";
+import { type LabelledPhotos, selectPhotos } from "../../photos/photo-selection.js";
+import type { OtherFiles } from "../../photos/photo-set.js";
 
 const MOST_NAME_BYTES = 2 ** 32;
 const OTHER_EXAMPLES = 20;
@@ -16,13 +17,6 @@ export interface ListedPhotos {
   /** Where it all came from, for people. */
   readonly from: string;
   readonly otherFiles: OtherFiles;
-}
-
-/** Files beside the pictures that are none, hidden ones left out. */
-export interface OtherFiles {
-  count: number;
-  /** Paths relative to the root, the first twenty. */
-  readonly examples: string[];
 }
 
 export function addOther(others: OtherFiles, path: string): void {

@@ -1,33 +1,36 @@
 import type { Random } from "../../tensor/random.js";
-import type { ImageShape } from "../image-set.js";
+import type { ImageShape } from "../split.js";
+import type { Augmenter, ImageChange } from "./augmenter.js";
+import { type Augmentation, AUGMENTERS } from "./index.js";
 
 /** What is done to a small training image before it is seen. */
-export interface Augmentation {
-  /** Pixels of zeros put around the image before a random window of its own size is cut out; 0 = no crop. */
-  readonly crop: number;
-  /** Mirror left to right with probability 1/2. */
-  readonly flip: boolean;
-}
+export type ImageAugmentation = Pick<Augmentation, "crop" | "flip">;
 
 /**
- * Random crop, then random flip, of one HWC uint8 image: torchvision's RandomCrop(size, padding=crop) and
- * RandomHorizontalFlip(). Padding is 0 on the byte scale (black), before any normalising.
- *
- * Draws, in this order and only if asked for: the window's top and left in [0, 2 crop], then the flip.
+ * What the augmenters make of one HWC uint8 image: random crop, then random flip, drawn in this order.
  *
  * @param out receives the result: another array of the image's length
  */
 export function augmentInto(
   out: Uint8Array,
   image: Uint8Array,
-  { height, width, channels }: ImageShape,
-  { crop, flip }: Augmentation,
+  shape: ImageShape,
+  augmentation: ImageAugmentation,
   random: Random,
+  augmenters: readonly Augmenter[] = AUGMENTERS,
 ): void {
-  const down = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;
-  const right = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;
-  const mirrored = flip && random.uniform() < 0.5;
+  const change: ImageChange = { down: 0, right: 0, mirrored: false, further: [] };
+  for (const augmenter of augmenters) augmenter.smallImage?.(change, augmentation, random);
+  cropInto(out, image, shape, change);
+  for (const step of change.further) step(out, shape);
+}
 
+function cropInto(
+  out: Uint8Array,
+  image: Uint8Array,
+  { height, width, channels }: ImageShape,
+  { down, right, mirrored }: ImageChange,
+): void {
   out.fill(0);
   const [firstRow, lastRow] = [Math.max(0, -down), Math.min(height, height - down)];
   const [firstColumn, lastColumn] = [Math.max(0, -right), Math.min(width, width - right)];

@@ -6,10 +6,10 @@ import { join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { systemReason } from "../../base/atomic-file.js";
 import { KnackError } from "../../base/errors.js";
-import { type PhotoCopies, type PhotoLocations, photoName, readPhoto } from "../sources/photo-locations.js";
-import type { PhotoSet } from "../sources/photo-set.js";
 import { openPicture } from "../pictures/picture.js";
-import { tarMembers } from "../sources/tar-members.js";
+import { tarMembers } from "../sources/photos/tar-members.js";
+import { type PhotoCopies, type PhotoLocations, photoName, readPhoto } from "./photo-locations.js";
+import type { PhotoSet } from "./photo-set.js";
 
 export interface PackOptions {
   /**

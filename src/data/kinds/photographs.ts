@@ -1,0 +1,38 @@
+import { availableParallelism } from "node:os";
+import { packPhotos } from "../photos/packed-cache.js";
+import { photoName, readPhoto } from "../photos/photo-locations.js";
+import { selectPhotos } from "../photos/photo-selection.js";
+import type { FormattedPhotos, PhotoSet } from "../photos/photo-set.js";
+import { openPicture } from "../pictures/picture.js";
+import type { DataKind } from "./kind.js";
+import { photoBatch } from "./photo-batch.js";
+
+/** How much larger than the input the copies' shorter side is: a crop of a fifth of the area then still has all its pixels. */
+const CACHE_MARGIN = 16 / 7;
+
+/** Photographs in files, which are read and brought to one size whenever they are seen. */
+export const photographs: DataKind<PhotoSet> = {
+  tag: "photos",
+  defaultWorkers: () => Math.min(4, availableParallelism()),
+  evaluationWorkers: (workers) => workers,
+  nameOf: ({ locations }, index) => photoName(locations, index),
+  inputFormat: (set: PhotoSet | FormattedPhotos) => ("evaluation" in set ? set : undefined),
+  formatted(set, format, { cropPct, interpolation }): FormattedPhotos {
+    const { height, width, channels, mean, std } = format;
+    const evaluation = { size: [height, width], cropPct, interpolation, channels } as const;
+    return { ...set, height, width, channels, mean, std, evaluation };
+  },
+  evaluation: (split: FormattedPhotos) => split.evaluation,
+  select: (set, indices) => ({ ...set, ...selectPhotos(set, indices), count: indices.length }),
+  async cached(split, folder) {
+    const { locations } = await packPhotos(split, folder, { shorterSide: Math.round(split.height * CACHE_MARGIN) });
+    return { ...split, locations };
+  },
+  async open({ locations }, index) {
+    const { pipeline } = await openPicture(await readPhoto(locations, index));
+    return { pipeline, pixelated: false };
+  },
+  // Whatever part of a photograph is taken, it is brought to the size wanted.
+  requireFit: () => {},
+  makeBatch: photoBatch,
+};

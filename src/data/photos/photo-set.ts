@@ -1,0 +1,31 @@
+import type { DataSource, HeldOut } from "../image-set.js";
+import type { EvaluationFormat } from "../pictures/evaluation-transform.js";
+import type { LabelledSet, Split } from "../split.js";
+import type { PhotoLocations } from "./photo-locations.js";
+
+/** One split of a set of photographs: where they are and what they show. Nothing of them is in memory. */
+export interface PhotoSet extends LabelledSet {
+  readonly kind: "photos";
+  readonly locations: PhotoLocations;
+}
+
+/** Photographs, and what they become for the network. */
+export interface FormattedPhotos extends PhotoSet, Split {
+  /** How they are brought to that size where nothing is random. */
+  readonly evaluation: EvaluationFormat;
+}
+
+/** A set of photographs: what to train on and what to measure on. */
+export interface PhotoSource extends DataSource<PhotoSet> {
+  readonly kind: "photos";
+  readonly split: "given" | HeldOut;
+  /** What else lies among the pictures. */
+  readonly otherFiles: OtherFiles;
+}
+
+/** Files beside the pictures that are none, hidden ones left out. */
+export interface OtherFiles {
+  count: number;
+  /** Paths relative to the root, the first twenty. */
+  readonly examples: string[];
+}

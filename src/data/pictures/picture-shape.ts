@@ -1,0 +1,18 @@
+/** Pixels. */
+export interface PictureSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** A part of a picture, in its pixels. */
+export interface CropBox extends PictureSize {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** A decoded picture. */
+export interface Picture extends PictureSize {
+  /** [height, width, 3] uint8, sRGB */
+  readonly pixels: Uint8Array;
+  readonly channels: 3;
+}

@@ -1,0 +1,34 @@
+import { InputError } from "../../../base/errors.js";
+import type { HeldOut } from "../../image-set.js";
+import type { PhotoSet, PhotoSource } from "../../photos/photo-set.js";
+import { stratifiedSplit } from "../../sampling/stratified-split.js";
+import type { ListedPhotos } from "./photo-listing.js";
+
+/**
+ * The photographs that a reader of some format found. Where they have no split of their own, `split` holds some of each class out for
+ * validation.
+ *
+ * @throws InputError where there are no pictures for training or none for validation, or all are of one class
+ */
+export function photoSource(
+  { name, classes, from, otherFiles, ...listed }: ListedPhotos,
+  split: HeldOut = { fraction: 0.2, seed: 0 },
+): PhotoSource {
+  if (classes.length < 2) {
+    throw new InputError(`${from} holds ${classes.length} class${classes.length === 1 ? "" : "es"}: two are needed`);
+  }
+  const given = listed.validation !== undefined;
+  const chosen = given ? undefined : stratifiedSplit(listed.train, split.fraction, split.seed);
+  const set = (role: "train" | "validation", listing = listed.train): PhotoSet => {
+    const { locations, labels } = listing.select(chosen?.[role]);
+    if (labels.length === 0) throw new InputError(`${from} holds no pictures for ${role}`);
+    return { kind: "photos", name: `${name} ${role}`, count: labels.length, labels, classes, locations };
+  };
+  const [train, validation] = [set("train"), set("validation", listed.validation)];
+  const percent = `${Math.round(100 * split.fraction)} %`;
+  const held = given ? "" : `; ${percent} of each class held out for validation, seed ${split.seed}`;
+  const description =
+    `${name}: ${train.count.toLocaleString("en")} training and ${validation.count.toLocaleString("en")} validation ` +
+    `photographs, ${classes.length} classes, from ${from}${held}`;
+  return { kind: "photos", train, validation, description, split: given ? "given" : split, otherFiles };
+}

@@ -1,0 +1,81 @@
+import { type Dirent, readdirSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { systemReason } from "../../../base/atomic-file.js";
+import { InputError } from "../../../base/errors.js";
+import type { OtherFiles } from "../../photos/photo-set.js";
+import { PICTURE_NAME } from "../../pictures/picture.js";
+import { namesIn } from "../read-files.js";
+import { byCodePoint } from "./code-point-order.js";
+import { addOther } from "./photo-listing.js";
+import { splitsAmong } from "./split-names.js";
+
+const SHARD = /\.(tar|tgz|tar\.\w+)$/i;
+
+/** What a data set's folder holds for each split: paths relative to it, "" for itself. */
+export interface SplitFolders {
+  readonly train: string;
+  readonly validation: string | undefined;
+  /** For people: "train/ and val/", empty where the folder has no split. */
+  readonly words: string;
+}
+
+/**
+ * Whether a folder has train/ and val/ (valid/, validation/, or, where there is none of them, test/) or train/ alone. What else
+ * lies in such a folder is added to `others`.
+ */
+export function splitFolders(folder: string, others: OtherFiles): SplitFolders {
+  const entries = entriesOf(folder);
+  const folders = entries.filter((entry) => isFolder(folder, entry)).map(({ name }) => name);
+  const { train, validation } = splitsAmong(folders);
+  // Among other folders, a lone "train" is a class: pictures of trains.
+  if (train === undefined || (validation === undefined && (folders.length > 1 || holdsPictures(join(folder, train))))) {
+    return { train: "", validation: undefined, words: "" };
+  }
+  for (const { name } of entries) {
+    if (name === "classes.txt") continue; // names the classes of tar files
+    if (name !== train && name !== validation) addOther(others, folders.includes(name) ? `${name}/` : name);
+  }
+  return { train, validation, words: validation === undefined ? `${train}/` : `${train}/ and ${validation}/` };
+}
+
+/** Whether this names tar files: "photos.tar", "shards-{000..012}.tar". */
+export function isShards(name: string): boolean {
+  return SHARD.test(name);
+}
+
+/** The tar files in a folder, in natural order. */
+export function shardsIn(folder: string): string[] {
+  return namesIn(folder).filter((name) => isShards(name) && !name.startsWith("."));
+}
+
+/** Whether what a folder has for training is tar files, and not folders of pictures. */
+export function holdsShards(folder: string): boolean {
+  const root = resolve(folder);
+  const { train } = splitFolders(root, { count: 0, examples: [] });
+  return shardsIn(join(root, train)).length > 0;
+}
+
+/** What is in a folder in torchvision's order, without what is hidden. */
+export function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter(({ name }) => !name.startsWith("."))
+      .sort((a, b) => byCodePoint(a.name, b.name));
+  } catch (error) {
+    throw new InputError(`cannot list the folder ${JSON.stringify(folder)}: ${systemReason(error)}`, error);
+  }
+}
+
+/** Whether it is a folder or a link to one; a link that leads nowhere is none. */
+export function isFolder(parent: string, entry: Dirent): boolean {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  try {
+    return statSync(join(parent, entry.name)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function holdsPictures(folder: string): boolean {
+  return entriesOf(folder).some(({ name }) => PICTURE_NAME.test(name));
+}

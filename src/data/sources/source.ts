@@ -1,0 +1,60 @@
+import type { Stats } from "node:fs";
+import type { DataSource, HeldOut } from "../image-set.js";
+import type { PhotoSource } from "../photos/photo-set.js";
+import { lookAt, namesIn } from "./read-files.js";
+
+/** A data set of any kind: small images in memory, or photographs. */
+export type AnySource = DataSource | PhotoSource;
+
+/** A kind of data set that knack opens: one file here, and one line in index.ts. */
+export interface SourceFormat {
+  /** For programmers, and the data set itself where it goes by a name: "cifar". */
+  readonly name: string;
+  /** Completes "understood are ...": "a folder of MNIST-style IDX files". */
+  readonly words: string;
+  /** Whether it is asked for by its name instead of by a path, and so found from any working directory. */
+  readonly byName?: true;
+  /** The files of which one can be held out for validation, where it can, as messages call them: "CIFAR binary files". */
+  readonly holdsOut?: string;
+  /** Whether a place holds such a data set, or a part of one, so that `open` can say what is missing. */
+  recognises(place: Place): boolean;
+  /**
+   * @param holdOut the training file to validate on, only where `holdsOut` names some
+   * @throws InputError where the data set is not whole
+   */
+  open(place: Place, holdOut?: string): AnySource;
+}
+
+/** A kind of data set that lists photographs. */
+export interface PhotoFormat extends SourceFormat {
+  /** As `open`. @param split what is held out where the data set has no split of its own */
+  open(place: Place, holdOut?: string, split?: HeldOut): PhotoSource;
+}
+
+/** Where a data set is looked for. What is there is read when it is first asked for, since a name is no path. */
+export class Place {
+  #found: { readonly stats: Stats | undefined } | undefined;
+  #names: readonly string[] | undefined;
+
+  /** @param spec as it was given: a name or a path */
+  constructor(readonly spec: string) {}
+
+  get exists(): boolean {
+    return this.#stats !== undefined;
+  }
+
+  get isFolder(): boolean {
+    return this.#stats?.isDirectory() === true;
+  }
+
+  /** What the folder holds, in natural order; nothing where it is no folder. */
+  get names(): readonly string[] {
+    this.#names ??= this.isFolder ? namesIn(this.spec) : [];
+    return this.#names;
+  }
+
+  get #stats(): Stats | undefined {
+    this.#found ??= { stats: lookAt(this.spec) };
+    return this.#found.stats;
+  }
+}
