@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { test } from "node:test";
+import { TRICKS } from "../src/tricks/index.js";
 import { repositoryRoot } from "./support/oracle.js";
 
 /** Top floor first: a file imports only from its own floor or from one further down. */
@@ -83,4 +84,16 @@ test("only the tensor floor touches the addon", () => {
     graph.get(file)?.some((imported) => imported.endsWith(join("torch", "addon.ts"))),
   );
   assert.deepEqual([...new Set(users.map(floorOf))], ["tensor"]);
+});
+
+test("no trick is known by name outside of src/tricks and the presets", () => {
+  const tricks = new Set(TRICKS.map(({ name }) => join(source, "tricks", `${name}.ts`)));
+  const named = files
+    .filter((file) => floorOf(file) !== "tricks" && nameOf(file) !== join("recipe", "presets.ts"))
+    .flatMap((file) =>
+      (graph.get(file) ?? [])
+        .filter((imported) => tricks.has(imported))
+        .map((trick) => `${nameOf(file)} imports ${nameOf(trick)}`),
+    );
+  assert.deepEqual(named, []);
 });

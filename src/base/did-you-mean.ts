@@ -1,4 +1,4 @@
-/** `; did you mean "mixup"?` when one of the candidates is close to the word, otherwise an empty string. */
+/** `; did you mean "warmup"?` when one of the candidates is close to the word, otherwise an empty string. */
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const [closest] = candidates
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))

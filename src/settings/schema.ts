@@ -61,7 +61,7 @@ export function range(words: string, most: number) {
 
 /** What is wrong with one key of a recipe. */
 export interface Problem {
-  /** "mixup.alpha"; "" is the whole. */
+  /** "warmup.epochs"; "" is the whole. */
   readonly key: string;
   readonly message: string;
 }

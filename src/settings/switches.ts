@@ -1,10 +1,10 @@
 /** A part's switch on the command line: an option that sets one key of the recipe. */
 export interface Switch {
-  /** As commander writes them: "--mixup <alpha>", "--no-mixup". Of a pair the positive form comes first. */
+  /** As commander writes them: "--warmup <epochs>", "--no-warmup". Of a pair the positive form comes first. */
   readonly flags: string;
   /** For --help: what it does. */
   readonly help: string;
-  /** The key of the recipe that it sets, such as "mixup.alpha", or "mixup" for all of it. */
+  /** The key of the recipe that it sets, such as "warmup.epochs", or "warmup" for all of it. */
   readonly key: string;
   /**
    * How its argument is read: a number (what is none stays text, for the schema to complain about), numbers separated by commas, text, or
@@ -16,6 +16,6 @@ export interface Switch {
   readonly value?: unknown;
   /** Other keys that it sets. Where its argument may be missing ("--step-decay [epochs]"), only these without one. */
   readonly also?: Readonly<Record<string, unknown>>;
-  /** Only tunes a part that is on, so that it is an error where the part is off: the part's own switch, such as "--mixup". */
+  /** Only tunes a part that is on, so that it is an error where the part is off: the part's own switch, such as "--distillation". */
   readonly tunes?: string;
 }

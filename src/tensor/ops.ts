@@ -5,6 +5,7 @@
 import type { DType } from "./dtype.js";
 import type { Generator } from "./generator.js";
 import { inPlaceOperator, operator, tensorOperator } from "./operator.js";
+import { scope } from "./scope.js";
 import type { Tensor } from "./tensor.js";
 
 type Pair = number | readonly [number, number];
@@ -265,4 +266,12 @@ const aten_foreach_norm = operator("aten::_foreach_norm", "Scalar");
 /** The square root of the sum of a[i]'s squares, a scalar of its dtype. */
 export function normEach(a: readonly Tensor[]): Tensor[] {
   return a.length > 0 ? (aten_foreach_norm(a) as Tensor[]) : [];
+}
+
+/** 1 in the column of each label, 0 elsewhere. @param labels [N] int64. @returns [N, classes] float32 on the labels' device */
+export function oneHot(labels: Tensor, classes: number): Tensor {
+  return scope(() => {
+    const zeros = full([labels.shape[0] ?? 0, classes], 0, "float32", labels.device);
+    return scatterValueInPlace(zeros, 1, unsqueeze(labels, 1), 1);
+  });
 }

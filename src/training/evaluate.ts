@@ -65,7 +65,7 @@ export interface EvaluationOptions {
 }
 
 /**
- * Metrics on clean hard labels, whatever smoothing or mixup trains against. The model is put into evaluation mode for it and back.
+ * Metrics on clean hard labels, whatever targets are trained against. The model is put into evaluation mode for it and back.
  *
  * @param model with float32 weights
  * @param batches the images, each once

@@ -23,13 +23,11 @@ import {
   copyInPlace,
   crossEntropy,
   detach,
-  full,
   mulScalar,
+  oneHot,
   requireGradient,
   reshape,
-  scatterValueInPlace,
   setData,
-  unsqueeze,
 } from "../tensor/ops.js";
 import { seedFor } from "../tensor/random.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
@@ -400,14 +398,6 @@ export class Trainer implements Run {
 
 function optimizerNamed(name: string): OptimizerPart {
   return OPTIMIZERS.find((optimizer) => optimizer.name === name) as OptimizerPart;
-}
-
-/** @param labels [N] int64. @returns [N, classes] float32 */
-function oneHot(labels: Tensor, classes: number): Tensor {
-  return scope(() => {
-    const zeros = full([labels.shape[0] ?? 0, classes], 0, "float32", labels.device);
-    return scatterValueInPlace(zeros, 1, unsqueeze(labels, 1), 1);
-  });
 }
 
 function snapshot(tensors: Iterable<[string, Tensor]>, prefix = ""): Map<string, RawTensor> {

@@ -346,8 +346,8 @@ describe("misuse is one line and exit code 2, and nothing is trained", () => {
     ],
     [
       "a trick that changes nothing",
-      ["data", "--table", "tweaks", ...SMALL, "--epochs", "1", "--warmup", "0.1"],
-      /row "ResNet-18 \(v1 = B\)": warmup was asked for and changed nothing/,
+      ["data", "--table", "tweaks", ...SMALL, "--epochs", "1", "--weight-decay", "0"],
+      /row "ResNet-18 \(v1 = B\)": no-bias-decay was asked for and changed nothing/,
     ],
   ];
   for (const [what, args, message] of cases) {

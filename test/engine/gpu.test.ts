@@ -87,7 +87,7 @@ const CASES: Readonly<Record<string, { readonly side?: number; readonly recipe: 
   "mixup by rolling": { recipe: { mixup: { alpha: 0.2, pairing: "roll" }, labelSmoothing: { spread: "all" } } },
   "class weights, no Nesterov": { recipe: { classBalance: "weights", nesterov: false } },
   [OVERFLOWING]: { recipe: { lossScale: 2 ** 126 } },
-  "a frozen backbone": { recipe: { freezeEpochs: 1, backboneLr: 0.1 } },
+  "a frozen backbone": { recipe: { init: { weights: "elsewhere" }, freezeEpochs: 1, backboneLr: 0.1 } },
   MobileNet: { side: 32, recipe: { model: "mobilenetv1_025", modelOptions: {} } },
   "Inception-V3 with auxiliary classifier and dropout": {
     side: 299,

@@ -70,7 +70,7 @@ export function expectedSeconds(table: AblationTable, extent: Extent, share: num
   return MARGIN * (once + extent.seeds.length * perSeed);
 }
 
-/** Of the rows' epochs the fewest, which the others are multiples of (mixup's are more). */
+/** Of the rows' epochs the fewest, which the others are multiples of (some train longer, as the paper's do). */
 function fewestEpochs({ rows }: AblationTable): number {
   return Math.min(...rows.map(({ recipe }) => recipe.epochs));
 }

@@ -24,7 +24,7 @@ class Sgd extends Optimizer {
 
   protected override update({ targets, gradients, buffers, lr, weightDecay, gradientScale }: GroupStep): void {
     const [momenta = []] = buffers;
-    sgdUpdate(targets, gradients, momenta, { lr, weightDecay, gradientScale, ...this.#settings });
+    sgdUpdate(targets, gradients, momenta, { ...this.#settings, lr, weightDecay, gradientScale });
   }
 }
 
