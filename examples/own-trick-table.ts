@@ -1,15 +1,13 @@
-/** Rows for `knack ablate DATA --table examples/own-trick-table.ts`: what the trick of own-trick.ts is worth, and at which strength. */
+/** What the trick of own-trick.ts is worth, and at which strength: rows over a base recipe, which `knack ablate --recipe` gives. */
 import type { Grid } from "knack";
-import recipe, { confidencePenalty } from "./own-trick.js";
-
-const { tricks: _, ...without } = recipe;
+import { confidencePenalty } from "./own-trick.js";
 
 const grid: Grid = {
   rows: [
-    { row: "without", recipe: without },
+    { row: "without", recipe: { tricks: [] } },
     ...[0.1, 0.3].map((strength) => ({
       row: `+ confidence penalty ${strength}`,
-      recipe: { ...without, tricks: [confidencePenalty({ strength })] },
+      recipe: { tricks: [confidencePenalty({ strength })] },
     })),
   ],
 };

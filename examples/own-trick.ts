@@ -9,7 +9,7 @@
  *
  * It is checked, audited, saved in the run's recipe by name and file, and resumed as knack's own tricks are. Whether it pays:
  *
- *     npx knack ablate fashion-mnist --table examples/own-trick-table.ts
+ *     npx knack ablate fashion-mnist --recipe examples/own-trick.ts --table examples/own-trick-table.ts
  */
 import { defineTrick, ops, type RecipeInput, settings } from "knack";
 

@@ -19,3 +19,11 @@ export function learningRateSchedule(
 ): LearningRateSchedule {
   return new RunningTricks([...TRICKS, ...own], plannedRun(recipe, stepsPerEpoch)).schedule();
 }
+
+/** Steps of an epoch that leave room for any warmup: the highest rate does not depend on their number. */
+const ANY_STEPS = 1000;
+
+/** The highest learning rate of a recipe: that after the warmup, scaled with the batch where a trick does so. */
+export function peakLearningRate(recipe: Recipe): number {
+  return learningRateSchedule(recipe, ANY_STEPS).peak;
+}

@@ -25,7 +25,7 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     stepsPerEpoch,
     batchSize: recipe.batchSize,
     peakLr: schedule.peak,
-    precision: recipe.precision,
+    precision: trainer.precision,
     engine: trainer.computedBy,
     tricks,
     metrics: metricsFor(data.train.classes.length).map(descriptionOf),

@@ -27,7 +27,7 @@ import { writeTinyData } from "../support/tiny-data.js";
 process.env.OMP_NUM_THREADS = "1";
 
 const TRAIN =
-  "--model resnet18_small --option width=8 --batch-size 32 --lr 0.05 --epochs 2 --step-decay 30,60,90".split(" ");
+  "--model resnet18_small --option width=8 --batch-size 32 --lr 0.05 --step-decay 30,60,90 --epochs 2".split(" ");
 const STEPS_PER_EPOCH = 4; // 128 images
 
 /** Where all commands run, so that paths in messages are short and nothing lands in the repository. */
@@ -395,9 +395,10 @@ describe("what scripts rely on", { concurrency: 2 }, () => {
   });
 
   test("schedule --json", async () => {
-    const args = "schedule --recipe efficient --epochs 8 --steps-per-epoch 10 --warmup 5 --batch-size 512 --json".split(
-      " ",
-    );
+    const args =
+      "schedule --recipe efficient --epochs 8 --steps-per-epoch 10 --warmup 5 --step-decay 7 --batch-size 512 --json".split(
+        " ",
+      );
     const { stdout, code } = await knack(...args);
     assert.equal(code, 0);
     const rates: { step: number; lr: number }[] = JSON.parse(stdout);

@@ -178,7 +178,19 @@ test("the command line: trained by the example's recipe, a row of an ablation's 
   const line = audit?.tricks.find(({ trick }) => trick === "confidence-penalty");
   assert.match(line?.detail ?? "", /loss - 0.2 x the entropy/);
 
-  const ablated = knack("ablate", data, "--table", "own-trick-table.ts", ...small, "--seeds", "1", "--out", "ablated");
+  const ablated = knack(
+    "ablate",
+    data,
+    "--recipe",
+    "own-trick.ts",
+    "--table",
+    "own-trick-table.ts",
+    ...small,
+    "--seeds",
+    "1",
+    "--out",
+    "ablated",
+  );
   assert.equal(ablated.status, 0, ablated.stderr);
   assert.match(ablated.stdout, /without[\s\S]*\+ confidence penalty 0\.1[\s\S]*\+ confidence penalty 0\.3/);
 

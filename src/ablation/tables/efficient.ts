@@ -1,5 +1,5 @@
 import type { Recipe } from "../../recipe/recipe.js";
-import { learningRateSchedule } from "../../recipe/learning-rate-schedule.js";
+import { peakLearningRate } from "../../recipe/learning-rate-schedule.js";
 import { ladder, type Rung } from "./ladder.js";
 import { type AblationTable, type PaperFigure, type Row, row, type TableRequest } from "./table.js";
 import { trickNamed, withoutTricks } from "./switching.js";
@@ -9,9 +9,6 @@ const LARGER = 4;
 
 const SCALING = trickNamed("linear-scaling");
 const LADDER = ["warmup", "zero-gamma", "no-bias-decay", "low-precision"].map(trickNamed);
-
-/** Of an epoch: any number that leaves room for a warmup gives the same rate. */
-const STEPS = 1000;
 
 /** Table 4, top-1 of ResNet-50; recalled, not read. */
 const PAPER = {
@@ -36,7 +33,7 @@ export function efficientTable({ base, without }: TableRequest): AblationTable {
   const notes: string[] = [];
   const plain: Recipe = {
     ...withoutTricks(base, [SCALING, ...LADDER]),
-    lr: learningRateOf(base),
+    lr: peakLearningRate(base),
   };
   const prefix = `batch ${batchSize}: `;
   const bottom = row(`${prefix}baseline`, plain, undefined, recalled(PAPER.small, 0));
@@ -69,9 +66,4 @@ function largeLadder(base: Recipe, small: Row, without: TableRequest["without"])
 
 function batchNote(small: number, large: number): string {
   return `the two batches are ${small} (--batch-size) and ${LARGER} times as much, ${large}; the paper's are 256 and 1024`;
-}
-
-/** The rate that the base recipe uses at its own batch: the highest of its schedule. */
-function learningRateOf(base: Recipe): number {
-  return learningRateSchedule(base, STEPS).peak;
 }

@@ -13,7 +13,7 @@ import type {
 import { points } from "../../ablation/output/cell-texts.js";
 import { columnsOf, remarksOf } from "../../ablation/output/table-text.js";
 import type { Recipe } from "../../recipe/recipe.js";
-import { scaledLearningRate } from "../../tricks/linear-scaling.js";
+import { peakLearningRate } from "../../recipe/learning-rate-schedule.js";
 import { formatDuration } from "./progress.js";
 
 /** Shows an ablation to whoever looks at `out`: the plan, a line a run, a bar on a terminal, and the table. */
@@ -132,9 +132,10 @@ function planLines({ out, table, data, seeds, runs, finished, budget }: PlanEven
   ];
 }
 
-function recipeText({ model, epochs, batchSize, lr, linearScaling }: Recipe): string {
-  const peak = linearScaling ? scaledLearningRate(lr, batchSize, linearScaling.referenceBatch) : lr;
-  return `${model}, ${counted(epochs, "epoch")}, batch ${batchSize}, lr ${Number(peak.toPrecision(4))}`;
+function recipeText(recipe: Recipe): string {
+  const { model, epochs, batchSize } = recipe;
+  const peak = Number(peakLearningRate(recipe).toPrecision(4));
+  return `${model}, ${counted(epochs, "epoch")}, batch ${batchSize}, lr ${peak}`;
 }
 
 function counted(count: number, what: string): string {
