@@ -1,19 +1,9 @@
 import { aboveZero, choice, offOr } from "../settings/schema.js";
-import { Generator } from "../tensor/generator.js";
-import {
-  addInPlace,
-  flip,
-  full,
-  indexSelect,
-  mulScalar,
-  randomPermutation,
-  roll,
-  sampleDirichlet,
-  toDevice,
-} from "../tensor/ops.js";
+import { addInPlace, flip, mulScalar, roll } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { touched, trick } from "./trick.js";
+import { drawLambda, permuted, touchedByMixing } from "./partners.js";
+import { trick } from "./trick.js";
 
 export interface Mixup {
   readonly alpha: number;
@@ -29,13 +19,8 @@ export interface MixupDraw {
   readonly seed: number;
 }
 
-/** lambda ~ Beta(alpha, alpha), one for the whole batch. */
 export function drawMixup({ alpha }: Mixup, seed: number): MixupDraw {
-  return scope(() => {
-    using generator = new Generator(seed);
-    const [lambda = 1] = sampleDirichlet(full([1, 2], alpha, "float64"), generator).toArray();
-    return { lambda, seed };
-  });
+  return { lambda: drawLambda(alpha, seed), seed };
 }
 
 /**
@@ -60,10 +45,7 @@ export function mixupBatch(
 function partnerOf(pairing: Mixup["pairing"], seed: number, images: Tensor): (x: Tensor) => Tensor {
   if (pairing === "reverse") return (x) => flip(x, [0]);
   if (pairing === "roll") return (x) => roll(x, [1], [0]);
-  const [count = 0] = images.shape;
-  using generator = new Generator(seed);
-  const order = toDevice(randomPermutation(count, generator), images.device);
-  return (x) => indexSelect(x, 0, order);
+  return permuted(images, seed);
 }
 
 export const mixup = trick({
@@ -94,14 +76,9 @@ export const mixup = trick({
     mixup && {
       batch: ({ images, targets }, { seed }) => mixupBatch(images, targets, mixup, drawMixup(mixup, seed)),
       touched: () => {
-        if (recipe.accumulation === recipe.batchSize) {
-          return touched(0, "every part holds one image, which has no partner: use a smaller --accumulation");
-        }
         const { alpha, pairing } = mixup;
-        return touched(
-          recipe.batchSize,
-          `every image, lambda ~ Beta(${alpha}, ${alpha}) a batch, partner by ${pairing}`,
-        );
+        const detail = `every image, lambda ~ Beta(${alpha}, ${alpha}) a batch, partner by ${pairing}`;
+        return touchedByMixing(recipe, detail);
       },
     },
 });
