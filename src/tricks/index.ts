@@ -5,6 +5,7 @@
 import { backboneLr } from "./backbone-lr.js";
 import { classBalance } from "./class-balance.js";
 import { cosine } from "./cosine.js";
+import { cutmix } from "./cutmix.js";
 import { distillation } from "./distillation.js";
 import { earlyStop } from "./early-stop.js";
 import { ema } from "./ema.js";
@@ -30,6 +31,7 @@ export const TRICKS = [
   labelSmoothing,
   distillation,
   mixup,
+  cutmix,
   ema,
   init,
   freezeEpochs,
