@@ -11,8 +11,7 @@ import { mixup } from "../tricks/mixup.js";
 import { noBiasDecay } from "../tricks/no-bias-decay.js";
 import { warmup } from "../tricks/warmup.js";
 import { zeroGamma } from "../tricks/zero-gamma.js";
-import { PRESET_NAMES, type PresetName } from "./preset-names.js";
-import type { PartSettings, Recipe } from "./recipe.js";
+import { type PartSettings, PRESET_NAMES, type PresetName, type Recipe } from "./recipe.js";
 
 /** Every trick off, every optimizer as it is by default. */
 const plain: PartSettings = Object.assign(

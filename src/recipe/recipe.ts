@@ -8,7 +8,6 @@ import { choice, type Shape, section, show, text, type Values } from "../setting
 import { TRICKS } from "../tricks/index.js";
 import type { OwnTrick } from "../tricks/own-trick.js";
 import type { Trick } from "../tricks/trick.js";
-import type { PresetName } from "./preset-names.js";
 
 const ownTrick = section({
   name: text,
@@ -60,6 +59,10 @@ export type Recipe = Flat<
     tricks: readonly OwnTrick[];
   } & PartSettings
 >;
+
+/** The named recipes (`presets.ts`), which a recipe may extend. */
+export const PRESET_NAMES = ["baseline", "efficient", "bag-of-tricks", "fine-tune"] as const;
+export type PresetName = (typeof PRESET_NAMES)[number];
 
 /** What a recipe file holds: any of the keys, and of a trick any of its settings. The rest comes from the preset it extends. */
 export type RecipeInput = { extends?: PresetName } & { [Key in keyof Recipe]?: Recipe[Key] | Partial<Recipe[Key]> };

@@ -26,7 +26,7 @@ import { parseRecipe } from "../recipe/parse.js";
 import type { Recipe } from "../recipe/recipe.js";
 import { RunFolder } from "./run-folder.js";
 import { parseRunState, type RunState, START } from "./run-state.js";
-import { keepTensorBoard, writeTensorBoard } from "./tensorboard.js";
+import { keepTensorBoard, writeTensorBoard } from "./tensorboard/run-scalars.js";
 import { Trainer, type TrainingData } from "../training/trainer.js";
 import { trainingData } from "./training-data.js";
 

@@ -7,7 +7,7 @@ import { after, describe, test } from "node:test";
 import { type TrainEvent, train } from "../../src/index.js";
 import { crc32c, frameRecord, wholeRecords } from "../../src/run/tensorboard/records.js";
 import { RunFolder } from "../../src/run/run-folder.js";
-import { keepTensorBoard, writeTensorBoard } from "../../src/run/tensorboard.js";
+import { keepTensorBoard, writeTensorBoard } from "../../src/run/tensorboard/run-scalars.js";
 import { runPython } from "../support/oracle.js";
 import { writeTinyData } from "../support/tiny-data.js";
 

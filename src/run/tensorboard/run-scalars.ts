@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Scalars } from "./tensorboard/event.js";
-import { updateEventFile } from "./tensorboard/event-file.js";
-import { METRICS } from "../metrics/index.js";
-import type { MetricDescription } from "../metrics/metric.js";
-import type { EpochEvent, StepEvent, TrainEvent } from "./events.js";
-import { metricsOf } from "./metric-fields.js";
+import type { Scalars } from "./event.js";
+import { updateEventFile } from "./event-file.js";
+import { METRICS } from "../../metrics/index.js";
+import type { MetricDescription } from "../../metrics/metric.js";
+import type { EpochEvent, StepEvent, TrainEvent } from "../events.js";
+import { metricsOf } from "../metric-fields.js";
 
 const FOLDER = "tensorboard";
 /** TensorBoard reads files that have "tfevents" in their name. */
