@@ -128,7 +128,10 @@ function npmPackages() {
 }
 
 function typescript() {
-  const sources = [...["src", "test", "bench"].flatMap((folder) => filesUnder(folder, ".ts")), "tsconfig.json"];
+  const sources = [
+    ...["src", "test", "bench", "examples"].flatMap((folder) => filesUnder(folder, ".ts")),
+    "tsconfig.json",
+  ];
   const stamp = stampOf([...sources, "package-lock.json"], []);
   if (isCurrent("dist/.knack-sources", stamp)) return say("typescript: up to date");
   say("typescript: compiling …");

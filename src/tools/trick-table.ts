@@ -5,17 +5,17 @@ import { presets } from "../recipe/presets.js";
 /** Moments that say nothing about what a trick does. */
 const SILENT: readonly (keyof Moments)[] = ["checked", "built", "touched", "dispose"];
 
-/** The tricks as a Markdown table, as the documents have it: what each is, its switches, at which moments of a run it acts, its file. */
+/** The tricks as a Markdown table, as the documents have it: what each is, its switches, at which moments of a run it acts. */
 export function trickTable(tricks: readonly Trick[]): string {
   const rows = tricks.map((trick) => [
+    trick.name,
     trick.summary,
     trick.section ?? "",
     switchesOf(trick),
     [...momentsOf(trick, presets.baseline)].filter((moment) => !SILENT.includes(moment)).join(", "),
-    `src/tricks/${trick.name}.ts`,
   ]);
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const head = ["trick", "section", "switch", "acts at", "file"];
+  const head = ["trick", "what", "section", "switches", "acts at"];
   return [line(head), `|${"---|".repeat(head.length)}`, ...rows.map(line)].join("\n");
 }
 
