@@ -70,10 +70,11 @@ for (let epoch = 0; epoch < epochs; epoch++) {
   for await (const { pixels, labels } of batches.epoch(epoch)) {
     const loss = scope(() => {
       const hard = ops.oneHot(ops.toDType(knack.Tensor.from(labels), "int64"), train.classes.length);
-      const clean = { images: knack.prepareImages(pixels, train, "cpu"), targets: tricks.targets(hard) };
+      const clean = { images: knack.prepareImages(pixels, train, "cpu"), targets: tricks.targets(hard, step, 0) };
       const { images, targets } = tricks.batch(clean, step, 0);
       const logits = model.forward(images);
-      const loss = tricks.loss(ops.crossEntropy(logits, tricks.weighted(targets)), { images, logits });
+      const supervised = ops.crossEntropy(logits, tricks.weighted(targets, step, 0));
+      const loss = tricks.loss(supervised, { images, logits }, step, 0);
       knack.backward(loss);
       return loss.item();
     });

@@ -61,5 +61,18 @@ export function createModel(name: string, task: Task, options: ModelOptions = {}
   if (!(Number.isInteger(task.classes) && task.classes >= 2)) {
     throw new InputError(`model: a classifier needs at least 2 classes, got ${task.classes}`);
   }
-  return entry.build(task, options);
+  const model = entry.build(task, options);
+  requireOneNameEach(model);
+  return model;
+}
+
+/** A layer that is two properties would be two in the state dict, and be updated twice a step. */
+function requireOneNameEach(model: Module): void {
+  const names = new Map<unknown, string>();
+  for (const [name, tensor] of model.state()) {
+    const other = names.get(tensor);
+    if (other !== undefined)
+      throw new Error(`${other} and ${name} are one tensor: make one of the two properties a getter`);
+    names.set(tensor, name);
+  }
 }

@@ -288,13 +288,14 @@ export class Trainer implements Run {
    */
   #accumulate({ images: clean, labels }: PreparedBatch, step: number, part: number): Tensor[] {
     return scope(() => {
-      const smoothed = this.#tricks.targets(oneHot(labels, this.train.classes.length));
-      const { images, targets: unweighted } = this.#tricks.batch({ images: clean, targets: smoothed }, step, part);
-      const targets = this.#tricks.weighted(unweighted);
+      const hard = oneHot(labels, this.train.classes.length);
+      const unchanged = { images: clean, targets: this.#tricks.targets(hard, step, part) };
+      const { images, targets: unweighted } = this.#tricks.batch(unchanged, step, part);
+      const targets = this.#tricks.weighted(unweighted, step, part);
       const [logits, auxiliary] = this.#passes.forward(images);
       const labelLoss = crossEntropy(logits, targets);
       const supervised = auxiliary ? add(labelLoss, crossEntropy(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
-      const loss = this.#tricks.loss(supervised, { images, logits });
+      const loss = this.#tricks.loss(supervised, { images, logits }, step, part);
       this.#passes.backward(mulScalar(loss, this.scaler.scale / this.recipe.accumulation), part > 0);
       return [loss, labelLoss].map((value) => reshape(detach(value), [1]));
     });

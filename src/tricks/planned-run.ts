@@ -9,7 +9,7 @@ import type { Run } from "./trick.js";
  */
 export function plannedRun(recipe: CoreRecipe, stepsPerEpoch: number, train?: Run["train"]): Run {
   const missing = (what: string): never => {
-    throw new Error(`${what}: the run is only planned`);
+    throw new Error(`run.${what} is not there yet when \`start\` is called: read it inside of a moment`);
   };
   return {
     recipe,

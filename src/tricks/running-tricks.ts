@@ -1,3 +1,4 @@
+import { KnackError } from "../base/errors.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { constantRate, type LearningRateSchedule } from "../optim/learning-rate.js";
 import type { ParameterGroup } from "../optim/parameter-groups.js";
@@ -6,7 +7,16 @@ import { seedFor } from "../tensor/random.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { InitialWeights } from "../weights/initial-weights.js";
 import { plannedRun } from "./planned-run.js";
-import { type Moments, type Run, settingsOf, type Touched, type Trick, type TrainingBatch } from "./trick.js";
+import {
+  type BatchPlace,
+  type Moments,
+  type Run,
+  type SeenBatch,
+  settingsOf,
+  type Touched,
+  type TrainingBatch,
+  type Trick,
+} from "./trick.js";
 
 /** What one trick of a recipe did to a run. */
 export interface TrickAudit {
@@ -22,13 +32,14 @@ export interface TrickAudit {
 
 /** The tricks of one run, acting at its moments, in the order of their list. */
 export class RunningTricks {
+  readonly #keptBefore = new Map<string, Tensor>();
   readonly #all: readonly { readonly trick: Trick; readonly moments: Moments | false }[];
 
   constructor(
     tricks: readonly Trick[],
     private readonly run: Run,
   ) {
-    this.#all = tricks.map((trick) => ({ trick, moments: trick.start(settingsOf(trick, run.recipe), run) }));
+    this.#all = tricks.map((trick) => ({ trick, moments: started(trick, settingsOf(trick, run.recipe), run) }));
   }
 
   startsFrom(): InitialWeights | undefined {
@@ -74,24 +85,25 @@ export class RunningTricks {
     return new Set(this.#at("frozen").flatMap(({ act }) => [...act(epoch)]));
   }
 
-  targets(oneHot: Tensor): Tensor {
-    return this.#at("targets").reduce((targets, { act }) => act(targets), oneHot);
+  /** @param step 0-based step of the run. @param part of its batch */
+  targets(oneHot: Tensor, step: number, part: number): Tensor {
+    const place = this.#placeOf(step, part);
+    return this.#at("targets").reduce((targets, { trick, act }) => act(targets, place(trick)), oneHot);
   }
 
   batch(batch: TrainingBatch, step: number, part: number): TrainingBatch {
-    const { seed } = this.run.recipe;
-    return this.#at("batch").reduce(
-      (changed, { trick, act }) => act(changed, { step, part, seed: seedFor(seed, trick.name, step, part) }),
-      batch,
-    );
+    const place = this.#placeOf(step, part);
+    return this.#at("batch").reduce((changed, { trick, act }) => act(changed, place(trick)), batch);
   }
 
-  weighted(targets: Tensor): Tensor {
-    return this.#at("weighted").reduce((weighted, { act }) => act(weighted), targets);
+  weighted(targets: Tensor, step: number, part: number): Tensor {
+    const place = this.#placeOf(step, part);
+    return this.#at("weighted").reduce((weighted, { trick, act }) => act(weighted, place(trick)), targets);
   }
 
-  loss(supervised: Tensor, seen: { readonly images: Tensor; readonly logits: Tensor }): Tensor {
-    return this.#at("loss").reduce((loss, { act }) => act(loss, seen), supervised);
+  loss(supervised: Tensor, seen: SeenBatch, step: number, part: number): Tensor {
+    const place = this.#placeOf(step, part);
+    return this.#at("loss").reduce((loss, { trick, act }) => act(loss, seen, place(trick)), supervised);
   }
 
   stepped(): void {
@@ -105,11 +117,16 @@ export class RunningTricks {
 
   /** What a checkpoint keeps of tricks, as "TRICK.NAME". */
   kept(): ReadonlyMap<string, Tensor> {
-    return new Map(
-      this.#at("kept").flatMap(({ trick, act }) =>
-        Array.from(act(), ([name, tensor]): [string, Tensor] => [`${trick.name}.${name}`, tensor]),
-      ),
+    const kept = this.#at("kept").flatMap(({ trick, act }) =>
+      Array.from(act(), ([name, tensor]): [string, Tensor] => [`${trick.name}.${name}`, tensor]),
     );
+    for (const [name, tensor] of kept) {
+      const before = this.#keptBefore.get(name) ?? tensor;
+      if (before !== tensor)
+        throw new Error(`${name}: \`kept\` must give the same tensor each time, or a resumed run loses it`);
+      this.#keptBefore.set(name, tensor);
+    }
+    return new Map(kept);
   }
 
   ended(finishedEpochs: number, bestEpoch: number): boolean {
@@ -142,6 +159,12 @@ export class RunningTricks {
     for (const { act } of this.#at("dispose")) act();
   }
 
+  /** Where a batch is, for each trick with a seed of its own. */
+  #placeOf(step: number, part: number): (trick: Trick) => BatchPlace {
+    const { seed } = this.run.recipe;
+    return ({ name }) => ({ step, part, seed: seedFor(seed, name, step, part) });
+  }
+
   #at<Moment extends keyof Moments>(moment: Moment): { trick: Trick; act: NonNullable<Moments[Moment]> }[] {
     return this.#all.flatMap(({ trick, moments }) => {
       const act = moments ? moments[moment] : undefined;
@@ -150,8 +173,17 @@ export class RunningTricks {
   }
 }
 
+function started(trick: Trick, settings: ReturnType<typeof settingsOf>, run: Run): Moments | false {
+  try {
+    return trick.start(settings, run);
+  } catch (error) {
+    if (error instanceof KnackError) throw error;
+    throw new Error(`the trick ${trick.name}: ${error instanceof Error ? error.message : error}`, { cause: error });
+  }
+}
+
 /** The moments at which a trick acts where it is on. @param recipe any */
 export function momentsOf(trick: Trick, recipe: CoreRecipe): ReadonlySet<keyof Moments> {
-  const moments = trick.start(trick.paper, plannedRun(recipe, 1));
+  const moments = started(trick, trick.paper, plannedRun(recipe, 1));
   return new Set(moments ? (Object.keys(moments) as (keyof Moments)[]) : []);
 }

@@ -51,6 +51,13 @@ export interface BatchPlace {
   readonly seed: number;
 }
 
+/** What the network was given of a batch, and what it made of it. */
+export interface SeenBatch {
+  readonly images: Tensor;
+  /** [N, K] float32. */
+  readonly logits: Tensor;
+}
+
 /** What the audit says of a trick. */
 export interface Touched {
   /** Whether the recipe asks for it. */
@@ -64,6 +71,8 @@ export interface Touched {
 /**
  * The moments of a run at which a trick acts, in the order in which they come. At each moment tricks act in the order of their
  * list; what one gives, the next one takes.
+ *
+ * `targets`, `batch`, `weighted` and `loss` run in a scope: a tensor that is not returned is freed, unless it is kept (`tensor.keep()`).
  */
 export interface Moments {
   /** Trained weights to start from; asked for before the data are opened, because they say how images are normalised. */
@@ -85,18 +94,18 @@ export interface Moments {
   /** An epoch begins: the parameters that stay as they are in it, as do the statistics of their layers. */
   readonly frozen?: (epoch: number) => ReadonlySet<Parameter>;
   /** The targets of labels. @param targets [N, K], one-hot at first */
-  readonly targets?: (targets: Tensor) => Tensor;
-  /** A batch of images and targets. Runs in a scope: what is not returned is freed. */
+  readonly targets?: (targets: Tensor, place: BatchPlace) => Tensor;
+  /** A batch of images and targets. */
   readonly batch?: (batch: TrainingBatch, place: BatchPlace) => TrainingBatch;
   /** What the targets of a batch weigh in the loss, after all that changes batches. */
-  readonly weighted?: (targets: Tensor) => Tensor;
+  readonly weighted?: (targets: Tensor, place: BatchPlace) => Tensor;
   /** The loss, a scalar. @param seen what the network was given and its float32 logits [N, K] */
-  readonly loss?: (loss: Tensor, seen: { readonly images: Tensor; readonly logits: Tensor }) => Tensor;
+  readonly loss?: (loss: Tensor, seen: SeenBatch, place: BatchPlace) => Tensor;
   /** The optimizer has updated the weights. */
   readonly stepped?: () => void;
   /** What the model is evaluated and saved with in place of its own values, by state dict name. */
   readonly weights?: () => ReadonlyMap<string, Tensor>;
-  /** Tensors that a checkpoint keeps and a resumed run gets back, by name. */
+  /** Tensors that a checkpoint keeps, by name: the same ones at each call, made in `built`. A resumed run copies what was kept into them. */
   readonly kept?: () => ReadonlyMap<string, Tensor>;
   /** An epoch was evaluated. @returns whether the run ends here, with its best weights */
   readonly ended?: (finishedEpochs: number, bestEpoch: number) => boolean;
@@ -123,7 +132,10 @@ export interface Trick<S extends Shape = Shape> {
   readonly off: Values<S>;
   /** Their values where it is on and nothing else is said: the paper's. */
   readonly paper: Values<S>;
-  /** What it does in a run; false where it is off and has nothing to say. Builds nothing yet. */
+  /**
+   * What it does in a run; false where it is off and has nothing to say. Builds nothing yet, and reads nothing of the run but its `recipe`: it is
+   * called to list the moments of a trick, too, without a run. What else a run has is read inside of the moments.
+   */
   start(settings: Values<S>, run: Run): Moments | false;
   /** How it is switched as a row of an ablation, where that is not by `off` and `paper`. */
   readonly asSwitch?: {

@@ -72,9 +72,10 @@ test("the loss is the mean cross-entropy in nats", () => {
 
 test("top-5 says nothing among five classes or fewer", () => {
   const names = (classes: number) => metricsFor(classes).map(({ name }) => name);
-  assert.deepEqual(names(2), ["top-1", "loss"]);
-  assert.deepEqual(names(5), ["top-1", "loss"]);
-  assert.deepEqual(names(6), ["top-1", "top-5", "loss"]);
+  for (const classes of [2, 5, 6]) {
+    assert.equal(names(classes).includes("top-5"), classes > 5);
+    assert.ok(names(classes).includes("top-1") && names(classes).includes("loss"));
+  }
 });
 
 test("every metric has a name and a title of its own, and says which way is up", () => {
@@ -132,7 +133,10 @@ test("a metric of several sums and one of a mean go through the evaluator beside
   assert.deepEqual([images, Object.keys(values)], [3, ["top-1", "lopsided", "loss", "mean-label"]]);
   assert.deepEqual([values["top-1"], values.lopsided, values["mean-label"]], [2 / 3, 13 / 29, 1]);
   const all = await evaluate(new Pixels(), batchesOf(ROWS), { format, device: "cpu" });
-  assert.deepEqual(Object.keys(all.metrics), ["top-1", "top-5", "loss"]);
+  assert.deepEqual(
+    Object.keys(all.metrics),
+    METRICS.map(({ name }) => name),
+  );
   assert.equal(all.metrics.loss, values.loss);
   assert.equal(liveTensors(), before);
 });

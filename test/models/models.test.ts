@@ -82,6 +82,7 @@ function inPytorch(name: string, options: ModelOptions, inChannels: 1 | 3): Pyto
   if (["20", "32", "44", "56"].includes(String(depth))) {
     return { model: "CifarResNet", options: { depth: Number(depth), ...ours, width: options.width ?? 16 } };
   }
+  assert.ok(depth, `${name} has no reference: say here what test/python/models_forward.py builds for it`);
   if (!variant && !small && !options.width) return { model: `resnet${depth}`, options: { num_classes: CLASSES } };
   const form = { depth: Number(depth), variant: variant?.replace("_", "") ?? "b", small: small !== undefined };
   return { model: "ResNet", options: { ...form, ...ours, width: options.width ?? 64 } };

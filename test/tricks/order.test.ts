@@ -40,7 +40,12 @@ test("what one trick gives at a moment the next one takes, in the order of the l
       const three = Tensor.from([3]);
       const batch = running.batch({ images: three, targets: three }, 0, 0);
       const seen = { images: three, logits: three };
-      const tensors = [running.targets(three), batch.images, running.weighted(three), running.loss(three, seen)];
+      const tensors = [
+        running.targets(three, 0, 0),
+        batch.images,
+        running.weighted(three, 0, 0),
+        running.loss(three, seen, 0, 0),
+      ];
       return [running.schedule().at(0), ...tensors.map((tensor) => tensor.item())];
     });
   });

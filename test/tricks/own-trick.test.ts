@@ -9,8 +9,11 @@ import { parseRecipe } from "../../src/recipe/parse.js";
 import { loadRecipe } from "../../src/recipe/load-recipe.js";
 import type { Recipe } from "../../src/recipe/recipe.js";
 import { noGradient } from "../../src/tensor/autograd.js";
+import * as ops from "../../src/tensor/ops.js";
 import { scope } from "../../src/tensor/scope.js";
 import { Trainer } from "../../src/training/trainer.js";
+import { momentsOf } from "../../src/tricks/running-tricks.js";
+import { type Moments, type Run, touched, trick } from "../../src/tricks/trick.js";
 import { defineTrick, loadOwnTricks } from "../../src/tricks/own-trick.js";
 import { inputError } from "../support/input-error.js";
 import { repositoryRoot } from "../support/oracle.js";
@@ -197,4 +200,24 @@ test("the command line: trained by the example's recipe, a row of an ablation's 
   writeFileSync(at("anchored.ts"), ANCHOR);
   const preview = knack("data", "preview", data, "--recipe", "anchored.ts", "--out", "preview.png");
   assert.deepEqual([preview.status, preview.stderr], [0, ""]);
+});
+
+test("what a programmer gets wrong is said with the trick's name: reading the run too early, state that is another one each time", () => {
+  const toy = (start: (run: Run) => Moments) =>
+    trick({
+      ...{ name: "toy", summary: "", group: "tricks", switches: [], shape: {}, off: {}, paper: {} },
+      start: (_, run) => start(run),
+    });
+  const tooEarly = toy(({ train }) => ({ touched: () => touched(train.count, "") }));
+  assert.throws(
+    () => momentsOf(tooEarly, tiny()),
+    /the trick toy: run.train is not there yet .* read it inside of a moment/,
+  );
+
+  const forgetful = toy(() => ({ kept: () => new Map([["n", ops.full([1], 0)]]), touched: () => touched(1, "") }));
+  using trainer = disposing(new Trainer(tiny(), four, { device: "cpu", ownTricks: [forgetful] }));
+  scope(() => {
+    trainer.trainingState();
+    assert.throws(() => trainer.trainingState(), /toy.n: `kept` must give the same tensor each time/);
+  });
 });

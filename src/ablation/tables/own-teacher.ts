@@ -1,6 +1,6 @@
 import { MODELS } from "../../models/registry.js";
 import type { Recipe } from "../../recipe/recipe.js";
-import { titleOf } from "../../tricks/trick.js";
+import { isOn, titleOf, type Trick } from "../../tricks/trick.js";
 import { changingLessons, switchedOn, trickNamed, withoutTricks } from "./switching.js";
 import { OWN_TEACHER, type TableRequest } from "./table.js";
 
@@ -23,7 +23,8 @@ export function ownTeacher(
   const left = changingLessons(base);
   const stripped = withoutTricks(base, left);
   const recipe = switchedOn(trickNamed("cosine"), { ...stripped, model: teacherModel, name: "teacher" }, stripped);
-  const without = left.filter(({ name }) => name !== "distillation").map(titleOf);
+  const paperOrOn = (trick: Trick) => trick.section !== undefined || isOn(trick, base);
+  const without = left.filter((trick) => trick.name !== "distillation" && paperOrOn(trick)).map(titleOf);
   notes.push(
     `the teacher is trained first, once, and all seeds learn from it: ${teacherModel} by the base recipe ` +
       `with cosine decay, without ${allOf(without)} (--teacher CKPT and --teacher-model NAME give another)`,
