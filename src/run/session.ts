@@ -123,10 +123,11 @@ interface Task {
   readonly engine: EngineChoice;
 }
 
-/** A folder is remembered by its full path, so that the run can be resumed from anywhere. */
+/** Folders and files are remembered by their full paths, so that the run can be resumed from anywhere. */
 function newRun({ recipe, data, selection, out, cache, engine = DEFAULT_ENGINE }: NewRun): Task {
   const source = typeof data === "string" ? anywhere(data) : data;
-  return { recipe, source, selection, out, cache: cache && resolve(cache), engine };
+  const tricks = recipe.tricks.map((own) => ({ ...own, module: resolve(own.module) }));
+  return { recipe: { ...recipe, tricks }, source, selection, out, cache: cache && resolve(cache), engine };
 }
 
 function earlierRun({ resume, data }: ResumedRun): Task {

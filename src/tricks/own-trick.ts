@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { InputError } from "../base/errors.js";
 import { importFile } from "../base/load-file.js";
 import { isObject, problemsOf, type Shape, section, show, type Values } from "../settings/schema.js";
+import { TRICKS } from "./index.js";
 import type { Moments, Run, Trick } from "./trick.js";
 
 /** How a recipe names one: plain JSON. */
@@ -52,11 +53,14 @@ export function defineTrick<S extends Shape>(definition: OwnTrickDefinition<S>):
 /**
  * The tricks that a recipe brings, from the files that export them.
  *
- * @throws InputError where a file is gone or exports no such trick, or a setting is wrong
+ * @throws InputError where a file is gone or exports no such trick, a setting is wrong, or two tricks have one name
  */
 export async function loadOwnTricks(named: readonly OwnTrick[]): Promise<Trick[]> {
   const tricks: Trick[] = [];
+  const taken = new Set<string>(TRICKS.map(({ name }) => name));
   for (const { name, module, settings } of named) {
+    if (taken.has(name)) throw new InputError(`tricks: there are two tricks called "${name}"; give one another name`);
+    taken.add(name);
     const definition = definitionIn(await importFile(fileOf(name, module)), name);
     if (definition === undefined) {
       throw new InputError(`tricks: ${module} exports no trick "${name}" made by defineTrick`);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Command } from "commander";
-import { addRecipeOptions, recipeFromOptions } from "../../src/cli/options/recipe-options.js";
+import { addRecipeOptions, recipeFromOptions, switchedOff } from "../../src/cli/options/recipe-options.js";
 import { InputError } from "../../src/base/errors.js";
 import { loadRecipe } from "../../src/recipe/load-recipe.js";
 import { presets } from "../../src/recipe/presets.js";
@@ -372,6 +372,21 @@ describe("recipe options", () => {
   for (const [recipe, line, changes] of cases) {
     test(`${recipe.name} ${line}`, () => assert.deepEqual(options(recipe, line), { ...recipe, ...changes }));
   }
+
+  test("which tricks they switch off: by a switch or a choice, not by settings", () => {
+    const off = (line: string) => {
+      const command = addRecipeOptions(new Command()).exitOverride();
+      command.parse(line.split(" ").filter(Boolean), { from: "user" });
+      return [...switchedOff(command.opts())];
+    };
+    assert.deepEqual(off("--no-warmup --no-mixup --no-cosine --bias-decay --precision fp32"), [
+      ...["warmup", "no-bias-decay", "low-precision", "cosine", "mixup"],
+    ]);
+    assert.deepEqual(off("--step-decay 3,6 --loss-scale none --mixup-pairing roll --warmup 2 --precision bf16"), []);
+    assert.deepEqual(off("--no-linear-scaling --no-zero-gamma --no-label-smoothing --no-distillation --no-ema"), [
+      ...["linear-scaling", "zero-gamma", "label-smoothing", "distillation", "ema"],
+    ]);
+  });
 
   const wrong: [string, string][] = [
     ["--epochs 0", "command line: --epochs: must be a whole number above 0, not 0"],

@@ -104,6 +104,9 @@ test("where its file is gone or exports no such trick, that is said", async () =
     named(at("gone.ts")),
     inputError(/^tricks: the file of the trick "anchor" is gone: .*gone.ts; put it back/),
   );
+  const twice = { name: "anchor", module: writeAnchor("twice.ts"), settings: {} };
+  await assert.rejects(loadOwnTricks([twice, twice]), inputError(/^tricks: there are two tricks called "anchor"/));
+  await assert.rejects(named(at("twice.ts"), "warmup"), inputError(/two tricks called "warmup"/));
   await assert.rejects(named(writeAnchor("other.ts"), "ankor"), inputError(/other.ts exports no trick "ankor"/));
 });
 

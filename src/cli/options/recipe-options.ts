@@ -4,12 +4,13 @@ import { AUGMENTATION_SWITCHES } from "../../data/augment/index.js";
 import { OPTIMIZERS } from "../../optim/optimizers/index.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
 import { parseRecipe } from "../../recipe/parse.js";
+import { presets } from "../../recipe/presets.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { CORE_SWITCHES } from "../../settings/core.js";
 import { isObject } from "../../settings/schema.js";
 import type { Switch } from "../../settings/switches.js";
 import { TRICKS } from "../../tricks/index.js";
-import { settingsOf, type Trick } from "../../tricks/trick.js";
+import { isOn, settingsOf, type Trick } from "../../tricks/trick.js";
 import { type ModelOptionValues, modelOption } from "./model-option.js";
 
 /** The options that `addRecipeOptions` adds, as commander returns them by name; those not given are undefined. */
@@ -72,20 +73,15 @@ export function recipeFromOptions(recipe: Recipe, options: RecipeOptions): Recip
   return parseRecipe(changes, "command line", scalable ? atEpochs(recipe, epochs) : recipe, optionOf);
 }
 
-/** Tricks that the command line switches off. */
+/** Names of the tricks that the command line switches off, by a switch or a choice: `--no-warmup`, `--precision fp32`. */
 export function switchedOff(options: RecipeOptions): ReadonlySet<string> {
-  const changes = changesOf(switchesGiven(options));
-  const off = TRICKS.filter((trick: Trick) =>
-    Object.entries(settingsOf(trick, changes)).some(([key, value]) => isOffValue(trick, key, value)),
-  );
+  const choices = switchesGiven(options).filter(({ each: { reads } }) => reads === undefined || reads === "text");
+  const changes = changesOf(choices);
+  const off = TRICKS.filter((trick: Trick) => {
+    const own = settingsOf(trick, changes);
+    return Object.keys(own).length > 0 && !isOn(trick, { ...presets.baseline, ...trick.paper, ...own });
+  });
   return new Set(off.map(({ name }) => name));
-}
-
-/** A trick's key at its value for "off": of a choice among several, as of schedules, that is the choice alone. */
-function isOffValue({ off }: Trick, key: string, value: unknown): boolean {
-  const offValue = Object.entries(off).find(([name]) => name === key)?.[1];
-  if (!isObject(value) || !isObject(offValue)) return value === offValue;
-  return Object.keys(value).join() === "type" && value.type === offValue.type;
 }
 
 /** A switch that was given, and what it sets. */
