@@ -115,10 +115,3 @@ export function left(run: string, init = "") {
 export function floats(bytes: Uint8Array): Float32Array {
   return new Float32Array(bytes.slice().buffer);
 }
-
-export function near(actual: readonly number[], expected: readonly number[], tolerance: number): void {
-  assert.equal(actual.length, expected.length);
-  for (const [i, value] of actual.entries()) {
-    assert.ok(Math.abs(value - (expected[i] ?? Number.NaN)) <= tolerance, `${value} is not ${expected[i]}`);
-  }
-}

@@ -17,11 +17,11 @@ import { drawMixup, mixupBatch } from "../../src/tricks/mixup.js";
 import { inputError } from "../support/input-error.js";
 import { askPython } from "../support/oracle.js";
 import { batchOf } from "../support/random-data.js";
+import { near } from "../support/near.js";
 import {
   BATCH,
   detailOf,
   floats,
-  near,
   ofType,
   relabelled,
   scratchFolder,

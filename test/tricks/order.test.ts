@@ -10,7 +10,8 @@ import { plannedRun } from "../../src/tricks/planned-run.js";
 import { RunningTricks } from "../../src/tricks/running-tricks.js";
 import { type Moments, touched, trick } from "../../src/tricks/trick.js";
 import { batchOf } from "../support/random-data.js";
-import { BATCH, disposing, floats, four, near, tiny, trainerOf } from "../support/tiny-training.js";
+import { near } from "../support/near.js";
+import { BATCH, disposing, floats, four, tiny, trainerOf } from "../support/tiny-training.js";
 
 /** A trick that is always on. */
 function toy(name: string, moments: Omit<Moments, "touched">) {

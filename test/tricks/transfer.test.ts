@@ -32,13 +32,13 @@ import { inputError } from "../support/input-error.js";
 import { runPython } from "../support/oracle.js";
 import { CLASSES } from "../support/random-data.js";
 import { writeTinyData } from "../support/tiny-data.js";
+import { near } from "../support/near.js";
 import {
   detailOf,
   disposing,
   floats,
   four,
   left,
-  near,
   noise,
   ofType,
   STEPS_PER_EPOCH,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Worker } from "node:worker_threads";
-import { augmentInto } from "../../src/data/augment/image-transform.js";
-import type { ImageSet } from "../../src/data/image-set.js";
-import { type Batch, Loader, type LoaderOptions } from "../../src/data/loading/loader.js";
-import { InputError, KnackError } from "../../src/base/errors.js";
-import { permutation, randomFor } from "../../src/tensor/random.js";
-import { presets } from "../../src/recipe/presets.js";
+import { augmentInto } from "../../../src/data/augment/image-transform.js";
+import type { ImageSet } from "../../../src/data/image-set.js";
+import { type Batch, Loader, type LoaderOptions } from "../../../src/data/loading/loader.js";
+import { InputError, KnackError } from "../../../src/base/errors.js";
+import { permutation, randomFor } from "../../../src/tensor/random.js";
+import { presets } from "../../../src/recipe/presets.js";
 
 // Image i is a 3x3 of i+1, and its label is i: what becomes of it can be read off.
 const set: ImageSet = {

@@ -1,7 +1,7 @@
 /** Means, intervals and verdicts against SciPy's figures. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { estimate, medianOf, seedsToTell, verdictOf } from "../../src/ablation/output/statistics.js";
+import { estimate, medianOf, seedsToTell, verdictOf } from "../../../src/ablation/output/statistics.js";
 
 /** What `python3 test/python/ablation_statistics.py` printed with SciPy 1.10.1: [mean, low, high], and [seeds, their power] or null. */
 const REFERENCE: readonly { values: number[]; estimate: number[]; seedsToTell: number[] | null }[] = [

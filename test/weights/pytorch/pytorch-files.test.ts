@@ -6,10 +6,10 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
-import type { RawTensor } from "../../src/tensor/raw-tensor.js";
-import { readWeights } from "../../src/weights/read-weights.js";
-import { inputError } from "../support/input-error.js";
-import { runPython } from "../support/oracle.js";
+import type { RawTensor } from "../../../src/tensor/raw-tensor.js";
+import { readWeights } from "../../../src/weights/read-weights.js";
+import { inputError } from "../../support/input-error.js";
+import { runPython } from "../../support/oracle.js";
 
 const FORMS = ["zip", "legacy"] as const;
 
@@ -435,7 +435,7 @@ test("bombs: deep nesting, doubling, copies and views end in an error, or cost n
 });
 
 test("10,000 randomly damaged files: each is read or refused in one line, with little memory", () => {
-  const child = join(dirname(fileURLToPath(import.meta.url)), "../children/damaged-weights.js");
+  const child = join(dirname(fileURLToPath(import.meta.url)), "../../children/damaged-weights.js");
   const sources = ["plain.safetensors", ...FORMS.flatMap((form) => [`plain.${form}.pth`, `training4.${form}.pth`])];
   const output = execFileSync(process.execPath, [child, "10000", ...sources.map(inFolder)], { encoding: "utf8" });
   const { read, refused, grownMegabytes, slowestMilliseconds } = JSON.parse(output);

@@ -4,10 +4,10 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { examine, type Findings, type Problem } from "../../src/cli/commands/doctor.js";
-import { type Engine, findBlas } from "../../src/tensor/engine.js";
-import { repositoryRoot } from "../support/oracle.js";
-import { describeEnvironment } from "../../src/run/environment.js";
+import { examine, type Findings, type Problem } from "../../../src/cli/commands/doctor.js";
+import { type Engine, findBlas } from "../../../src/tensor/engine.js";
+import { repositoryRoot } from "../../support/oracle.js";
+import { describeEnvironment } from "../../../src/run/environment.js";
 
 const root = repositoryRoot;
 let scratch = "";

@@ -1,23 +1,24 @@
 /** An optimizer that takes a second gradient at other weights (as SAM, Foret et al. 2021) needs no change of the trainer. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { OPTIMIZERS } from "../../src/optim/optimizers/index.js";
+import { OPTIMIZERS } from "../../../src/optim/optimizers/index.js";
 import {
   type GroupStep,
   gradientOfSlot,
   Optimizer,
   type OptimizerPart,
   optimizerPart,
-} from "../../src/optim/optimizers/optimizer.js";
-import type { Recipe } from "../../src/recipe/recipe.js";
-import { aboveZero } from "../../src/settings/schema.js";
-import { noGradient } from "../../src/tensor/autograd.js";
-import { addInPlace, clone, copyInPlace } from "../../src/tensor/ops.js";
-import { scope } from "../../src/tensor/scope.js";
-import type { Tensor } from "../../src/tensor/tensor.js";
-import { Trainer } from "../../src/training/trainer.js";
-import { batchOf } from "../support/random-data.js";
-import { BATCH, disposing, floats, four, near, tiny } from "../support/tiny-training.js";
+} from "../../../src/optim/optimizers/optimizer.js";
+import type { Recipe } from "../../../src/recipe/recipe.js";
+import { aboveZero } from "../../../src/settings/schema.js";
+import { noGradient } from "../../../src/tensor/autograd.js";
+import { addInPlace, clone, copyInPlace } from "../../../src/tensor/ops.js";
+import { scope } from "../../../src/tensor/scope.js";
+import type { Tensor } from "../../../src/tensor/tensor.js";
+import { Trainer } from "../../../src/training/trainer.js";
+import { batchOf } from "../../support/random-data.js";
+import { near } from "../../support/near.js";
+import { BATCH, disposing, floats, four, tiny } from "../../support/tiny-training.js";
 
 /** w <- w - lr g(w + rho g / |g|), without momentum and decay. */
 class ToySam extends Optimizer {

@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { atEpochs } from "../../src/recipe/at-epochs.js";
-import type { AblationTable, Row, TableRequest } from "../../src/ablation/tables/table.js";
-import { buildTable, defaultBase } from "../../src/ablation/tables/tables.js";
-import type { Recipe } from "../../src/recipe/recipe.js";
-import { inputError } from "../support/input-error.js";
+import { atEpochs } from "../../../src/recipe/at-epochs.js";
+import type { AblationTable, Row, TableRequest } from "../../../src/ablation/tables/table.js";
+import { buildTable, defaultBase } from "../../../src/ablation/tables/tables.js";
+import type { Recipe } from "../../../src/recipe/recipe.js";
+import { inputError } from "../../support/input-error.js";
 
 const folder = mkdtempSync(join(tmpdir(), "knack-tables-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type DataSource, type ImageSet, limitSet } from "../../src/data/image-set.js";
-import { openData } from "../../src/data/sources/open.js";
-import { InputError } from "../../src/base/errors.js";
+import { type DataSource, type ImageSet, limitSet } from "../../../src/data/image-set.js";
+import { openData } from "../../../src/data/sources/open.js";
+import { InputError } from "../../../src/base/errors.js";
 
 /** A data set of small images; photographs have tests of their own. */
 function openImages(spec: string): DataSource {

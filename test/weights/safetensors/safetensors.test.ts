@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { InputError, KnackError } from "../../src/base/errors.js";
-import type { RawTensor } from "../../src/tensor/raw-tensor.js";
-import { readWeights } from "../../src/weights/read-weights.js";
-import { decodeSafetensors, encodeSafetensors } from "../../src/weights/safetensors/safetensors.js";
-import { inputError } from "../support/input-error.js";
+import { InputError, KnackError } from "../../../src/base/errors.js";
+import type { RawTensor } from "../../../src/tensor/raw-tensor.js";
+import { readWeights } from "../../../src/weights/read-weights.js";
+import { decodeSafetensors, encodeSafetensors } from "../../../src/weights/safetensors/safetensors.js";
+import { inputError } from "../../support/input-error.js";
 
 const ITEM_SIZES = {
   int64: 8,

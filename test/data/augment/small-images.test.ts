@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { augmentInto, type ImageAugmentation } from "../../src/data/augment/image-transform.js";
-import { type Random, randomFor } from "../../src/tensor/random.js";
+import { augmentInto, type ImageAugmentation } from "../../../src/data/augment/image-transform.js";
+import { type Random, randomFor } from "../../../src/tensor/random.js";
 
 /** A stream that gives these numbers. */
 function scripted(integers: number[], uniform = 0.9): Random {

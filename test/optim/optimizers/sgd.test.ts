@@ -1,17 +1,18 @@
 /** The optimizer's update, by hand and against PyTorch's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Parameter } from "../../src/nn/module.js";
-import { WEIGHT } from "../../src/nn/parameter-role.js";
-import { backward, gradientOf } from "../../src/tensor/autograd.js";
-import { mul, sumAll } from "../../src/tensor/ops.js";
-import { randomFor } from "../../src/tensor/random.js";
-import type { RawTensor } from "../../src/tensor/raw-tensor.js";
-import { liveTensors, scope } from "../../src/tensor/scope.js";
-import { Tensor } from "../../src/tensor/tensor.js";
-import { sgd as sgdPart } from "../../src/optim/optimizers/sgd.js";
-import { askPython } from "../support/oracle.js";
-import { floats, near } from "../support/tiny-training.js";
+import { Parameter } from "../../../src/nn/module.js";
+import { WEIGHT } from "../../../src/nn/parameter-role.js";
+import { backward, gradientOf } from "../../../src/tensor/autograd.js";
+import { mul, sumAll } from "../../../src/tensor/ops.js";
+import { randomFor } from "../../../src/tensor/random.js";
+import type { RawTensor } from "../../../src/tensor/raw-tensor.js";
+import { liveTensors, scope } from "../../../src/tensor/scope.js";
+import { Tensor } from "../../../src/tensor/tensor.js";
+import { sgd as sgdPart } from "../../../src/optim/optimizers/sgd.js";
+import { askPython } from "../../support/oracle.js";
+import { near } from "../../support/near.js";
+import { floats } from "../../support/tiny-training.js";
 
 for (const nesterov of [true, false]) {
   test(`SGD ${nesterov ? "with" : "without"} Nesterov steps as written by hand, and an overflow changes nothing`, () => {

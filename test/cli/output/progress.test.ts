@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { test } from "node:test";
-import { createProgress, formatDuration } from "../../src/cli/output/progress.js";
-import type { AuditEvent, EpochEvent, TrainEvent } from "../../src/run/events.js";
+import { createProgress, formatDuration } from "../../../src/cli/output/progress.js";
+import type { AuditEvent, EpochEvent, TrainEvent } from "../../../src/run/events.js";
 
 class Screen extends Writable {
   text = "";

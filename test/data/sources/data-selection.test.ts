@@ -4,13 +4,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import type { DataSource } from "../../src/data/image-set.js";
-import { openData } from "../../src/data/sources/open.js";
-import { photoName } from "../../src/data/photos/photo-locations.js";
-import type { PhotoSource } from "../../src/data/photos/photo-set.js";
-import { type ResumeOptions, type TrainOptions, train } from "../../src/run/train.js";
-import { inputError } from "../support/input-error.js";
-import { writeTinyData } from "../support/tiny-data.js";
+import type { DataSource } from "../../../src/data/image-set.js";
+import { openData } from "../../../src/data/sources/open.js";
+import { photoName } from "../../../src/data/photos/photo-locations.js";
+import type { PhotoSource } from "../../../src/data/photos/photo-set.js";
+import { type ResumeOptions, type TrainOptions, train } from "../../../src/run/train.js";
+import { inputError } from "../../support/input-error.js";
+import { writeTinyData } from "../../support/tiny-data.js";
 
 process.env.OMP_NUM_THREADS = "1";
 

@@ -4,14 +4,14 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import fc from "fast-check";
-import { InputError } from "../../src/base/errors.js";
-import { presets } from "../../src/recipe/presets.js";
-import type { Recipe } from "../../src/recipe/recipe.js";
-import { learningRateSchedule } from "../../src/recipe/learning-rate-schedule.js";
-import { cosineLearningRate } from "../../src/optim/schedules/cosine.js";
-import { scaledLearningRate } from "../../src/tricks/linear-scaling.js";
-import { stepDecayLearningRate } from "../../src/optim/schedules/step-decay.js";
-import { warmupLearningRate } from "../../src/tricks/warmup.js";
+import { InputError } from "../../../src/base/errors.js";
+import { presets } from "../../../src/recipe/presets.js";
+import type { Recipe } from "../../../src/recipe/recipe.js";
+import { learningRateSchedule } from "../../../src/recipe/learning-rate-schedule.js";
+import { cosineLearningRate } from "../../../src/optim/schedules/cosine.js";
+import { scaledLearningRate } from "../../../src/tricks/linear-scaling.js";
+import { stepDecayLearningRate } from "../../../src/optim/schedules/step-decay.js";
+import { warmupLearningRate } from "../../../src/tricks/warmup.js";
 
 const close = (actual: number, expected: number) =>
   assert.ok(
@@ -164,7 +164,7 @@ test("property: cosine is strictly monotone after the warmup", () => {
   );
 });
 
-const command = fileURLToPath(new URL("../../src/cli/commands/schedule.js", import.meta.url));
+const command = fileURLToPath(new URL("../../../src/cli/commands/schedule.js", import.meta.url));
 const script = `
   const { scheduleCommand } = await import(process.argv[1]);
   await scheduleCommand().parseAsync(process.argv.slice(2), { from: "user" }).catch((error) => {

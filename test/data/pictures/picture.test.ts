@@ -6,12 +6,12 @@ import { basename, join } from "node:path";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
 import sharp from "sharp";
-import { evaluationPixels } from "../../src/data/pictures/evaluation-transform.js";
-import { decodePicture } from "../../src/data/pictures/picture.js";
-import { InputError } from "../../src/base/errors.js";
-import { randomFor } from "../../src/tensor/random.js";
-import { inputError } from "../support/input-error.js";
-import { runPython } from "../support/oracle.js";
+import { evaluationPixels } from "../../../src/data/pictures/evaluation-transform.js";
+import { decodePicture } from "../../../src/data/pictures/picture.js";
+import { InputError } from "../../../src/base/errors.js";
+import { randomFor } from "../../../src/tensor/random.js";
+import { inputError } from "../../support/input-error.js";
+import { runPython } from "../../support/oracle.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "knack-picture-"));
 const at = (...path: string[]) => join(scratch, ...path);

@@ -1,0 +1,9 @@
+import assert from "node:assert/strict";
+
+/** Fails where numbers differ by more than the tolerance. */
+export function near(actual: readonly number[], expected: readonly number[], tolerance = 1e-6): void {
+  assert.equal(actual.length, expected.length);
+  for (const [i, value] of actual.entries()) {
+    assert.ok(Math.abs(value - (expected[i] ?? Number.NaN)) <= tolerance, `${actual} is not ${expected}`);
+  }
+}
