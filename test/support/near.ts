@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 export function near(actual: readonly number[], expected: readonly number[], tolerance = 1e-6): void {
   assert.equal(actual.length, expected.length);
   for (const [i, value] of actual.entries()) {
-    assert.ok(Math.abs(value - (expected[i] ?? Number.NaN)) <= tolerance, `${actual} is not ${expected}`);
+    if (Math.abs(value - (expected[i] ?? Number.NaN)) <= tolerance) continue;
+    assert.fail(`number ${i}: ${value} is not ${expected[i]}`);
   }
 }
