@@ -1,6 +1,6 @@
 import { didYouMean } from "../base/did-you-mean.js";
 import { InputError } from "../base/errors.js";
-import type { Module } from "../nn/module.js";
+import { Module } from "../nn/module.js";
 import type { ModelEntry, ModelOptions, Task } from "./entry.js";
 import { CIFAR_RESNETS } from "./families/cifar-resnet.js";
 import { INCEPTIONS } from "./families/inception-v3.js";
@@ -63,6 +63,7 @@ export function createModel(name: string, task: Task, options: ModelOptions = {}
   }
   const model = entry.build(task, options);
   requireOneNameEach(model);
+  requireNoLists(model);
   return model;
 }
 
@@ -74,5 +75,17 @@ function requireOneNameEach(model: Module): void {
     if (other !== undefined)
       throw new Error(`${other} and ${name} are one tensor: make one of the two properties a getter`);
     names.set(tensor, name);
+  }
+}
+
+/** Layers in an array have no name: training and state dicts would pass them over. */
+function requireNoLists(model: Module): void {
+  for (const [path, module] of model.modules()) {
+    const known = new Set(Array.from(module.children(), ([, child]) => child));
+    for (const [name, value] of Object.entries(module)) {
+      const hidden = Array.isArray(value) && value.some((element) => element instanceof Module && !known.has(element));
+      if (hidden)
+        throw new Error(`${path === "" ? name : `${path}.${name}`} is a list of layers: make it a Sequential`);
+    }
   }
 }

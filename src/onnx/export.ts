@@ -1,7 +1,7 @@
 import { KnackError } from "../base/errors.js";
 import type { Graph, Value } from "../nn/graph/graph.js";
 import { VERSION } from "../base/version.js";
-import { type Attributes, type Constant, FLOAT_ATTRIBUTES, inOnnx } from "./operators.js";
+import { type Attributes, type Constant, FLOAT_ATTRIBUTES, inOnnx, withoutRule } from "./operators.js";
 import {
   ATTRIBUTE_TYPE,
   type AttributeProto,
@@ -46,6 +46,8 @@ export function exportOnnx(graph: Graph, metadata: Readonly<Record<string, strin
     return name;
   };
 
+  const missing = withoutRule(graph.nodes);
+  if (missing.length > 0) throw new KnackError(`ONNX export: ${missing.join(", ")} cannot be exported`);
   const node = graph.nodes.flatMap((graphNode) => {
     const output = nameOf(graphNode.output);
     const parts = inOnnx(graphNode);

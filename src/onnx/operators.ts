@@ -86,6 +86,23 @@ const RULES: Readonly<Record<string, Rule>> = {
     if (number(alpha, 1) !== 1) throw unsupported(node, "with a factor");
     return [{ operator: "Add", inputs: [value(node, a), value(node, b)] }];
   },
+  "aten::mul.Tensor": (node) => {
+    const [a, b] = node.arguments;
+    return [{ operator: "Mul", inputs: [value(node, a), value(node, b)] }];
+  },
+  "aten::reshape": (node) => {
+    const [input, shape] = node.arguments;
+    const from = value(node, input);
+    const sizes = (Array.isArray(shape) ? shape : []).map(Number);
+    // 0 keeps the input's: so that a batch can have any size.
+    const kept = sizes.map((size, i) => (i === 0 && size === from.shape[0] ? 0 : size));
+    return [{ operator: "Reshape", inputs: [from, integers(kept)] }];
+  },
+  "aten::to.dtype": (node) => {
+    const [input, dtype] = node.arguments;
+    if (dtype !== "float32") throw unsupported(node, `to ${String(dtype)}`);
+    return [{ operator: "Identity", inputs: [value(node, input)] }];
+  },
   "aten::cat": (node) => {
     const [tensors, dim] = node.arguments;
     const inputs = (Array.isArray(tensors) ? tensors : []).map((tensor) => value(node, tensor));
@@ -101,6 +118,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     return [{ operator: "Pad", inputs: [images, integers(pads), scalar(number(fill, 0))] }];
   },
 };
+
+/** Those of a graph's operators that cannot be said in ONNX. */
+export function withoutRule(nodes: readonly GraphNode[]): string[] {
+  return [...new Set(nodes.map(({ operator }) => operator).filter((operator) => !Object.hasOwn(RULES, operator)))];
+}
 
 /**
  * A node of a graph in ONNX: one operator, or several of which each but the first reads the one before it.

@@ -145,6 +145,7 @@ export class Trainer implements Run {
       engine,
     });
     this.#tricks.built();
+    this.#tricks.kept(); // from here on the same ones
   }
 
   /** The training images. */
@@ -371,9 +372,8 @@ export class Trainer implements Run {
     for (const [name, { shape }] of saved) {
       if (tensors.get(name)?.shape.join() === shape.join()) continue;
       const [kind, ...of] = name.split(".");
-      throw new InputError(
-        `the checkpoint: its training state has no ${kind} of ${of.join(".")} with shape [${shape}]`,
-      );
+      const what = name.startsWith(KEPT) ? `tensor ${name}` : `${kind} of ${of.join(".")}`;
+      throw new InputError(`the checkpoint: its training state has no ${what} with shape [${shape}]`);
     }
     copyFrom(tensors, saved);
     this.scaler.scale = counters.lossScale;

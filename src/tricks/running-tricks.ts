@@ -4,6 +4,7 @@ import { constantRate, type LearningRateSchedule } from "../optim/learning-rate.
 import type { ParameterGroup } from "../optim/parameter-groups.js";
 import type { CoreRecipe } from "../settings/core.js";
 import { seedFor } from "../tensor/random.js";
+import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { InitialWeights } from "../weights/initial-weights.js";
 import { plannedRun } from "./planned-run.js";
@@ -107,7 +108,9 @@ export class RunningTricks {
   }
 
   stepped(): void {
-    for (const { act } of this.#at("stepped")) act();
+    scope(() => {
+      for (const { act } of this.#at("stepped")) act();
+    });
   }
 
   /** What stands for the model's own values in evaluation; undefined where they are used as they are. */

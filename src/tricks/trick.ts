@@ -72,7 +72,7 @@ export interface Touched {
  * The moments of a run at which a trick acts, in the order in which they come. At each moment tricks act in the order of their
  * list; what one gives, the next one takes.
  *
- * `targets`, `batch`, `weighted` and `loss` run in a scope: a tensor that is not returned is freed, unless it is kept (`tensor.keep()`).
+ * `targets`, `batch`, `weighted`, `loss` and `stepped` run in a scope: a tensor that is not returned is freed, unless it is kept (`tensor.keep()`).
  */
 export interface Moments {
   /** Trained weights to start from; asked for before the data are opened, because they say how images are normalised. */

@@ -3,14 +3,14 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AuxiliaryNetwork } from "../../src/models/auxiliary-network.js";
-import type { ModelOptions } from "../../src/models/entry.js";
-import { checkTrainingSize, createModel, MODELS } from "../../src/models/registry.js";
+import type { ModelEntry, ModelOptions } from "../../src/models/entry.js";
+import { checkTrainingSize, createModel, MODELS, modelEntry } from "../../src/models/registry.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { Conv2d } from "../../src/nn/layers/conv2d.js";
 import { Dropout } from "../../src/nn/layers/dropout.js";
 import { xavierUniform } from "../../src/nn/initialise.js";
 import { Linear } from "../../src/nn/layers/linear.js";
-import { type Module, StateBuffer } from "../../src/nn/module.js";
+import { Module, StateBuffer } from "../../src/nn/module.js";
 import { moveTo } from "../../src/nn/move-to.js";
 import { backward, gradientOf, noGradient } from "../../src/tensor/autograd.js";
 import { clone, contiguous, full, mul, requireGradient, setData, sumAll, toDType } from "../../src/tensor/ops.js";
@@ -307,6 +307,34 @@ test("a strided depthwise convolution has the right gradient in channels-last me
       assertNear(gradients[1] ?? [], gradients[0] ?? [], `${channels} channels, padding ${padding}`);
     });
   }
+});
+
+test("what training would pass over or do twice is refused: layers in an array, a layer under two names", () => {
+  class Hidden extends Module {
+    readonly blocks = [new Conv2d(3, 3, 1)];
+    readonly fc = new Linear(3, 2);
+    override forward(input: Tensor): Tensor {
+      return input;
+    }
+  }
+  class Twice extends Hidden {
+    override readonly blocks = [];
+    readonly last = this.fc;
+  }
+  const building = (make: () => Module) => {
+    const entry: ModelEntry = { ...modelEntry("resnet20"), name: "wrong", build: make };
+    (MODELS as Map<string, ModelEntry>).set("wrong", entry);
+    try {
+      createModel("wrong", { classes: 2, inChannels: 3 }).dispose();
+    } finally {
+      (MODELS as Map<string, ModelEntry>).delete("wrong");
+    }
+  };
+  assert.throws(() => building(() => new Hidden()), /^Error: blocks is a list of layers: make it a Sequential$/);
+  assert.throws(
+    () => building(() => new Twice()),
+    /^Error: fc.weight and last.weight are one tensor: make one of the two/,
+  );
 });
 
 test("no bias decay spares all but the weights of convolutions, depthwise ones included, and of the classifiers", () => {

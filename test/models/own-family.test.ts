@@ -15,7 +15,7 @@ import { BIAS, NORM, WEIGHT } from "../../src/nn/parameter-role.js";
 import { describePrecision, lowerPrecision } from "../../src/nn/precision.js";
 import { isResidualBlock, type ResidualBlock } from "../../src/nn/residual-block.js";
 import { rawTensor } from "../../src/nn/state-dict.js";
-import { addInPlace, conv2d, full, mul, reluInPlace, reshape } from "../../src/tensor/ops.js";
+import { addInPlace, conv2d, full, mul, reluInPlace, reshape, toDType } from "../../src/tensor/ops.js";
 import { scope } from "../../src/tensor/scope.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { zeroGammas } from "../../src/tricks/zero-gamma.js";
@@ -58,7 +58,8 @@ class Scale extends Module {
   }
 
   override forward(input: Tensor): Tensor {
-    return scope(() => mul(input, reshape(this.gamma, [1, this.gamma.size, 1, 1])));
+    // Gamma is float32 in 16-bit training too; what comes out is what went in.
+    return scope(() => toDType(mul(input, reshape(this.gamma, [1, this.gamma.size, 1, 1])), input.dtype));
   }
 }
 
@@ -175,6 +176,14 @@ test("zero gamma finds the block, and the head is what the entry names", () => {
   const { head, backbone } = partsOf(model, TOY.classifiers);
   assert.deepEqual(names(head, model), ["top.weight", "top.bias"]);
   assert.equal(head.size + backbone.size, [...model.parameters()].length);
+});
+
+test("in 16-bit training its own layers pass 16 bit on", () => {
+  using model = build();
+  const masters = lowerPrecision(model, "bf16", "cpu");
+  const dtype = scope(() => model.forward(full([2, 3, 8, 8], 1, "bfloat16")).dtype);
+  assert.equal(dtype, "bfloat16");
+  for (const master of masters.values()) master.dispose();
 });
 
 test("its cost is what its layers say", () => {

@@ -17,16 +17,30 @@ import { BatchNorm2d } from "../../src/nn/layers/batch-norm2d.js";
 import { Conv2d } from "../../src/nn/layers/conv2d.js";
 import { foldBatchNorm } from "../../src/nn/graph/fold-batch-norm.js";
 import { traceGraph, type Value, valuesRead } from "../../src/nn/graph/graph.js";
-import { Module } from "../../src/nn/module.js";
+import { Module, Parameter } from "../../src/nn/module.js";
+import { NORM } from "../../src/nn/parameter-role.js";
 import { stateDict } from "../../src/nn/state-dict.js";
 import { exportOnnx } from "../../src/onnx/export.js";
 import { exportCheckpoint } from "../../src/onnx/export-checkpoint.js";
 import { inventedPicture } from "../../src/onnx/invented-picture.js";
 import { readOnnxMetadata } from "../../src/onnx/model-file.js";
 import { noGradient } from "../../src/tensor/autograd.js";
-import { add, avgPool2d, fillInPlace, full, maxPool2d, narrow, reluInPlace, softmax } from "../../src/tensor/ops.js";
+import {
+  add,
+  avgPool2d,
+  fillInPlace,
+  full,
+  logSoftmax,
+  maxPool2d,
+  mul,
+  narrow,
+  reluInPlace,
+  reshape,
+  softmax,
+  toDType,
+} from "../../src/tensor/ops.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
-import type { Tensor } from "../../src/tensor/tensor.js";
+import { Tensor } from "../../src/tensor/tensor.js";
 import { saveCheckpoint } from "../../src/weights/checkpoint.js";
 import { parseConfig } from "../../src/weights/config.js";
 import { assertNear, calibrate, randomImages, randomise } from "../support/against-pytorch.js";
@@ -192,9 +206,28 @@ test("what a graph cannot say is an error that names the operator", () => {
   assert.throws(() => exportOnnx(inTraining, {}), /^KnackError: ONNX export: aten::batch_norm .*in training mode/);
 });
 
-test("an operator without a rule is an error that names it", () => {
-  const graph = traceGraph(new Passing((x) => softmax(x, 1)), [1, 3, 4, 4]);
-  assert.throws(() => exportOnnx(graph, {}), /^KnackError: ONNX export: aten::softmax.int cannot be exported$/);
+test("a layer of one's own that scales channels and keeps the input's dtype is PyTorch's in ONNX Runtime, in any batch", async () => {
+  class Scale extends Module {
+    readonly gamma = Parameter.of(Tensor.from([0.5, -2, 3]), NORM);
+    override forward(input: Tensor): Tensor {
+      return scope(() => toDType(mul(input, reshape(this.gamma, [1, 3, 1, 1])), input.dtype));
+    }
+  }
+  using scale = new Scale();
+  using images = randomImages(2, 3, 4, 5);
+  using single = narrow(images, 0, 0, 1);
+  const exported = exportOnnx(traceGraph(scale, [1, 3, 4, 5]), {});
+  const expected = [single, images].map((input) => scope(() => noGradient(() => scale.forward(input).toArray())));
+  const actual = await runOnnx(exported, [single, images]);
+  for (const [i, numbers] of expected.entries()) assertNear(actual[i] ?? [], numbers, `batch ${i + 1}`);
+});
+
+test("operators without a rule are an error that names them all", () => {
+  const graph = traceGraph(new Passing((x) => softmax(logSoftmax(x, 1), 1)), [1, 3, 4, 4]);
+  assert.throws(
+    () => exportOnnx(graph, {}),
+    /^KnackError: ONNX export: aten::log_softmax.int, aten::softmax.int cannot be exported$/,
+  );
 });
 
 test("a convolution that somebody else reads too keeps its batch norm", () => {
