@@ -1,30 +1,18 @@
 // Zeros before and after the channels (shortcut option A of the CIFAR ResNets).
 #include <cstring>
 
-#include "reader.h"
+#include "one-input.h"
 
 namespace knack::cpu {
 
 namespace {
 
-class ChannelPadding final : public Operation {
+class ChannelPadding final : public OneInput {
  public:
   ChannelPadding(Program& program, Value& input, Value& output, int64_t before)
-      : program_(program), input_(input), output_(output), before_(before) {
-    output.needsGradient = input.needsGradient;
-  }
+      : OneInput(program, input, output), before_(before) {}
 
   const char* kind() const override { return "channel padding"; }
-  void planForward(int moment) override {
-    program_.read(input_, moment);
-    program_.write(output_, moment);
-  }
-  void planBackward(int moment) override {
-    if (!input_.needsGradient) return;
-    gradient_ = program_.wholeGradient(output_, moment);
-    if (gradient_) share_ = program_.addGradient(input_, moment);
-  }
-  void bind() override {}
   void forward() override {
     std::memset(output_.data->address, 0, program_.bytesOf(output_));
     withElementType(program_, [&](auto* type) {
@@ -32,9 +20,9 @@ class ChannelPadding final : public Operation {
       each([&](size_t inner, size_t outer) { at<T>(output_.data)[outer] = at<T>(input_.data)[inner]; });
     });
   }
-  void backward() override {
-    if (!gradient_) return;
-    program_.gatherGradient(output_);
+
+ protected:
+  void passBack() override {
     std::memset(share_->address, 0, program_.bytesOf(input_));
     withElementType(program_, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
@@ -57,12 +45,7 @@ class ChannelPadding final : public Operation {
     }
   }
 
-  Program& program_;
-  Value& input_;
-  Value& output_;
   int64_t before_;
-  Buffer* gradient_ = nullptr;
-  Buffer* share_ = nullptr;
 };
 
 const Registration channelPadding("channelPadding", [](const Reader& read) -> std::unique_ptr<Operation> {

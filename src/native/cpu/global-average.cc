@@ -1,32 +1,17 @@
 // The mean over all pixels.
 #include <algorithm>
 
-#include "reader.h"
+#include "one-input.h"
 
 namespace knack::cpu {
 
 namespace {
 
-class GlobalAverage final : public Operation {
+class GlobalAverage final : public OneInput {
  public:
-  GlobalAverage(Program& program, Value& input, Value& output) : program_(program), input_(input), output_(output) {
-    output.needsGradient = input.needsGradient;
-  }
+  using OneInput::OneInput;
 
   const char* kind() const override { return "global average"; }
-
-  void planForward(int moment) override {
-    program_.read(input_, moment);
-    program_.write(output_, moment);
-  }
-
-  void planBackward(int moment) override {
-    if (!input_.needsGradient) return;
-    gradient_ = program_.wholeGradient(output_, moment);
-    if (gradient_) share_ = program_.addGradient(input_, moment);
-  }
-
-  void bind() override {}
 
   void forward() override {
     withElementType(program_, [&](auto* type) {
@@ -43,9 +28,8 @@ class GlobalAverage final : public Operation {
     });
   }
 
-  void backward() override {
-    if (!gradient_) return;
-    program_.gatherGradient(output_);
+ protected:
+  void passBack() override {
     withElementType(program_, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       const T* g = reinterpret_cast<T*>(gradient_->address);
@@ -71,12 +55,6 @@ class GlobalAverage final : public Operation {
       }
     }
   }
-
-  Program& program_;
-  Value& input_;
-  Value& output_;
-  Buffer* gradient_ = nullptr;
-  Buffer* share_ = nullptr;
 };
 
 const Registration globalAverage("globalAverage", [](const Reader& read) -> std::unique_ptr<Operation> {
