@@ -1,6 +1,7 @@
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import { Command } from "commander";
 import type { PhotoReport, Spread } from "../../tools/data-check/check-photos.js";
+import { progressBar } from "../output/progress-bar.js";
 
 /** Lines of each list that people are shown; --json has all. */
 const SHOWN = 20;
@@ -25,7 +26,7 @@ export function dataCheckCommand(): Command {
         const { writeContactSheet } = await import("../../tools/data-check/contact-sheet.js");
         await writeContactSheet(source.train, sheet);
       }
-      const progress = progressBar(source.train.count + source.validation.count);
+      const progress = readingBar(source.train.count + source.validation.count);
       const report = await checkPhotos(source, (done) => progress?.update(done)).finally(() => progress?.stop());
       if (json) console.log(JSON.stringify(sheet === undefined ? report : { ...report, sheet }));
       else {
@@ -36,18 +37,9 @@ export function dataCheckCommand(): Command {
     });
 }
 
-function progressBar(total: number): SingleBar | undefined {
+function readingBar(total: number): SingleBar | undefined {
   if (!process.stderr.isTTY) return undefined;
-  const bar = new SingleBar({
-    format: "reading |{bar}| {value}/{total}",
-    stream: process.stderr,
-    barsize: 20,
-    barCompleteChar: "\u2588",
-    barIncompleteChar: "\u2591",
-    clearOnComplete: true,
-    hideCursor: true,
-    gracefulExit: false,
-  });
+  const bar = progressBar("reading |{bar}| {value}/{total}", process.stderr);
   bar.start(total, 0);
   return bar;
 }

@@ -1,6 +1,6 @@
-import { SingleBar } from "cli-progress";
 import { Command } from "commander";
 import { importedText } from "../output/imported-text.js";
+import { progressBar } from "../output/progress-bar.js";
 
 interface PullCommandOptions {
   out?: string;
@@ -39,14 +39,7 @@ export function pullCommand(): Command {
 
 /** One bar on the terminal, for the file that comes now. */
 class DownloadBar {
-  readonly #bar = new SingleBar({
-    format: "{file} |{bar}| {percentage} % of {size} MB",
-    barsize: 20,
-    barCompleteChar: "\u2588",
-    barIncompleteChar: "\u2591",
-    clearOnComplete: true,
-    hideCursor: true,
-  });
+  readonly #bar = progressBar("{file} |{bar}| {percentage} % of {size} MB", process.stderr);
   #file: string | undefined;
 
   show(file: string, received: number, total: number): void {

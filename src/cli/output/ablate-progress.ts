@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import type { TableDocument } from "../../ablation/output/table-document.js";
 import type {
@@ -15,6 +15,7 @@ import { columnsOf, remarksOf } from "../../ablation/output/table-text.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { peakLearningRate } from "../../recipe/learning-rate-schedule.js";
 import { formatDuration } from "./progress.js";
+import { progressBar } from "./progress-bar.js";
 
 /** Shows an ablation to whoever looks at `out`: the plan, a line a run, a bar on a terminal, and the table. */
 export function createAblationProgress(out: Writable, clock = () => performance.now() / 1000): AblationProgress {
@@ -75,17 +76,7 @@ export class AblationProgress {
     if (!this.terminal || event.type !== "step" || !this.#current) return;
     const text = `${place(this.#current)} | epoch ${event.epoch}/${event.epochs} | ${Math.round(event.imagesPerSecond)} images/s`;
     if (this.#bar === undefined) {
-      this.#bar = new SingleBar({
-        format: "|{bar}| {percentage} % | {text}",
-        stream: this.out,
-        barsize: 20,
-        barCompleteChar: "\u2588",
-        barIncompleteChar: "\u2591",
-        clearOnComplete: true,
-        hideCursor: true,
-        // Ctrl-C belongs to the command.
-        gracefulExit: false,
-      });
+      this.#bar = progressBar("|{bar}| {percentage} % | {text}", this.out);
       this.#bar.start(event.totalSteps, event.step, { text });
     } else this.#bar.update(event.step, { text });
   }

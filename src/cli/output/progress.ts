@@ -1,8 +1,9 @@
 import type { Writable } from "node:stream";
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import { type MetricDescription, type MetricValues, valueText } from "../../metrics/metric.js";
 import type { AuditEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "../../run/events.js";
 import { metricsOf } from "../../run/metric-fields.js";
+import { progressBar } from "./progress-bar.js";
 
 const SECONDS_BETWEEN_LINES = 30;
 /** The share of an epoch from which on waiting for images is worth a word. */
@@ -122,18 +123,7 @@ class BarSteps implements StepDisplay {
   show(event: StepEvent, remaining: number): void {
     const payload = { text: stepText(event, remaining), epoch: epochText(event.epoch, event.epochs) };
     if (this.bar === undefined) {
-      this.bar = new SingleBar({
-        format: "{epoch} |{bar}| {percentage} % | {text}",
-        stream: this.out,
-        barsize: 20,
-        barCompleteChar: "\u2588",
-        barIncompleteChar: "\u2591",
-        clearOnComplete: true,
-        hideCursor: true,
-        linewrap: true,
-        // Ctrl-C belongs to the command, which ends the run with a checkpoint.
-        gracefulExit: false,
-      });
+      this.bar = progressBar("{epoch} |{bar}| {percentage} % | {text}", this.out, { linewrap: true });
       this.bar.start(event.stepsPerEpoch, event.stepInEpoch, payload);
     } else this.bar.update(event.stepInEpoch, payload);
   }

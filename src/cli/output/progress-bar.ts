@@ -1,0 +1,16 @@
+import { type Options, SingleBar } from "cli-progress";
+
+/** A bar in the form that all commands have, gone when it is done. @param others what is different about this one */
+export function progressBar(format: string, stream: NodeJS.WritableStream, others: Options = {}): SingleBar {
+  return new SingleBar({
+    format,
+    stream,
+    barsize: 20,
+    barCompleteChar: "\u2588",
+    barIncompleteChar: "\u2591",
+    clearOnComplete: true,
+    hideCursor: true,
+    gracefulExit: false, // Ctrl-C belongs to the command
+    ...others,
+  });
+}
