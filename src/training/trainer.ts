@@ -283,23 +283,21 @@ export class Trainer implements Run {
   }
 
   /**
-   * Forward and backward of one part; the gradients add up to the mean over the whole batch.
+   * Forward and backward of one part, to be called in a scope; the gradients add up to the mean over the whole batch.
    *
    * @returns the loss and the label loss, [1] each
    */
   #accumulate({ images: clean, labels }: PreparedBatch, step: number, part: number): Tensor[] {
-    return scope(() => {
-      const hard = oneHot(labels, this.train.classes.length);
-      const unchanged = { images: clean, targets: this.#tricks.targets(hard, step, part) };
-      const { images, targets: unweighted } = this.#tricks.batch(unchanged, step, part);
-      const targets = this.#tricks.weighted(unweighted, step, part);
-      const [logits, auxiliary] = this.#passes.forward(images);
-      const labelLoss = crossEntropy(logits, targets);
-      const supervised = auxiliary ? add(labelLoss, crossEntropy(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
-      const loss = this.#tricks.loss(supervised, { images, logits }, step, part);
-      this.#passes.backward(mulScalar(loss, this.scaler.scale / this.recipe.accumulation), part > 0);
-      return [loss, labelLoss].map((value) => reshape(detach(value), [1]));
-    });
+    const hard = oneHot(labels, this.train.classes.length);
+    const unchanged = { images: clean, targets: this.#tricks.targets(hard, step, part) };
+    const { images, targets: unweighted } = this.#tricks.batch(unchanged, step, part);
+    const targets = this.#tricks.weighted(unweighted, step, part);
+    const [logits, auxiliary] = this.#passes.forward(images);
+    const labelLoss = crossEntropy(logits, targets);
+    const supervised = auxiliary ? add(labelLoss, crossEntropy(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
+    const loss = this.#tricks.loss(supervised, { images, logits }, step, part);
+    this.#passes.backward(mulScalar(loss, this.scaler.scale / this.recipe.accumulation), part > 0);
+    return [loss, labelLoss].map((value) => reshape(detach(value), [1]));
   }
 
   /**
