@@ -4,7 +4,7 @@ import { CompiledTraining } from "../src/engine/training.js";
 import { isBatchNorm } from "../src/engine/lowering/batch-norm.js";
 import { isConvolution } from "../src/engine/lowering/convolution.js";
 import { createModel } from "../src/models/registry.js";
-import type { CpuAddon, NetworkDescription, OperationDescription, Quad } from "../src/native/cpu/addon.js";
+import type { Algorithms, NetworkDescription, OperationDescription, Quad } from "../src/native/cpu/addon.js";
 import { lowerPrecision } from "../src/nn/precision.js";
 import type { StepCase } from "./steps.js";
 
@@ -46,7 +46,7 @@ function limitOf({ bench, model, imageSize, batch }: StepCase, precision: "fp32"
     return seconds;
   };
   return description.operations
-    .map((operation) => secondsOf(operation, bench, description, engine.addon, once))
+    .map((operation) => secondsOf(operation, bench, description, engine, once))
     .reduce((sum, seconds) => sum + seconds, 0);
 }
 
@@ -54,12 +54,12 @@ function secondsOf(
   operation: OperationDescription,
   bench: StepCase["bench"],
   { values, bfloat16 }: NetworkDescription,
-  addon: CpuAddon,
+  { addon, block }: FastEngine,
   once: (key: unknown, time: Timed) => number,
 ): number {
   const shapeOf = (value: number) => {
     const [n = 1, channels = 1, height = 1, width = 1] = values[value]?.shape ?? [];
-    const wholeBlocks = values[value]?.kind === "input" ? channels : Math.ceil(channels / 16) * 16;
+    const wholeBlocks = values[value]?.kind === "input" ? channels : Math.ceil(channels / block) * block;
     return [n, wholeBlocks, height, width] as const satisfies Quad;
   };
   if (isConvolution(operation)) {
@@ -67,15 +67,18 @@ function secondsOf(
     const images = shapeOf(input);
     const [, outChannels] = shapeOf(output);
     const groups = operation.groups === 1 ? 1 : images[1];
-    const given = { images, outChannels, kernel, stride, padding, groups, bfloat16 };
+    const first = values[input]?.kind === "input";
+    const training = bench === "training";
+    const given = { images, outChannels, kernel, stride, padding, groups, bfloat16, training, first };
     // Nobody wants the gradient of the images.
-    const backward = values[input]?.kind === "input" ? ([2] as const) : ([1, 2] as const);
-    const passes = bench === "training" ? ([0, ...backward] as const) : ([0] as const);
+    const backward = first ? ([2] as const) : ([1, 2] as const);
+    const passes = training ? ([0, ...backward] as const) : ([0] as const);
     const fastest = (pass: 0 | 1 | 2, repeats: number) =>
       Math.min(
-        ...([0, 1] as const).map(
-          (algorithm) => addon.timeConvolution({ ...given, algorithm, pass, repeats }) ?? Number.POSITIVE_INFINITY,
-        ),
+        ...([0, 1] as const).map((algorithm) => {
+          const algorithms = [0, 0, 0].with(pass, algorithm) as unknown as Algorithms;
+          return addon.timeConvolution({ ...given, algorithms, pass, repeats }) ?? Number.POSITIVE_INFINITY;
+        }),
       );
     return passes.reduce<number>((sum, pass) => sum + once([given, pass], (repeats) => fastest(pass, repeats)), 0);
   }

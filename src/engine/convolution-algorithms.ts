@@ -2,36 +2,31 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.js";
-import type { ConvolutionAlgorithm, CpuAddon, Quad, WindowGeometry } from "../native/cpu/addon.js";
+import type { Algorithms, ConvolutionAlgorithm, ConvolutionShape, CpuAddon } from "../native/cpu/addon.js";
 import { VERSION } from "../base/version.js";
-
-export interface ConvolutionShape extends WindowGeometry {
-  /** [N, C, H, W] */
-  readonly images: Quad;
-  readonly outChannels: number;
-  readonly groups: number;
-  readonly bfloat16: boolean;
-}
-
-/** Of forward, backward data and backward weights. */
-export type Algorithms = readonly [ConvolutionAlgorithm, ConvolutionAlgorithm, ConvolutionAlgorithm];
+import { type ConvolutionChoices, keyOf, parseChoices } from "./convolution-choices.js";
 
 export const DIRECT: Algorithms = [0, 0, 0];
+const EITHER = [0, 1] as const satisfies ConvolutionAlgorithm[];
 const REPEATS = 5;
+/** Winograd's rounding is coarser: what it gains must be more than the noise of measuring. */
+const WORTHWHILE = 0.95;
 
 /**
- * The fastest algorithm of a convolution's three passes, direct or Winograd's F(4x4, 3x3) (Lavin and Gray 2015). Measured once on a machine and
- * remembered in a file, so that a run that is repeated or resumed computes the same bits.
+ * The fastest algorithm of a convolution's passes, direct or Winograd's F(4x4, 3x3) (Lavin and Gray 2015). A choice is that of the run, if it has
+ * one, else that of this machine, which measures each shape once and remembers it in a file. A choice that oneDNN cannot compute is never taken,
+ * wherever it comes from.
  */
 export class ConvolutionAlgorithms {
   readonly #file: string;
   readonly #known: Record<string, Algorithms>;
-  #changed = false;
+  #measured: Record<string, Algorithms> = {};
 
-  /** @param machine what times depend on: the processor's name and the number of threads */
+  /** @param machine what times depend on: processor, instruction set, oneDNN, threads */
   constructor(
     private readonly addon: CpuAddon,
-    machine: string,
+    private readonly machine: string,
+    private readonly choices: ConvolutionChoices,
   ) {
     this.#file = join(cacheFolder(), `convolutions-${VERSION}-${machine.replace(/[^\w.]+/g, "-")}.json`);
     this.#known = read(this.#file);
@@ -41,31 +36,55 @@ export class ConvolutionAlgorithms {
     const { kernel, stride, groups, bfloat16 } = shape;
     const isCandidate = [kernel, stride].flat().join() === "3,3,1,1" && groups === 1 && !bfloat16;
     if (!isCandidate) return DIRECT;
-    const key = `${shape.images.join("x")} to ${shape.outChannels}, padding ${shape.padding.join()}`;
-    const known = this.#known[key];
-    if (known) return known;
-    this.#changed = true;
-    const measured = ([0, 1, 2] as const).map((pass) => this.#fastest(shape, pass)) as unknown as Algorithms;
-    this.#known[key] = measured;
-    return measured;
+    const known = this.choices.of(this.machine, shape) ?? this.#known[keyOf(shape)];
+    const chosen = known && this.#canCompute(shape, known) ? known : this.#measure(shape);
+    this.choices.take(this.machine, shape, chosen);
+    return chosen;
   }
 
   /** Keeps what was measured for the next process; where the folder cannot be written, the next one measures again. */
   remember(): void {
-    if (!this.#changed) return;
-    this.#changed = false;
+    if (Object.keys(this.#measured).length === 0) return;
     try {
       mkdirSync(cacheFolder(), { recursive: true });
-      writeFileAtomic(this.#file, `${JSON.stringify(this.#known, null, 1)}\n`);
+      // What another process has measured meanwhile stays.
+      writeFileAtomic(this.#file, `${JSON.stringify({ ...read(this.#file), ...this.#measured }, null, 1)}\n`);
     } catch {
       // A home that is read-only costs a second of measuring at each start, no more.
     }
+    this.#measured = {};
   }
 
-  #fastest(shape: ConvolutionShape, pass: 0 | 1 | 2): ConvolutionAlgorithm {
-    const seconds = (algorithm: ConvolutionAlgorithm) =>
-      this.addon.timeConvolution({ ...shape, algorithm, pass, repeats: REPEATS }) ?? Number.POSITIVE_INFINITY;
-    return seconds(1) < seconds(0) ? 1 : 0;
+  #canCompute(shape: ConvolutionShape, algorithms: Algorithms): boolean {
+    return this.addon.timeConvolution({ ...shape, algorithms, pass: 0, repeats: 0 }) !== null;
+  }
+
+  /** The fastest of what can be computed. The forward pass fixes the layout of images that are free to have any, and so what the others can do. */
+  #measure(shape: ConvolutionShape): Algorithms {
+    const candidates = EITHER.flatMap((forward) =>
+      shape.training
+        ? EITHER.flatMap((data) => EITHER.map((weights): Algorithms => [forward, data, weights]))
+        : [[forward, 0, 0] as const],
+    ).filter((algorithms) => this.#canCompute(shape, algorithms));
+    // Without Winograd there is nothing to measure.
+    if (candidates.every((algorithms) => algorithms.every((algorithm) => algorithm === 0))) return DIRECT;
+    this.choices.onMeasuring();
+    const passes: readonly (0 | 1 | 2)[] = shape.training ? (shape.first ? [0, 2] : [0, 1, 2]) : [0];
+    const times = new Map<string, number>();
+    const seconds = (algorithms: Algorithms, pass: 0 | 1 | 2): number => {
+      const key = `${pass} by ${algorithms[pass]}${shape.first ? ` after ${algorithms[0]}` : ""}`;
+      const known = times.get(key);
+      if (known !== undefined) return known;
+      const measured = this.addon.timeConvolution({ ...shape, algorithms, pass, repeats: REPEATS });
+      const weighted = (measured ?? Number.POSITIVE_INFINITY) * (algorithms[pass] === 1 ? 1 / WORTHWHILE : 1);
+      times.set(key, weighted);
+      return weighted;
+    };
+    const whole = (algorithms: Algorithms) => passes.reduce<number>((sum, pass) => sum + seconds(algorithms, pass), 0);
+    const chosen = candidates.reduce((best, algorithms) => (whole(algorithms) < whole(best) ? algorithms : best));
+    this.#known[keyOf(shape)] = chosen;
+    this.#measured[keyOf(shape)] = chosen;
+    return chosen;
   }
 }
 
@@ -75,14 +94,8 @@ function cacheFolder(): string {
 
 function read(file: string): Record<string, Algorithms> {
   try {
-    const known: unknown = JSON.parse(readFileSync(file, "utf8"));
-    if (typeof known !== "object" || known === null) return {};
-    return Object.fromEntries(Object.entries(known).filter(([, choice]) => isChoice(choice)));
+    return parseChoices(JSON.parse(readFileSync(file, "utf8")));
   } catch {
     return {};
   }
-}
-
-function isChoice(value: unknown): value is Algorithms {
-  return Array.isArray(value) && value.length === 3 && value.every((choice) => choice === 0 || choice === 1);
 }

@@ -1,9 +1,16 @@
 import { cpus } from "node:os";
 import { InputError } from "../base/errors.js";
-import { cpuFlags } from "../native/cpu/cpu-flags.js";
-import { type CpuAddon, cpuAddon, type NetworkDescription, type NetworkHandle } from "../native/cpu/addon.js";
+import {
+  type Algorithms,
+  type ConvolutionShape,
+  type CpuAddon,
+  cpuAddon,
+  type NetworkDescription,
+  type NetworkHandle,
+} from "../native/cpu/addon.js";
 import { describeEngine } from "../tensor/engine.js";
-import { type Algorithms, ConvolutionAlgorithms, type ConvolutionShape, DIRECT } from "./convolution-algorithms.js";
+import { ConvolutionAlgorithms, DIRECT } from "./convolution-algorithms.js";
+import { ConvolutionChoices } from "./convolution-choices.js";
 import type { EngineChoice } from "./engine-name.js";
 import { UnsupportedLayer } from "./lowering/network.js";
 
@@ -22,21 +29,30 @@ export class FastEngine {
 
   private constructor(
     readonly addon: CpuAddon,
+    /** Channels that lie side by side in images. */
+    readonly block: number,
     private readonly winograd: boolean,
+    choices: ConvolutionChoices,
   ) {
-    const processor = `${cpus()[0]?.model.trim() ?? "cpu"} ${describeEngine().threads} threads`;
-    this.#algorithms = new ConvolutionAlgorithms(addon, processor);
+    const { instructionSet, library } = addon.processor();
+    const model = cpus()[0]?.model.trim() ?? "cpu";
+    const machine = `${model} ${instructionSet} oneDNN ${library} ${describeEngine().threads} threads`;
+    this.#algorithms = new ConvolutionAlgorithms(addon, machine, choices);
   }
 
   /**
    * @returns undefined where the plain engine was asked for, or "auto" cannot do better
    * @throws InputError where "fast" was asked for and is not to be had, saying why
    */
-  static open({ engine, winograd }: EngineChoice, { device, precision }: EngineTask): FastEngine | undefined {
+  static open(
+    { engine, winograd, choices = new ConvolutionChoices() }: EngineChoice,
+    { device, precision }: EngineTask,
+  ): FastEngine | undefined {
     if (engine === "plain") return undefined;
     const addon = cpuAddon();
+    const block = addon?.processor().block ?? null;
     const reason = precision === "fp16" ? "it has no fp16" : whyNot(addon, device);
-    if (addon && reason === undefined) return new FastEngine(addon, winograd);
+    if (addon && block !== null && reason === undefined) return new FastEngine(addon, block, winograd, choices);
     if (engine === "fast") throw new InputError(`engine (--engine fast): ${reason}; use --engine auto`);
     return undefined;
   }
@@ -60,7 +76,8 @@ export class FastEngine {
 function whyNot(addon: CpuAddon | undefined, device: string): string | undefined {
   if (device !== "cpu") return `it computes on CPUs, not on ${device}`;
   if (!addon) return "it was not built: it needs oneDNN 2's headers (Debian's libdnnl-dev), then npm run setup";
-  return cpuFlags().has("avx2") ? undefined : "it needs a processor with AVX2";
+  const { block, instructionSet } = addon.processor();
+  return block === null ? `it needs a processor with AVX2, and this has ${instructionSet}` : undefined;
 }
 
 /**

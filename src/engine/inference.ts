@@ -136,7 +136,7 @@ export class CompiledInference {
       algorithms: (convolution) => this.engine.algorithms(convolution),
     };
     try {
-      const options = { batch, training: false, bfloat16: this.bfloat16 };
+      const options = { batch, training: false, bfloat16: this.bfloat16, block: this.engine.block };
       const handle = this.engine.compile(lower(this.#graph, memory, options));
       const network = { handle, images, result, loaded: false };
       this.#networks.set(batch, network);

@@ -83,7 +83,12 @@ export class CompiledTraining {
       algorithms: (convolution) => engine.algorithms(convolution),
     };
     try {
-      this.description = lower(graph, memory, { batch, training: true, bfloat16: dtype === "bfloat16" });
+      this.description = lower(graph, memory, {
+        batch,
+        training: true,
+        bfloat16: dtype === "bfloat16",
+        block: engine.block,
+      });
       this.#network = engine.compile(this.description);
       // What the trace and the parameters' earlier places took; the passes need none of it.
       releaseKeptMemory();

@@ -1,5 +1,4 @@
 import { isValue } from "../../nn/graph/graph.js";
-import { BLOCK } from "./network.js";
 import { type LoweringRule, unsupported } from "./rule.js";
 
 interface ConcatenationOperation {
@@ -15,7 +14,8 @@ export const concatenation: LoweringRule = {
     if (!Array.isArray(inputs) || dim !== 1 || node.output.shape.length !== 4) throw unsupported(node);
     const values = inputs.filter(isValue);
     // An input that does not fill its last block of channels would leave a gap.
-    if (values.slice(0, -1).some(({ shape: [, channels = 0] }) => channels % BLOCK !== 0)) throw unsupported(node);
+    if (values.slice(0, -1).some(({ shape: [, channels = 0] }) => network.wholeBlocks(channels) !== channels))
+      throw unsupported(node);
     const numbers = values.map((value) => network.read(value));
     network.add<ConcatenationOperation>({
       kind: "concatenation",

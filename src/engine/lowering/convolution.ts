@@ -1,8 +1,6 @@
-import type { OperationDescription, Quad, WindowGeometry } from "../../native/cpu/addon.js";
+import type { Algorithms, OperationDescription, Quad, WindowGeometry } from "../../native/cpu/addon.js";
 import { isValue } from "../../nn/graph/graph.js";
-import type { Algorithms } from "../convolution-algorithms.js";
 import type { Clamp } from "./clamp.js";
-import { BLOCK } from "./network.js";
 import { type LoweringRule, pairOf, unsupported } from "./rule.js";
 
 export interface ConvolutionOperation extends WindowGeometry {
@@ -24,7 +22,6 @@ export function isConvolution(operation: OperationDescription): operation is Con
 }
 
 const WHOLE: Quad = [0, 0, 0, 0];
-const wholeBlocks = (channels: number) => Math.ceil(channels / BLOCK) * BLOCK;
 
 export const convolution: LoweringRule = {
   operators: ["aten::conv2d"],
@@ -39,7 +36,8 @@ export const convolution: LoweringRule = {
     const geometry = { kernel: [height, width], stride: pairOf(stride), padding: around } as const;
     const tensor = network.tensor(weight);
     const [batch = 0, channels = 0, rowsIn = 0, columnsIn = 0] = network.shape(from);
-    const images: Quad = [batch, from === network.graph.input ? channels : wholeBlocks(channels), rowsIn, columnsIn];
+    const first = from === network.graph.input;
+    const images: Quad = [batch, first ? channels : network.wholeBlocks(channels), rowsIn, columnsIn];
     network.add<ConvolutionOperation>({
       kind: "convolution",
       input: network.read(from),
@@ -49,9 +47,11 @@ export const convolution: LoweringRule = {
       algorithms: network.memory.algorithms({
         ...geometry,
         images,
-        outChannels: wholeBlocks(outChannels),
+        outChannels: network.wholeBlocks(outChannels),
         groups: Number(groups),
         bfloat16: network.options.bfloat16,
+        training: network.options.training,
+        first,
       }),
       weight: network.memory.parameter(tensor),
       weightGradient: network.gradient(tensor),

@@ -1,4 +1,10 @@
-import type { NetworkDescription, OperationDescription, Quad } from "../../native/cpu/addon.js";
+import type {
+  Algorithms,
+  ConvolutionShape,
+  NetworkDescription,
+  OperationDescription,
+  Quad,
+} from "../../native/cpu/addon.js";
 import {
   type Graph,
   type GraphNode,
@@ -8,7 +14,6 @@ import {
   valuesRead,
 } from "../../nn/graph/graph.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import type { Algorithms, ConvolutionShape } from "../convolution-algorithms.js";
 
 /** A layer that the fast engine does not have. Whoever asked for a network then takes the plain path. */
 export class UnsupportedLayer extends Error {}
@@ -30,6 +35,8 @@ export interface LoweringOptions {
   readonly batch: number;
   readonly training: boolean;
   readonly bfloat16: boolean;
+  /** Channels that lie side by side in the engine's memory. */
+  readonly block: number;
 }
 
 type ValueKind = NetworkDescription["values"][number]["kind"];
@@ -90,6 +97,12 @@ export class NetworkInMaking {
     return [this.options.batch, ...shape.slice(1)];
   }
 
+  /** So many channels with those that only fill the last block. */
+  wholeBlocks(channels: number): number {
+    const { block } = this.options;
+    return Math.ceil(channels / block) * block;
+  }
+
   /** The parameter or buffer that is an argument. @throws UnsupportedLayer where it is computed */
   tensor(argument: NodeArgument): Tensor {
     const tensor = isValue(argument) ? this.graph.parameters.get(argument) : undefined;
@@ -108,6 +121,3 @@ export class NetworkInMaking {
     return readers.length === 1 && !this.graph.outputs.includes(value) ? readers[0] : undefined;
   }
 }
-
-/** Channels that lie side by side in the engine's memory. */
-export const BLOCK = 16;

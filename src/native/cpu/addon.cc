@@ -1,6 +1,7 @@
 // The Node-API door of the fast engine: TypeScript describes a network, and runs it.
 #include <napi.h>
 
+#include "convolution-passes.h"
 #include "primitive-times.h"
 #include "reader.h"
 
@@ -124,20 +125,35 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
   });
 }
 
-// timeConvolution({ images, outChannels, kernel, stride, padding, groups, bfloat16, algorithm, pass, repeats }): seconds, or null.
+// timeConvolution({ images, outChannels, kernel, stride, padding, groups, bfloat16, training, first, algorithms, pass, repeats }): seconds, or null.
 Napi::Value timeOneConvolution(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     Compiled none;
     const Reader read(none, info[0].As<Napi::Object>());
-    const auto images = read.integers("images", 4);
-    Geometry g = read.geometry();
-    g.groups = static_cast<int64_t>(read.number("groups"));
-    const double seconds = timeConvolution({images[0], images[1], images[2], images[3]},
-                                           static_cast<int64_t>(read.number("outChannels")), g, read.flag("bfloat16"),
-                                           algorithmOf(static_cast<int64_t>(read.number("algorithm"))),
-                                           static_cast<int>(read.number("pass")), static_cast<int>(read.number("repeats")));
+    const auto images = read.integers("images", 4), algorithms = read.integers("algorithms", 3);
+    ConvolutionTask task = {{images[0], images[1], images[2], images[3]},
+                            static_cast<int64_t>(read.number("outChannels")),
+                            read.geometry(),
+                            read.flag("bfloat16"),
+                            read.flag("training"),
+                            read.flag("first"),
+                            {algorithmOf(algorithms[0]), algorithmOf(algorithms[1]), algorithmOf(algorithms[2])}};
+    task.geometry.groups = static_cast<int64_t>(read.number("groups"));
+    const double seconds =
+        timeConvolution(task, static_cast<int>(read.number("pass")), static_cast<int>(read.number("repeats")));
     if (seconds < 0) return info.Env().Null();
     return Napi::Number::New(info.Env(), seconds);
+  });
+}
+
+// processor(): { instructionSet, library, block }; block is null where this processor has no fast layout.
+Napi::Value processor(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("instructionSet", instructionSet());
+    result.Set("library", libraryVersion());
+    result.Set("block", hasFastLayout() ? Napi::Number::New(info.Env(), kBlock) : info.Env().Null());
+    return result;
   });
 }
 
@@ -155,6 +171,7 @@ Napi::Value timeOperation(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  exports.Set("processor", Napi::Function::New(env, processor));
   exports.Set("compile", Napi::Function::New(env, compile));
   exports.Set("loadParameters", Napi::Function::New(env, loadParameters));
   exports.Set("forward", Napi::Function::New(env, forward));

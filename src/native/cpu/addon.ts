@@ -18,6 +18,32 @@ export interface WindowGeometry {
 /** 0 direct, 1 Winograd. */
 export type ConvolutionAlgorithm = 0 | 1;
 
+/** Of forward, backward data and backward weights. */
+export type Algorithms = readonly [ConvolutionAlgorithm, ConvolutionAlgorithm, ConvolutionAlgorithm];
+
+/** A convolution over whole blocks of channels. */
+export interface ConvolutionShape extends WindowGeometry {
+  /** [N, C, H, W] */
+  readonly images: Quad;
+  readonly outChannels: number;
+  readonly groups: number;
+  readonly bfloat16: boolean;
+  /** Whether there are backward passes. */
+  readonly training: boolean;
+  /** Whether it reads the network's images: their layout is free, and nobody wants their gradient. */
+  readonly first: boolean;
+}
+
+/** The processor as oneDNN takes it: DNNL_MAX_CPU_ISA makes it take any for a lesser one. */
+export interface Processor {
+  /** The best instructions in use: "avx512_core_bf16", "avx2", "sse41", … */
+  readonly instructionSet: string;
+  /** oneDNN's version, "2.6.3". */
+  readonly library: string;
+  /** Channels that lie side by side in the engine's memory: 16 with AVX-512, 8 with AVX2; null with less, where the engine has no fast layout. */
+  readonly block: number | null;
+}
+
 /**
  * One operation over values, which are numbered. What else it holds the kernel that has registered its kind reads: see src/engine/lowering.
  * All arrays lie in shared memory and are read or written at every pass.
@@ -43,6 +69,7 @@ export interface OperationTime {
 
 /** What the sources beside this file exports. Every function throws an Error where what it is given does not fit together. */
 export interface CpuAddon {
+  processor(): Processor;
   compile(description: NetworkDescription): NetworkHandle;
   /** Brings changed parameters into the layouts that the passes read. */
   loadParameters(network: NetworkHandle): void;
@@ -54,14 +81,13 @@ export interface CpuAddon {
   dispose(network: NetworkHandle): void;
   /** Asks for large pages under memory that nobody has touched yet. */
   wantLargePages(floats: Float32Array): void;
-  /** Seconds, the fastest of the repeats; null where oneDNN cannot. */
+  /**
+   * Seconds of one pass, the fastest of the repeats; null where oneDNN cannot compute all passes, each by its algorithm. With 0 repeats that is all
+   * that is looked at.
+   */
   timeConvolution(
-    request: WindowGeometry & {
-      readonly images: Quad;
-      readonly outChannels: number;
-      readonly groups: number;
-      readonly bfloat16: boolean;
-      readonly algorithm: ConvolutionAlgorithm;
+    request: ConvolutionShape & {
+      readonly algorithms: Algorithms;
       /** 0 forward, 1 backward data, 2 backward weights. */
       readonly pass: 0 | 1 | 2;
       readonly repeats: number;

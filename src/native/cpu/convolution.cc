@@ -2,20 +2,13 @@
 #include <algorithm>
 #include <cstring>
 
-#include "primitive-times.h"
+#include "convolution-passes.h"
 #include "reader.h"
 #include "weights.h"
 
 namespace knack::cpu {
 
 namespace {
-
-memory::dims dims(const std::array<int64_t, 2>& pair) { return {pair[0], pair[1]}; }
-
-memory::dims weightDims(int64_t outChannels, int64_t inChannels, const Geometry& g) {
-  if (g.groups == 1) return {outChannels, inChannels, g.kernel[0], g.kernel[1]};
-  return {g.groups, outChannels / g.groups, inChannels / g.groups, g.kernel[0], g.kernel[1]};
-}
 
 bool isDepthwise(int64_t outChannels, int64_t inChannels, const Geometry& g) {
   return g.groups == inChannels && g.groups == outChannels;
@@ -28,29 +21,6 @@ memory::dims wholeWeightDims(const Value& output, const Value& input, const Geom
   Geometry wider = g;
   wider.groups = output.allChannels();
   return weightDims(output.allChannels(), input.allChannels(), wider);
-}
-
-dnnl::algorithm oneDnnAlgorithm(Algorithm algorithm) {
-  return algorithm == Algorithm::Winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct;
-}
-
-struct Shapes {
-  memory::desc source, weight, destination;
-  memory::dims stride, before, after;
-};
-
-using Forward = dnnl::convolution_forward;
-using BackwardData = dnnl::convolution_backward_data;
-using BackwardWeights = dnnl::convolution_backward_weights;
-
-Forward::primitive_desc describeForward(const dnnl::engine& engine, bool training, Algorithm algorithm, const Shapes& s,
-                                        const memory::desc* bias, const dnnl::primitive_attr& attributes) {
-  const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-  const auto by = oneDnnAlgorithm(algorithm);
-  return bias ? Forward::primitive_desc({kind, by, s.source, s.weight, *bias, s.destination, s.stride, s.before, s.after},
-                                        attributes, engine)
-              : Forward::primitive_desc({kind, by, s.source, s.weight, s.destination, s.stride, s.before, s.after},
-                                        attributes, engine);
 }
 
 // Weights [out][in][window] inside those of whole blocks of channels, which oneDNN reads: the rest are zeros.
@@ -77,28 +47,16 @@ class PaddedWeights {
   }
 
  private:
-  static size_t product(const memory::dims& dims, size_t from) {
-    size_t result = 1;
-    for (size_t i = from; i < dims.size(); ++i) result *= static_cast<size_t>(dims[i]);
-    return result;
-  }
-
   size_t whole_, columns_, wholeColumns_, rows_;
 };
 
-dnnl::primitive_attr scratchpadAttributes() {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attributes;
-}
-
 struct ConvolutionOptions {
   Geometry geometry;
-  std::array<Algorithm, 3> algorithms;  // forward, backward data, backward weights
-  Parameter weight;                     // [out, in / groups, height, width]
-  Parameter bias;                       // [out]; may be none. Only without training
-  Value* residual = nullptr;            // added before the clamp; only without training
-  Clamp clamp;                          // only without training
+  Algorithms algorithms;
+  Parameter weight;           // [out, in / groups, height, width]
+  Parameter bias;             // [out]; may be none. Only without training
+  Value* residual = nullptr;  // added before the clamp; only without training
+  Clamp clamp;                // only without training
 };
 
 class Convolution final : public Operation {
@@ -115,36 +73,17 @@ class Convolution final : public Operation {
                                     : input.layout;
     whole_ = wholeWeightDims(output, input, g);
     own_ = weightDims(output.c, input.c, g);
-    const memory::dims& weight = whole_;
     const int64_t wholeInput = g.groups == 1 ? whole_[1] : whole_[0] * whole_[2];
     const int64_t wholeOutput = g.groups == 1 ? whole_[0] : whole_[0] * whole_[1];
     if (wholeInput != input.allChannels() || wholeOutput != output.allChannels()) {
       throw Unsupported("a convolution in groups that do not fill blocks of channels");
     }
-    const memory::desc any(weight, program.dataType(), memory::format_tag::any);
-    const memory::desc any32(weight, memory::data_type::f32, memory::format_tag::any);
-    Shapes shapes = {source, any, output.layout, dims(g.stride), dims(g.before), dims(g.after)};
     const memory::desc bias({output.allChannels()}, memory::data_type::f32, memory::format_tag::a);
-
-    forward_ = describeForward(program.engine, training, options.algorithms[0], shapes,
-                               options.bias.data ? &bias : nullptr, attributes());
-    input.layout = forward_.src_desc();
-    shapes.source = input.layout;
-    if (!training) return;
-    if (input.needsGradient) {
-      const auto by = options.algorithms[1];
-      const auto forHint = by == options.algorithms[0] ? forward_ : hintFor(by, shapes);
-      data_ = BackwardData::primitive_desc(
-          {oneDnnAlgorithm(by), shapes.source, any, shapes.destination, shapes.stride, shapes.before, shapes.after},
-          scratchpadAttributes(), program.engine, forHint);
-    }
-    if (options.weight.gradient) {
-      const auto by = options.algorithms[2];
-      const auto forHint = by == options.algorithms[0] ? forward_ : hintFor(by, shapes);
-      weights_ = BackwardWeights::primitive_desc(
-          {oneDnnAlgorithm(by), shapes.source, any32, shapes.destination, shapes.stride, shapes.before, shapes.after},
-          scratchpadAttributes(), program.engine, forHint);
-    }
+    passes_ = Passes(program.engine, options.algorithms,
+                     {source, output.layout, whole_, dims(g.stride), dims(g.before), dims(g.after)},
+                     {training, training && input.needsGradient, training && options.weight.gradient},
+                     {options.bias.data ? &bias : nullptr, whatFollows()});
+    input.layout = passes_.source;
   }
 
   const char* kind() const override { return "convolution"; }
@@ -160,65 +99,67 @@ class Convolution final : public Operation {
       }
     }
     program_.write(output_, moment);
-    forwardWeight_.plan(program_, forward_.weights_desc(), plainWeight(), moment);
-    forwardScratchpad_.plan(program_, forward_.scratchpad_desc(), moment);
+    if (passes_.ours[0]) return planWinograd(0, moment);
+    forwardWeight_.plan(program_, passes_.forward.weights_desc(), plainWeight(whole_), moment);
+    forwardScratchpad_.plan(program_, passes_.forward.scratchpad_desc(), moment);
   }
 
   void planBackward(int moment) override {
     if (!output_.needsGradient) return;
     gradient_ = program_.wholeGradient(output_, moment);
     if (!gradient_) return;
-    if (weights_) {
+    if (passes_.ours[2]) {
       program_.read(input_, moment);
-      weightGradient_.plan(program_, weights_.diff_weights_desc(), moment);
-      weightScratchpad_.plan(program_, weights_.scratchpad_desc(), moment);
+      planWinograd(2, moment);
     }
-    if (data_) {
-      share_ = program_.addGradient(input_, moment);
-      dataWeight_.plan(program_, data_.weights_desc(), plainWeight(), moment);
-      dataScratchpad_.plan(program_, data_.scratchpad_desc(), moment);
+    if (passes_.weights) {
+      program_.read(input_, moment);
+      weightGradient_.plan(program_, passes_.weights.diff_weights_desc(), moment);
+      weightScratchpad_.plan(program_, passes_.weights.scratchpad_desc(), moment);
+    }
+    if (passes_.ours[1] || passes_.data) share_ = program_.addGradient(input_, moment);
+    if (passes_.ours[1]) planWinograd(1, moment);
+    if (passes_.data) {
+      dataWeight_.plan(program_, passes_.data.weights_desc(), plainWeight(whole_), moment);
+      dataScratchpad_.plan(program_, passes_.data.scratchpad_desc(), moment);
     }
   }
 
   void bind() override {
     const PaddedWeights padding(own_, whole_);
-    if (own_ != whole_) padded_ = padding.make();
-    const memory weight(plainWeight(), program_.engine, own_ == whole_ ? options_.weight.data : padded_.data());
-    forwardArguments_ = {{DNNL_ARG_SRC, bound(program_, forward_.src_desc(), input_.data)},
-                         {DNNL_ARG_WEIGHTS, forwardWeight_.bind(program_, weight)},
-                         {DNNL_ARG_DST, bound(program_, forward_.dst_desc(), output_.data)}};
-    if (options_.bias.data) {
-      paddedBias_.assign(output_.allChannels(), 0);
-      forwardArguments_[DNNL_ARG_BIAS] = memory(forward_.bias_desc(), program_.engine, paddedBias_.data());
+    if (own_ != whole_) {
+      padded_ = padding.make();
+      if (passes_.ours[2] || passes_.weights) paddedGradient_ = padding.make();
     }
-    forwardScratchpad_.bind(program_, forwardArguments_);
-    forwardPrimitive_ = Forward(forward_);
-    if (data_ && gradient_) {
-      dataArguments_ = {{DNNL_ARG_DIFF_DST, bound(program_, data_.diff_dst_desc(), gradient_)},
+    if (options_.bias.data) paddedBias_.assign(output_.allChannels(), 0);
+    const memory weight(plainWeight(whole_), program_.engine, wholeWeight());
+    if (!passes_.ours[0]) bindForward(weight);
+    if (passes_.data && gradient_) {
+      dataArguments_ = {{DNNL_ARG_DIFF_DST, bound(program_, passes_.data.diff_dst_desc(), gradient_)},
                         {DNNL_ARG_WEIGHTS, dataWeight_.bind(program_, weight)},
-                        {DNNL_ARG_DIFF_SRC, bound(program_, data_.diff_src_desc(), share_)}};
+                        {DNNL_ARG_DIFF_SRC, bound(program_, passes_.data.diff_src_desc(), share_)}};
       dataScratchpad_.bind(program_, dataArguments_);
-      dataPrimitive_ = BackwardData(data_);
+      dataPrimitive_ = BackwardData(passes_.data);
     }
-    if (weights_ && gradient_) {
-      if (own_ != whole_) paddedGradient_ = padding.make();
-      const memory gradient(plainWeight(), program_.engine,
-                            own_ == whole_ ? options_.weight.gradient : paddedGradient_.data());
-      weightArguments_ = {{DNNL_ARG_SRC, bound(program_, weights_.src_desc(), input_.data)},
-                          {DNNL_ARG_DIFF_DST, bound(program_, weights_.diff_dst_desc(), gradient_)},
+    if (passes_.weights && gradient_) {
+      const memory gradient(plainWeight(whole_), program_.engine, wholeGradient());
+      weightArguments_ = {{DNNL_ARG_SRC, bound(program_, passes_.weights.src_desc(), input_.data)},
+                          {DNNL_ARG_DIFF_DST, bound(program_, passes_.weights.diff_dst_desc(), gradient_)},
                           {DNNL_ARG_DIFF_WEIGHTS, weightGradient_.bind(program_, gradient)}};
       weightScratchpad_.bind(program_, weightArguments_);
-      weightPrimitive_ = BackwardWeights(weights_);
+      weightPrimitive_ = BackwardWeights(passes_.weights);
     }
   }
 
   void loadParameters() override {
     if (own_ != whole_) PaddedWeights(own_, whole_).fill(options_.weight.data, padded_.data());
     if (options_.bias.data) std::copy_n(options_.bias.data, output_.c, paddedBias_.data());
-    forwardWeight_.makeToStay(program_.stream);
+    if (!keptWeight_.empty()) passes_.winograd->transform(wholeWeight(), false, keptWeight_.data());
+    if (!passes_.ours[0]) forwardWeight_.makeToStay(program_.stream);
   }
 
   void forward() override {
+    if (passes_.ours[0]) return forwardByWinograd();
     if (options_.residual && !inPlace_) {
       std::memcpy(output_.data->address, options_.residual->data->address, program_.bytesOf(output_));
     }
@@ -229,54 +170,84 @@ class Convolution final : public Operation {
   void backward() override {
     if (!gradient_) return;
     program_.gatherGradient(output_);
-    if (weights_) {
-      weightPrimitive_.execute(program_.stream, weightArguments_);
-      const bool add = program_.accumulating();
-      weightGradient_.take(program_.stream, add && own_ == whole_);
-      if (own_ != whole_) {
-        PaddedWeights(own_, whole_).take(paddedGradient_.data(), options_.weight.gradient, add);
-      }
+    const bool add = program_.accumulating(), padded = own_ != whole_;
+    if (passes_.ours[2]) {
+      passes_.winograd->backwardWeights(at<float>(input_.data), at<float>(gradient_), wholeGradient(), add && !padded,
+                                        at<float>(scratch_[2]));
     }
-    if (data_) {
+    if (passes_.weights) {
+      weightPrimitive_.execute(program_.stream, weightArguments_);
+      weightGradient_.take(program_.stream, add && !padded);
+    }
+    if (padded && options_.weight.gradient) {
+      PaddedWeights(own_, whole_).take(paddedGradient_.data(), options_.weight.gradient, add);
+    }
+    if (passes_.ours[1]) {
+      passes_.winograd->transform(wholeWeight(), true, at<float>(transformed_[1]));
+      passes_.winograd->backwardData(at<float>(gradient_), at<float>(transformed_[1]), at<float>(share_), at<float>(scratch_[1]));
+    }
+    if (passes_.data) {
       dataWeight_.makeForUse(program_.stream);
       dataPrimitive_.execute(program_.stream, dataArguments_);
     }
   }
 
  private:
-  memory::desc plainWeight() const {
-    const auto tag = options_.geometry.groups == 1 ? memory::format_tag::abcd : memory::format_tag::abcde;
-    return {whole_, memory::data_type::f32, tag};
+  // In rows, over whole blocks of channels.
+  float* wholeWeight() { return own_ == whole_ ? options_.weight.data : padded_.data(); }
+  float* wholeGradient() { return own_ == whole_ ? options_.weight.gradient : paddedGradient_.data(); }
+
+  void bindForward(const memory& weight) {
+    forwardArguments_ = {{DNNL_ARG_SRC, bound(program_, passes_.forward.src_desc(), input_.data)},
+                         {DNNL_ARG_WEIGHTS, forwardWeight_.bind(program_, weight)},
+                         {DNNL_ARG_DST, bound(program_, passes_.forward.dst_desc(), output_.data)}};
+    if (options_.bias.data) {
+      forwardArguments_[DNNL_ARG_BIAS] = memory(passes_.forward.bias_desc(), program_.engine, paddedBias_.data());
+    }
+    forwardScratchpad_.bind(program_, forwardArguments_);
+    forwardPrimitive_ = Forward(passes_.forward);
   }
 
-  dnnl::primitive_attr attributes() const {
-    dnnl::primitive_attr attributes = scratchpadAttributes();
+  // Weights that are transformed for inference stay so; in training they are made anew for each use, as all copies of weights.
+  void planWinograd(int pass, int moment) {
+    const Winograd& winograd = *passes_.winograd;
+    scratch_[pass] = program_.newBuffer(pass == 2 ? winograd.weightScratchBytes() : winograd.scratchBytes(), moment);
+    if (pass == 2) return;
+    if (program_.settings.training) transformed_[pass] = program_.newBuffer(winograd.transformedBytes(), moment);
+    else keptWeight_.resize(winograd.transformedBytes() / sizeof(float));
+  }
+
+  void forwardByWinograd() {
+    if (transformed_[0]) passes_.winograd->transform(wholeWeight(), false, at<float>(transformed_[0]));
+    const float* transformed = transformed_[0] ? at<float>(transformed_[0]) : keptWeight_.data();
+    const Finish finish = {options_.bias.data ? paddedBias_.data() : nullptr,
+                           options_.residual ? at<float>(options_.residual->data) : nullptr, options_.clamp.low, options_.clamp.high};
+    passes_.winograd->forward(at<float>(input_.data), transformed, at<float>(output_.data), finish, at<float>(scratch_[0]));
+  }
+
+  dnnl::post_ops whatFollows() const {
     dnnl::post_ops after;
     const auto& [low, high, _] = options_.clamp;
     if (options_.residual) after.append_sum(1);
     if (low == 0 && high == INFINITY) after.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
     else if (low != -INFINITY || high != INFINITY) after.append_eltwise(1, dnnl::algorithm::eltwise_clip, low, high);
-    if (after.len() > 0) attributes.set_post_ops(after);
-    return attributes;
-  }
-
-  Forward::primitive_desc hintFor(Algorithm algorithm, const Shapes& shapes) const {
-    return describeForward(program_.engine, true, algorithm, shapes, nullptr, {});
+    return after;
   }
 
   Program& program_;
   Value& input_;
   Value& output_;
   ConvolutionOptions options_;
-  Forward::primitive_desc forward_;
-  BackwardData::primitive_desc data_;
-  BackwardWeights::primitive_desc weights_;
+  Passes passes_;
   Buffer* gradient_ = nullptr;
   Buffer* share_ = nullptr;
   bool inPlace_ = false;
   // The weights' own sizes, and those of whole blocks of channels. Where they differ, `padded_` stands between.
   memory::dims own_, whole_;
   std::vector<float> padded_, paddedGradient_, paddedBias_;
+  // By pass, of our own Winograd.
+  std::array<Buffer*, 3> scratch_ = {}, transformed_ = {};
+  std::vector<float> keptWeight_;
   WeightCopy forwardWeight_, dataWeight_;
   WeightGradient weightGradient_;
   Scratchpad forwardScratchpad_, dataScratchpad_, weightScratchpad_;
@@ -306,59 +277,5 @@ const Registration convolution("convolution", [](const Reader& read) -> std::uni
 });
 
 }  // namespace
-
-double timeConvolution(const std::array<int64_t, 4>& images, int64_t outChannels, const Geometry& g, bool bf16,
-                       Algorithm algorithm, int pass, int repeats) {
-  dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  dnnl::stream stream(engine);
-  const auto type = bf16 ? memory::data_type::bf16 : memory::data_type::f32;
-  const auto [n, c, h, w] = images;
-  const auto out = [&](int axis, int64_t size) {
-    return (size + g.before[axis] + g.after[axis] - g.kernel[axis]) / g.stride[axis] + 1;
-  };
-  const auto blocked = memory::format_tag::aBcd16b, any = memory::format_tag::any;
-  const memory::dims weight = weightDims(outChannels, c, g);
-  Shapes s = {{{n, c, h, w}, type, c < kBlock && g.groups == 1 ? any : blocked},
-              {weight, type, any},
-              {{n, outChannels, out(0, h), out(1, w)}, type, blocked},
-              dims(g.stride),
-              dims(g.before),
-              dims(g.after)};
-  try {
-    const auto forward = describeForward(engine, true, algorithm, s, nullptr, {});
-    s.source = forward.src_desc();
-    const auto filled = [&](const memory::desc& layout) {
-      memory result(layout, engine);
-      std::memset(result.get_data_handle(), 0, layout.get_size());
-      return result;
-    };
-    dnnl::primitive primitive;
-    Arguments arguments;
-    if (pass == 0) {
-      primitive = Forward(forward);
-      arguments = {{DNNL_ARG_SRC, filled(forward.src_desc())},
-                   {DNNL_ARG_WEIGHTS, filled(forward.weights_desc())},
-                   {DNNL_ARG_DST, filled(forward.dst_desc())}};
-    } else if (pass == 1) {
-      const BackwardData::primitive_desc data(
-          {oneDnnAlgorithm(algorithm), s.source, s.weight, s.destination, s.stride, s.before, s.after}, engine, forward);
-      primitive = BackwardData(data);
-      arguments = {{DNNL_ARG_DIFF_DST, filled(data.diff_dst_desc())},
-                   {DNNL_ARG_WEIGHTS, filled(data.weights_desc())},
-                   {DNNL_ARG_DIFF_SRC, filled(data.diff_src_desc())}};
-    } else {
-      const memory::desc gradient(weight, memory::data_type::f32, any);
-      const BackwardWeights::primitive_desc weights(
-          {oneDnnAlgorithm(algorithm), s.source, gradient, s.destination, s.stride, s.before, s.after}, engine, forward);
-      primitive = BackwardWeights(weights);
-      arguments = {{DNNL_ARG_SRC, filled(weights.src_desc())},
-                   {DNNL_ARG_DIFF_DST, filled(weights.diff_dst_desc())},
-                   {DNNL_ARG_DIFF_WEIGHTS, filled(weights.diff_weights_desc())}};
-    }
-    return fastestSeconds(primitive, arguments, stream, repeats);
-  } catch (const dnnl::error&) {
-    return -1;
-  }
-}
 
 }  // namespace knack::cpu

@@ -19,7 +19,7 @@ class GlobalAverage final : public OneInput {
       const T* x = reinterpret_cast<T*>(input_.data->address);
       T* y = reinterpret_cast<T*>(output_.data->address);
       each([&](int64_t n, int64_t block, int64_t channels) {
-        float sum[kBlock];
+        float sum[kWidestBlock];
         sumPixels<T>(x + (n * input_.blocks() + block) * input_.pixels() * kBlock, input_.pixels(), sum);
         for (int64_t c = 0; c < channels; ++c) {
           y[n * input_.c + block * kBlock + c] = fromFloat<T>(sum[c] / static_cast<float>(input_.pixels()));
@@ -35,7 +35,7 @@ class GlobalAverage final : public OneInput {
       const T* g = reinterpret_cast<T*>(gradient_->address);
       T* dx = reinterpret_cast<T*>(share_->address);
       each([&](int64_t n, int64_t block, int64_t channels) {
-        float value[kBlock] = {};
+        float value[kWidestBlock] = {};
         for (int64_t c = 0; c < channels; ++c) {
           value[c] = toFloat(g[n * input_.c + block * kBlock + c]) / static_cast<float>(input_.pixels());
         }

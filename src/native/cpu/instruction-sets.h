@@ -1,10 +1,12 @@
-// How the engine's own loops are compiled: in several forms, of which the addon chooses the processor's when it loads.
+// How the engine's own loops are compiled: once for each width of a block of channels, with the instructions that go with it.
 #pragma once
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define KNACK_WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define KNACK_FOR_BLOCKS_OF_16 __attribute__((target("arch=x86-64-v4")))
+#define KNACK_FOR_BLOCKS_OF_8 __attribute__((target("arch=x86-64-v3")))
 #else
-#define KNACK_WIDEST
+#define KNACK_FOR_BLOCKS_OF_16
+#define KNACK_FOR_BLOCKS_OF_8
 #endif
 // Before a loop whose iterations touch different elements: where arrays might overlap the compiler would check that at every entry, and keep
 // sums in memory.

@@ -33,42 +33,42 @@ KNACK_INLINE float clamp(float value, float low, float high) {
 // Pixels that fit the first cache with room to spare: their second reading costs little.
 constexpr size_t kChunk = 256;
 
-template <typename T>
+template <int B, typename T>
 KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, float* mean, float* squares) {
   float count = 0;
-  for (int c = 0; c < kBlock; ++c) mean[c] = squares[c] = 0;
+  for (int c = 0; c < B; ++c) mean[c] = squares[c] = 0;
   for (size_t start = 0; start < pixels; start += kChunk) {
     const size_t size = pixels - start < kChunk ? pixels - start : kChunk;
-    const T* chunk = x + start * kBlock;
+    const T* chunk = x + start * B;
     // Two pixels at a time: an addition need not wait for the one before.
-    float sum[2 * kBlock] = {}, local[2 * kBlock] = {};
+    float sum[2 * B] = {}, local[2 * B] = {};
     const size_t pairs = size / 2;
     for (size_t p = 0; p < pairs; ++p) {
-      for (int c = 0; c < 2 * kBlock; ++c) sum[c] += load(chunk[2 * p * kBlock + c]);
+      for (int c = 0; c < 2 * B; ++c) sum[c] += load(chunk[2 * p * B + c]);
     }
     if (size % 2 == 1) {
-      for (int c = 0; c < kBlock; ++c) sum[c] += load(chunk[2 * pairs * kBlock + c]);
+      for (int c = 0; c < B; ++c) sum[c] += load(chunk[2 * pairs * B + c]);
     }
-    float middle[2 * kBlock];
+    float middle[2 * B];
     const float inverse = 1.0f / static_cast<float>(size);
-    for (int c = 0; c < kBlock; ++c) middle[c] = middle[kBlock + c] = (sum[c] + sum[kBlock + c]) * inverse;
+    for (int c = 0; c < B; ++c) middle[c] = middle[B + c] = (sum[c] + sum[B + c]) * inverse;
     for (size_t p = 0; p < pairs; ++p) {
-      for (int c = 0; c < 2 * kBlock; ++c) {
-        const float deviation = load(chunk[2 * p * kBlock + c]) - middle[c];
+      for (int c = 0; c < 2 * B; ++c) {
+        const float deviation = load(chunk[2 * p * B + c]) - middle[c];
         local[c] += deviation * deviation;
       }
     }
-    for (int c = 0; size % 2 == 1 && c < kBlock; ++c) {
-      const float deviation = load(chunk[2 * pairs * kBlock + c]) - middle[c];
+    for (int c = 0; size % 2 == 1 && c < B; ++c) {
+      const float deviation = load(chunk[2 * pairs * B + c]) - middle[c];
       local[c] += deviation * deviation;
     }
     // Chan, Golub and LeVeque: statistics of two parts joined.
     const float added = static_cast<float>(size), total = count + added;
     const float share = added / total, weight = count * added / total;
-    for (int c = 0; c < kBlock; ++c) {
+    for (int c = 0; c < B; ++c) {
       const float difference = middle[c] - mean[c];
       mean[c] += difference * share;
-      squares[c] += local[c] + local[kBlock + c] + difference * difference * weight;
+      squares[c] += local[c] + local[B + c] + difference * difference * weight;
     }
     count = total;
   }
@@ -76,11 +76,11 @@ KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, float* mean, float* 
 
 enum class Residual { None, Plain, Line };
 
-template <Residual With, bool Note, typename T>
+template <int B, Residual With, bool Note, typename T>
 KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const Line& line,
                                 const Line* residualLine, const Clamp& by) {
-  float a[kBlock], b[kBlock], own[kBlock] = {};
-  for (int c = 0; c < kBlock; ++c) {
+  float a[B], b[B], own[B] = {};
+  for (int c = 0; c < B; ++c) {
     a[c] = line.scale[c], b[c] = line.shift[c];
     if (With == Residual::Line) own[c] = residualLine->scale[c], b[c] += residualLine->shift[c];
   }
@@ -88,8 +88,8 @@ KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* pas
   for (size_t p = 0; p < pixels; ++p) {
     unsigned bits = 0;
     KNACK_INDEPENDENT
-    for (int c = 0; c < kBlock; ++c) {
-      const size_t i = p * kBlock + c;
+    for (int c = 0; c < B; ++c) {
+      const size_t i = p * B + c;
       float value = load(x[i]) * a[c] + b[c];
       if (With == Residual::Plain) value += load(residual[i]);
       if (With == Residual::Line) value += load(residual[i]) * own[c];
@@ -102,24 +102,24 @@ KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* pas
 
 enum class GateBy { Nothing, Passed, Input };
 
-template <GateBy By, bool Two, bool Write, typename T>
+template <int B, GateBy By, bool Two, bool Write, typename T>
 KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,
                              const float* mean, float* sum, float* product) {
-  float middle[kBlock], a[kBlock] = {}, b[kBlock] = {};
-  unsigned bit[kBlock];
-  for (int c = 0; c < kBlock; ++c) middle[c] = mean[c], sum[c] = product[c] = 0, bit[c] = 1u << c;
+  float middle[B], a[B] = {}, b[B] = {};
+  unsigned bit[B];
+  for (int c = 0; c < B; ++c) middle[c] = mean[c], sum[c] = product[c] = 0, bit[c] = 1u << c;
   if (By == GateBy::Input) {
-    for (int c = 0; c < kBlock; ++c) a[c] = gate.line.scale[c], b[c] = gate.line.shift[c];
+    for (int c = 0; c < B; ++c) a[c] = gate.line.scale[c], b[c] = gate.line.shift[c];
   }
   const float low = gate.window.low, high = gate.window.high;
   for (size_t start = 0; start < pixels; start += kChunk) {
     const size_t end = start + kChunk < pixels ? start + kChunk : pixels;
-    float sums[kBlock] = {}, products[kBlock] = {};
+    float sums[B] = {}, products[B] = {};
     for (size_t p = start; p < end; ++p) {
       const unsigned passed = By == GateBy::Passed ? gate.passed[p] : 0;
       KNACK_INDEPENDENT
-      for (int c = 0; c < kBlock; ++c) {
-        const size_t i = p * kBlock + c;
+      for (int c = 0; c < B; ++c) {
+        const size_t i = p * B + c;
         const float input = load(x[i]);
         float value = load(g[i]);
         if (Two) value += load(g2[i]);
@@ -133,24 +133,24 @@ KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate& ga
         products[c] += value * (input - middle[c]);
       }
     }
-    for (int c = 0; c < kBlock; ++c) sum[c] += sums[c], product[c] += products[c];
+    for (int c = 0; c < B; ++c) sum[c] += sums[c], product[c] += products[c];
   }
 }
 
-template <bool Gated, typename T>
+template <int B, bool Gated, typename T>
 KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean,
                             const float* a, const float* b, const float* c0) {
-  float m[kBlock], ka[kBlock], kb[kBlock], kc[kBlock], scale[kBlock] = {}, shift[kBlock] = {};
-  for (int c = 0; c < kBlock; ++c) m[c] = mean[c], ka[c] = a[c], kb[c] = b[c], kc[c] = c0[c];
+  float m[B], ka[B], kb[B], kc[B], scale[B] = {}, shift[B] = {};
+  for (int c = 0; c < B; ++c) m[c] = mean[c], ka[c] = a[c], kb[c] = b[c], kc[c] = c0[c];
   float low = 0, high = 0;
   if (Gated) {
-    for (int c = 0; c < kBlock; ++c) scale[c] = gate->line.scale[c], shift[c] = gate->line.shift[c];
+    for (int c = 0; c < B; ++c) scale[c] = gate->line.scale[c], shift[c] = gate->line.shift[c];
     low = gate->window.low, high = gate->window.high;
   }
   for (size_t p = 0; p < pixels; ++p) {
     KNACK_INDEPENDENT
-    for (int c = 0; c < kBlock; ++c) {
-      const size_t i = p * kBlock + c;
+    for (int c = 0; c < B; ++c) {
+      const size_t i = p * B + c;
       const float input = load(x[i]);
       float value = load(g[i]);
       if (Gated) {
@@ -179,107 +179,117 @@ KNACK_INLINE void gateLoop(const T* g, const T* y, T* result, size_t count, Wind
   }
 }
 
-template <typename T>
+template <int B, typename T>
 KNACK_INLINE void sumLoop(const T* x, size_t pixels, float* sum) {
-  float sums[kBlock] = {};
+  float sums[B] = {};
   for (size_t p = 0; p < pixels; ++p) {
-    for (int c = 0; c < kBlock; ++c) sums[c] += load(x[p * kBlock + c]);
+    for (int c = 0; c < B; ++c) sums[c] += load(x[p * B + c]);
   }
-  for (int c = 0; c < kBlock; ++c) sum[c] = sums[c];
+  for (int c = 0; c < B; ++c) sum[c] = sums[c];
 }
 
-template <typename T>
+template <int B, typename T>
 KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels) {
-  float values[kBlock];
-  for (int c = 0; c < kBlock; ++c) values[c] = value[c];
+  float values[B];
+  for (int c = 0; c < B; ++c) values[c] = value[c];
   for (size_t p = 0; p < pixels; ++p) {
-    for (int c = 0; c < kBlock; ++c) store(y + p * kBlock + c, values[c]);
+    for (int c = 0; c < B; ++c) store(y + p * B + c, values[c]);
   }
 }
 
-// The compiler makes the forms of plain functions only, so each kernel has one for each element type.
-#define KNACK_FORMS(T, name)                                                                                        \
-  KNACK_WIDEST void statistics_##name(const T* x, size_t pixels, float* mean, float* squares) {                     \
-    statisticsLoop(x, pixels, mean, squares);                                                                       \
+// Each kernel for blocks of B channels, with their instructions.
+#define KNACK_FORMS(T, name, B)                                                                                        \
+  KNACK_FOR_BLOCKS_OF_##B void statistics_##name##_##B(const T* x, size_t pixels, float* mean, float* squares) {                     \
+    statisticsLoop<B>(x, pixels, mean, squares);                                                                       \
   }                                                                                                                 \
-  KNACK_WIDEST void normalise_##name(const T* x, const T* residual, T* y, Passed* passed, size_t pixels,            \
+  KNACK_FOR_BLOCKS_OF_##B void normalise_##name##_##B(const T* x, const T* residual, T* y, Passed* passed, size_t pixels,            \
                                      const Line& line, const Line* own, const Clamp& clamp) {                       \
-    if (!residual) normaliseLoop<Residual::None, false>(x, residual, y, passed, pixels, line, own, clamp);          \
-    else if (own && passed) normaliseLoop<Residual::Line, true>(x, residual, y, passed, pixels, line, own, clamp);  \
-    else if (own) normaliseLoop<Residual::Line, false>(x, residual, y, passed, pixels, line, own, clamp);           \
-    else if (passed) normaliseLoop<Residual::Plain, true>(x, residual, y, passed, pixels, line, own, clamp);        \
-    else normaliseLoop<Residual::Plain, false>(x, residual, y, passed, pixels, line, own, clamp);                   \
+    if (!residual) normaliseLoop<B, Residual::None, false>(x, residual, y, passed, pixels, line, own, clamp);          \
+    else if (own && passed) normaliseLoop<B, Residual::Line, true>(x, residual, y, passed, pixels, line, own, clamp);  \
+    else if (own) normaliseLoop<B, Residual::Line, false>(x, residual, y, passed, pixels, line, own, clamp);           \
+    else if (passed) normaliseLoop<B, Residual::Plain, true>(x, residual, y, passed, pixels, line, own, clamp);        \
+    else normaliseLoop<B, Residual::Plain, false>(x, residual, y, passed, pixels, line, own, clamp);                   \
   }                                                                                                                 \
-  KNACK_WIDEST void reduce_##name(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,   \
+  KNACK_FOR_BLOCKS_OF_##B void reduce_##name##_##B(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,   \
                                   const float* mean, float* sum, float* product) {                                  \
     if (gate.passed) {                                                                                              \
-      if (g2) reduceLoop<GateBy::Passed, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);            \
-      else reduceLoop<GateBy::Passed, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);              \
+      if (g2) reduceLoop<B, GateBy::Passed, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);            \
+      else reduceLoop<B, GateBy::Passed, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);              \
     } else if (gate.line.scale) {                                                                                   \
-      if (g2) reduceLoop<GateBy::Input, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);             \
-      else if (gated) reduceLoop<GateBy::Input, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);    \
-      else reduceLoop<GateBy::Input, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);              \
+      if (g2) reduceLoop<B, GateBy::Input, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);             \
+      else if (gated) reduceLoop<B, GateBy::Input, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);    \
+      else reduceLoop<B, GateBy::Input, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);              \
     } else {                                                                                                        \
-      if (g2) reduceLoop<GateBy::Nothing, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);           \
-      else if (gated) reduceLoop<GateBy::Nothing, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);  \
-      else reduceLoop<GateBy::Nothing, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);            \
+      if (g2) reduceLoop<B, GateBy::Nothing, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);           \
+      else if (gated) reduceLoop<B, GateBy::Nothing, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);  \
+      else reduceLoop<B, GateBy::Nothing, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);            \
     }                                                                                                               \
   }                                                                                                                 \
-  KNACK_WIDEST void apply_##name(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean, \
+  KNACK_FOR_BLOCKS_OF_##B void apply_##name##_##B(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean, \
                                  const float* a, const float* b, const float* c) {                                  \
-    if (gate) applyLoop<true>(g, x, gate, dx, pixels, mean, a, b, c);                                               \
-    else applyLoop<false>(g, x, gate, dx, pixels, mean, a, b, c);                                                   \
+    if (gate) applyLoop<B, true>(g, x, gate, dx, pixels, mean, a, b, c);                                               \
+    else applyLoop<B, false>(g, x, gate, dx, pixels, mean, a, b, c);                                                   \
   }                                                                                                                 \
-  KNACK_WIDEST void add_##name(const T* a, const T* b, T* y, size_t count, float low, float high) {                 \
+  KNACK_FOR_BLOCKS_OF_##B void add_##name##_##B(const T* a, const T* b, T* y, size_t count, float low, float high) {                 \
     if (b) addLoop<true>(a, b, y, count, low, high);                                                                \
     else addLoop<false>(a, b, y, count, low, high);                                                                 \
   }                                                                                                                 \
-  KNACK_WIDEST void gate_##name(const T* g, const T* y, T* result, size_t count, Window window) {                   \
+  KNACK_FOR_BLOCKS_OF_##B void gate_##name##_##B(const T* g, const T* y, T* result, size_t count, Window window) {                   \
     gateLoop(g, y, result, count, window);                                                                          \
   }                                                                                                                 \
-  KNACK_WIDEST void sum_##name(const T* x, size_t pixels, float* sum) { sumLoop(x, pixels, sum); }                  \
-  KNACK_WIDEST void spread_##name(const float* value, T* y, size_t pixels) { spreadLoop(value, y, pixels); }
+  KNACK_FOR_BLOCKS_OF_##B void sum_##name##_##B(const T* x, size_t pixels, float* sum) { sumLoop<B>(x, pixels, sum); }                  \
+  KNACK_FOR_BLOCKS_OF_##B void spread_##name##_##B(const float* value, T* y, size_t pixels) { spreadLoop<B>(value, y, pixels); }
 
-KNACK_FORMS(float, f32)
-KNACK_FORMS(bfloat16, bf16)
+KNACK_FORMS(float, f32, 16)
+KNACK_FORMS(float, f32, 8)
+KNACK_FORMS(bfloat16, bf16, 16)
+KNACK_FORMS(bfloat16, bf16, 8)
 
 }  // namespace
 
 #define KNACK_EXPORT(T, name)                                                                              \
   template <>                                                                                              \
   void channelStatistics<T>(const T* x, size_t pixels, float* mean, float* squares) {                      \
-    statistics_##name(x, pixels, mean, squares);                                                           \
+    if (kBlock == 16) statistics_##name##_16(x, pixels, mean, squares); \
+    else statistics_##name##_8(x, pixels, mean, squares); \
   }                                                                                                        \
   template <>                                                                                              \
   void normalise<T>(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const Line& line,  \
                     const Line* residualLine, const Clamp& clamp) {                                        \
-    normalise_##name(x, residual, y, passed, pixels, line, residualLine, clamp);                           \
+    if (kBlock == 16) normalise_##name##_16(x, residual, y, passed, pixels, line, residualLine, clamp); \
+    else normalise_##name##_8(x, residual, y, passed, pixels, line, residualLine, clamp); \
   }                                                                                                        \
   template <>                                                                                              \
   void reduceGradient<T>(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,   \
                          const float* mean, float* sum, float* product) {                                  \
-    reduce_##name(g, g2, x, gate, gated, pixels, mean, sum, product);                                      \
+    if (kBlock == 16) reduce_##name##_16(g, g2, x, gate, gated, pixels, mean, sum, product); \
+    else reduce_##name##_8(g, g2, x, gate, gated, pixels, mean, sum, product); \
   }                                                                                                        \
   template <>                                                                                              \
   void applyGradient<T>(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean, \
                         const float* a, const float* b, const float* c) {                                  \
-    apply_##name(g, x, gate, dx, pixels, mean, a, b, c);                                                   \
+    if (kBlock == 16) apply_##name##_16(g, x, gate, dx, pixels, mean, a, b, c); \
+    else apply_##name##_8(g, x, gate, dx, pixels, mean, a, b, c); \
   }                                                                                                        \
   template <>                                                                                              \
   void addClamped<T>(const T* a, const T* b, T* y, size_t count, float low, float high) {                  \
-    add_##name(a, b, y, count, low, high);                                                                 \
+    if (kBlock == 16) add_##name##_16(a, b, y, count, low, high); \
+    else add_##name##_8(a, b, y, count, low, high); \
   }                                                                                                        \
   template <>                                                                                              \
   void gateGradient<T>(const T* g, const T* y, T* result, size_t count, Window window) {                   \
-    gate_##name(g, y, result, count, window);                                                              \
+    if (kBlock == 16) gate_##name##_16(g, y, result, count, window); \
+    else gate_##name##_8(g, y, result, count, window); \
   }                                                                                                        \
   template <>                                                                                              \
   void sumPixels<T>(const T* x, size_t pixels, float* sum) {                                               \
-    sum_##name(x, pixels, sum);                                                                            \
+    if (kBlock == 16) sum_##name##_16(x, pixels, sum); \
+    else sum_##name##_8(x, pixels, sum); \
   }                                                                                                        \
   template <>                                                                                              \
   void spreadPixels<T>(const float* value, T* y, size_t pixels) {                                          \
-    spread_##name(value, y, pixels);                                                                       \
+    if (kBlock == 16) spread_##name##_16(value, y, pixels); \
+    else spread_##name##_8(value, y, pixels); \
   }
 
 KNACK_EXPORT(float, f32)

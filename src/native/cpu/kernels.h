@@ -1,14 +1,13 @@
 // The loops over activations that oneDNN has no fused form of. They work on [pixels][kBlock] pieces of the blocked layout: kBlock channels of
-// one image side by side. Each is compiled for AVX-512, AVX2 and the plain CPU, and the right form is chosen when the addon loads.
+// one image side by side.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-namespace knack::cpu {
+#include "processor.h"
 
-// Channels that lie side by side.
-constexpr int kBlock = 16;
+namespace knack::cpu {
 
 using bfloat16 = uint16_t;
 

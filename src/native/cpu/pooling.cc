@@ -16,10 +16,13 @@ class Pooling final : public Operation {
     forward_ = dnnl::pooling_forward::primitive_desc({kind, algorithm, input.layout, output.layout, pair(g.stride),
                                                       pair(g.kernel), pair(g.before), pair(g.after)},
                                                      program.engine);
+    const int64_t work = output.n * output.c * output.h * output.w * g.kernel[0] * g.kernel[1];
+    refuseReference(forward_, "pooling", work);
     if (program.settings.training && input.needsGradient) {
       backward_ = dnnl::pooling_backward::primitive_desc({algorithm, input.layout, output.layout, pair(g.stride),
                                                           pair(g.kernel), pair(g.before), pair(g.after)},
                                                          program.engine, forward_);
+      refuseReference(backward_, "pooling's gradient", work);
     }
   }
 

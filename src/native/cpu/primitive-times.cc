@@ -1,7 +1,5 @@
 #include "primitive-times.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cstring>
 
 namespace knack::cpu {
@@ -16,25 +14,20 @@ memory filled(const memory::desc& layout, const dnnl::engine& engine) {
 
 }  // namespace
 
-Algorithm algorithmOf(int64_t number) { return number == 1 ? Algorithm::Winograd : Algorithm::Direct; }
-
 double fastestSeconds(const dnnl::primitive& primitive, const Arguments& arguments, dnnl::stream& stream, int repeats) {
-  double fastest = INFINITY;
-  for (int i = -1; i < repeats; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    primitive.execute(stream, arguments);
-    stream.wait();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (i >= 0) fastest = std::min(fastest, seconds);
-  }
-  return fastest;
+  return fastestSeconds(
+      [&] {
+        primitive.execute(stream, arguments);
+        stream.wait();
+      },
+      repeats);
 }
 
 double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bf16, int repeats) {
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   const auto type = bf16 ? memory::data_type::bf16 : memory::data_type::f32;
-  const memory::desc layout({shape[0], shape[1], shape[2], shape[3]}, type, memory::format_tag::aBcd16b);
+  const memory::desc layout({shape[0], shape[1], shape[2], shape[3]}, type, blockedImages());
   const auto flags = dnnl::normalization_flags::use_scale_shift | dnnl::normalization_flags::fuse_norm_relu;
   const dnnl::batch_normalization_forward::primitive_desc forward(
       {dnnl::prop_kind::forward_training, layout, 1e-5f, flags}, engine);
@@ -61,7 +54,7 @@ double timeAddition(const std::array<int64_t, 4>& shape, bool bf16, int repeats)
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   const auto type = bf16 ? memory::data_type::bf16 : memory::data_type::f32;
-  const memory::desc layout({shape[0], shape[1], shape[2], shape[3]}, type, memory::format_tag::aBcd16b);
+  const memory::desc layout({shape[0], shape[1], shape[2], shape[3]}, type, blockedImages());
   const dnnl::binary::primitive_desc sum({dnnl::algorithm::binary_add, layout, layout, layout}, engine);
   const Arguments arguments = {{DNNL_ARG_SRC_0, filled(layout, engine)},
                                {DNNL_ARG_SRC_1, filled(layout, engine)},

@@ -57,6 +57,18 @@ struct Unsupported : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What oneDNN calls a reference is for comparing numbers with, hundreds of times as slow as libtorch. It is taken only where there is next to nothing
+// to do, as in a depthwise convolution of 1 x 1 images.
+// @param primitive a primitive's description
+// @param work multiplications. @throws Unsupported
+template <typename Description>
+void refuseReference(const Description& primitive, const char* what, int64_t work) {
+  constexpr int64_t kMilliseconds = 1 << 22;
+  const std::string name = primitive.impl_info_str();
+  if (work <= kMilliseconds || name.rfind("ref", 0) != 0) return;
+  throw Unsupported(std::string("fast code for ") + what + " of these sizes (oneDNN has " + name + ")");
+}
+
 class Program;
 
 class Operation {

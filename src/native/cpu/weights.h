@@ -57,7 +57,8 @@ class WeightGradient {
     const memory::dims dims = layout_.dims();
     const bool is1x1 = dims.size() == 4 && dims[2] * dims[3] == 1;
     blocked_ = is1x1 && dims[0] % kBlock == 0 && dims[1] % kBlock == 0 &&
-               layout_ == memory::desc(dims, memory::data_type::f32, memory::format_tag::ABcd16b16a);
+               layout_ == memory::desc(dims, memory::data_type::f32,
+                                     kBlock == 16 ? memory::format_tag::ABcd16b16a : memory::format_tag::ABcd8b8a);
     if (blocked_) return made_;
     store_ = dnnl::reorder(made_, gradient_);
     dnnl::post_ops sum;

@@ -1,0 +1,163 @@
+#include "convolution-passes.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "primitive-times.h"
+#include "reader.h"
+
+namespace knack::cpu {
+
+namespace {
+
+dnnl::algorithm oneDnnAlgorithm(Algorithm algorithm) {
+  return algorithm == Algorithm::Winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct;
+}
+
+dnnl::primitive_attr attributesWith(const dnnl::post_ops& after) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (after.len() > 0) attributes.set_post_ops(after);
+  return attributes;
+}
+
+// @throws Unsupported where the convolution is not of Winograd's kind
+Winograd winogradOf(const Shapes& s) {
+  const memory::dims from = s.source.dims(), to = s.destination.dims();
+  const memory::desc blocks(from, memory::data_type::f32, blockedImages());
+  const bool is3x3 = s.weight.size() == 4 && s.weight[2] == 3 && s.weight[3] == 3 && s.stride == memory::dims{1, 1};
+  const bool isPadded = std::max({s.before[0], s.before[1], s.after[0], s.after[1]}) <= 2;
+  if (!is3x3 || !isPadded || s.source != blocks || from[1] % kBlock != 0) throw Unsupported("Winograd's algorithm for such a convolution");
+  return Winograd(from[0], from[1], to[1], {from[2], from[3]}, {to[2], to[3]}, {s.before[0], s.before[1]});
+}
+
+memory filled(const memory::desc& layout, const dnnl::engine& engine) {
+  memory result(layout, engine);
+  std::memset(result.get_data_handle(), 0, layout.get_size());
+  return result;
+}
+
+double timeWinograd(const Winograd& winograd, const memory::desc& source, const memory::desc& destination, const ConvolutionTask& task,
+                    int pass, int repeats) {
+  const auto zeros = [](size_t bytes) { return std::vector<float>(bytes / sizeof(float), 0.0f); };
+  auto x = zeros(source.get_size()), y = zeros(destination.get_size()), weight = zeros(4 * 9 * task.images[1] * task.outChannels);
+  auto transformed = zeros(winograd.transformedBytes());
+  auto scratch = zeros(pass == 2 ? winograd.weightScratchBytes() : winograd.scratchBytes());
+  return fastestSeconds(
+      [&] {
+        if (pass == 2) return winograd.backwardWeights(x.data(), y.data(), weight.data(), false, scratch.data());
+        winograd.transform(weight.data(), pass == 1, transformed.data());
+        if (pass == 0) winograd.forward(x.data(), transformed.data(), y.data(), {nullptr, nullptr, -INFINITY, INFINITY}, scratch.data());
+        else winograd.backwardData(y.data(), transformed.data(), x.data(), scratch.data());
+      },
+      repeats);
+}
+
+}  // namespace
+
+Algorithm algorithmOf(int64_t number) { return number == 1 ? Algorithm::Winograd : Algorithm::Direct; }
+
+memory::dims dims(const std::array<int64_t, 2>& pair) { return {pair[0], pair[1]}; }
+
+int64_t product(const memory::dims& dims, size_t from) {
+  int64_t result = 1;
+  for (size_t i = from; i < dims.size(); ++i) result *= dims[i];
+  return result;
+}
+
+memory::dims weightDims(int64_t outChannels, int64_t inChannels, const Geometry& g) {
+  if (g.groups == 1) return {outChannels, inChannels, g.kernel[0], g.kernel[1]};
+  return {g.groups, outChannels / g.groups, inChannels / g.groups, g.kernel[0], g.kernel[1]};
+}
+
+memory::desc plainWeight(const memory::dims& weight) {
+  return {weight, memory::data_type::f32, weight.size() == 4 ? memory::format_tag::abcd : memory::format_tag::abcde};
+}
+
+Passes::Passes(const dnnl::engine& engine, const Algorithms& algorithms, Shapes s, const Wanted& wanted, const Fused& fused) {
+  const memory::desc weight(s.weight, s.destination.data_type(), memory::format_tag::any);
+  const memory::desc weight32(s.weight, memory::data_type::f32, memory::format_tag::any);
+  const auto describeForward = [&](Algorithm algorithm) {
+    const auto kind = wanted.training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+    const auto by = oneDnnAlgorithm(algorithm);
+    const auto attributes = attributesWith(fused.after);
+    return fused.bias ? Forward::primitive_desc({kind, by, s.source, weight, *fused.bias, s.destination, s.stride, s.before, s.after},
+                                                attributes, engine)
+                      : Forward::primitive_desc({kind, by, s.source, weight, s.destination, s.stride, s.before, s.after},
+                                                attributes, engine);
+  };
+  const memory::dims out = s.destination.dims();
+  const int64_t work = out[0] * out[2] * out[3] * product(s.weight, 0);
+  const std::array<bool, 3> asked = {true, wanted.dataGradient, wanted.weightGradient};
+  for (int pass = 0; pass < 3; ++pass) ours[pass] = asked[pass] && kBlock == 8 && algorithms[pass] == Algorithm::Winograd;
+  if (ours[0] || ours[1] || ours[2]) winograd = winogradOf(s);
+  if (!ours[0]) {
+    forward = describeForward(algorithms[0]);
+    refuseReference(forward, "a convolution", work);
+    s.source = forward.src_desc();
+  }
+  source = s.source;
+  // A backward pass wants to see a forward one of its own algorithm.
+  const auto hint = [&](Algorithm by) { return forward && by == algorithms[0] ? forward : describeForward(by); };
+  if (wanted.dataGradient && !ours[1]) {
+    const auto by = algorithms[1];
+    data = BackwardData::primitive_desc({oneDnnAlgorithm(by), s.source, weight, s.destination, s.stride, s.before, s.after},
+                                        attributesWith({}), engine, hint(by));
+    refuseReference(data, "a convolution's gradient of its input", work);
+  }
+  if (wanted.weightGradient && !ours[2]) {
+    const auto by = algorithms[2];
+    weights = BackwardWeights::primitive_desc(
+        {oneDnnAlgorithm(by), s.source, weight32, s.destination, s.stride, s.before, s.after}, attributesWith({}), engine, hint(by));
+    refuseReference(weights, "a convolution's gradient of its weights", work);
+  }
+}
+
+double timeConvolution(const ConvolutionTask& task, int pass, int repeats) {
+  dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  const Geometry& g = task.geometry;
+  const auto type = task.bfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
+  const auto [n, c, h, w] = task.images;
+  const memory::desc source({n, c, h, w}, type, task.first ? memory::format_tag::any : blockedImages());
+  const memory::desc destination({n, task.outChannels, windows(h, g, 0), windows(w, g, 1)}, type, blockedImages());
+  try {
+    const Passes passes(engine, task.algorithms, {source, destination, weightDims(task.outChannels, c, g), dims(g.stride), dims(g.before), dims(g.after)},
+                        {task.training, task.training && !task.first, task.training});
+    if (repeats == 0) return 0;
+    if (passes.ours[pass]) return timeWinograd(*passes.winograd, passes.source, destination, task, pass, repeats);
+    const auto zeros = [&](const memory::desc& layout) { return filled(layout, engine); };
+    const auto time = [&](const dnnl::primitive& primitive, Arguments arguments, const memory::desc& scratchpad) {
+      arguments.emplace(DNNL_ARG_SCRATCHPAD, zeros(scratchpad));
+      return fastestSeconds(primitive, arguments, stream, repeats);
+    };
+    const auto& forward = passes.forward;
+    const auto& data = passes.data;
+    const auto& weights = passes.weights;
+    if (pass == 0) {
+      return time(Forward(forward),
+                  {{DNNL_ARG_SRC, zeros(forward.src_desc())},
+                   {DNNL_ARG_WEIGHTS, zeros(forward.weights_desc())},
+                   {DNNL_ARG_DST, zeros(forward.dst_desc())}},
+                  forward.scratchpad_desc());
+    }
+    if (pass == 1) {
+      return time(BackwardData(data),
+                  {{DNNL_ARG_DIFF_DST, zeros(data.diff_dst_desc())},
+                   {DNNL_ARG_WEIGHTS, zeros(data.weights_desc())},
+                   {DNNL_ARG_DIFF_SRC, zeros(data.diff_src_desc())}},
+                  data.scratchpad_desc());
+    }
+    return time(BackwardWeights(weights),
+                {{DNNL_ARG_SRC, zeros(weights.src_desc())},
+                 {DNNL_ARG_DIFF_DST, zeros(weights.diff_dst_desc())},
+                 {DNNL_ARG_DIFF_WEIGHTS, zeros(weights.diff_weights_desc())}},
+                weights.scratchpad_desc());
+  } catch (const dnnl::error&) {
+    return -1;
+  } catch (const Unsupported&) {
+    return -1;
+  }
+}
+
+}  // namespace knack::cpu

@@ -1,0 +1,27 @@
+// The processor as oneDNN takes it, and the layout of images that goes with it. DNNL_MAX_CPU_ISA makes it take any for a lesser one.
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <string>
+
+namespace knack::cpu {
+
+// Channels that lie side by side: as many floats as a register holds, 16 with AVX-512 and 8 with AVX2, for which oneDNN's fast convolutions are
+// written. All images of a process have the same.
+extern const int kBlock;
+constexpr int kWidestBlock = 16;
+
+// [N][C / kBlock][H][W][kBlock]
+dnnl::memory::format_tag blockedImages();
+
+// Whether this processor has one of the two.
+bool hasFastLayout();
+
+// oneDNN's name of the best instructions it takes here: "avx512_core_bf16", "avx2", "sse41", …
+std::string instructionSet();
+
+// "2.6.3"
+std::string libraryVersion();
+
+}  // namespace knack::cpu

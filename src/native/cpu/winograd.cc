@@ -1,0 +1,397 @@
+#include "winograd.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+// All of this file: its vectors must be the processor's own before anything is inlined. It runs where blocks have 8 channels, which is AVX2.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("arch=x86-64-v3")
+#endif
+#define KNACK_UNROLLED _Pragma("GCC unroll 16")
+
+namespace knack::cpu {
+
+namespace {
+
+constexpr int64_t kLanes = 8;
+constexpr int64_t kPanel = 2 * kLanes;  // outputs that a product makes side by side
+constexpr int64_t kPlaces = 36;         // of a transformed tile
+constexpr int64_t kTile = 4;            // a result's tile; it reads two pixels more
+constexpr int64_t kWeightTiles = 256;   // tiles that the weights' gradient takes at once
+
+using Floats = float __attribute__((vector_size(32)));
+
+inline Floats load(const float* from) {
+  Floats value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+inline void store(float* to, const Floats& value) { std::memcpy(to, &value, sizeof value); }
+
+// Sixteen floats more than the rows take: places whose distances are powers of two would fight for the same lines of a cache.
+constexpr int64_t apart(int64_t floats) { return floats + 16; }
+
+// Lines of a tile: from[i * Step], as the matrices of F(4x4, 3x3) make them.
+
+// B'
+template <int Step>
+inline void transformImage(const Floats* d, Floats* to) {
+  const Floats even = d[4 * Step] - 4 * d[2 * Step], odd = d[3 * Step] - 4 * d[Step];
+  const Floats even2 = d[4 * Step] - d[2 * Step], odd2 = 2 * (d[3 * Step] - d[Step]);
+  to[0] = 4 * d[0] - 5 * d[2 * Step] + d[4 * Step];
+  to[Step] = even + odd;
+  to[2 * Step] = even - odd;
+  to[3 * Step] = even2 + odd2;
+  to[4 * Step] = even2 - odd2;
+  to[5 * Step] = 4 * d[Step] - 5 * d[3 * Step] + d[5 * Step];
+}
+
+// A', six values to four
+template <int Step>
+inline void transformResult(const Floats* m, Floats* to) {
+  const Floats sum = m[Step] + m[2 * Step], difference = m[Step] - m[2 * Step];
+  const Floats sum2 = m[3 * Step] + m[4 * Step], difference2 = m[3 * Step] - m[4 * Step];
+  to[0] = m[0] + sum + sum2;
+  to[Step] = difference + 2 * difference2;
+  to[2 * Step] = sum + 4 * sum2;
+  to[3 * Step] = difference + 8 * difference2 + m[5 * Step];
+}
+
+// A, four values to six
+template <int Step>
+inline void spreadGradient(const Floats* y, Floats* to) {
+  const Floats even = y[0] + y[2 * Step], odd = y[Step] + y[3 * Step];
+  const Floats even2 = y[0] + 4 * y[2 * Step], odd2 = 2 * y[Step] + 8 * y[3 * Step];
+  const Floats first = y[0], last = y[3 * Step];
+  to[0] = first;
+  to[Step] = even + odd;
+  to[2 * Step] = even - odd;
+  to[3 * Step] = even2 + odd2;
+  to[4 * Step] = even2 - odd2;
+  to[5 * Step] = last;
+}
+
+// G, three values to six
+template <int Step>
+inline void spreadWeight(const Floats* g, Floats* to) {
+  const Floats ends = g[0] + g[2 * Step], outer = g[0] / 24 + g[2 * Step] / 6, middle = g[Step];
+  const Floats first = g[0], last = g[2 * Step];
+  to[0] = first / 4;
+  to[Step] = -(ends + middle) / 6;
+  to[2 * Step] = -(ends - middle) / 6;
+  to[3 * Step] = outer + middle / 12;
+  to[4 * Step] = outer - middle / 12;
+  to[5 * Step] = last;
+}
+
+// G', six values to three
+template <int Step>
+inline void gatherWeight(const Floats* m, Floats* to) {
+  const Floats sum = m[Step] + m[2 * Step], sum2 = m[3 * Step] + m[4 * Step];
+  const Floats middle = (m[2 * Step] - m[Step]) / 6 + (m[3 * Step] - m[4 * Step]) / 12;
+  to[0] = m[0] / 4 - sum / 6 + sum2 / 24;
+  to[2 * Step] = (sum2 - sum) / 6 + m[5 * Step];
+  to[Step] = middle;
+}
+
+// C [Rows][Columns of 8] = or += A B, sums over k.
+struct Product {
+  const float* a;
+  int64_t aRow, aStep;
+  const float* b;
+  int64_t bStep;
+  float* c;
+  int64_t cRow;
+  int64_t k;
+  bool add;
+};
+
+template <int Rows, int Columns>
+inline void multiply(const Product& p) {
+  Floats sums[Rows][Columns];
+  KNACK_UNROLLED
+  for (int r = 0; r < Rows; ++r) {
+    KNACK_UNROLLED
+    for (int c = 0; c < Columns; ++c) sums[r][c] = p.add ? load(p.c + r * p.cRow + c * kLanes) : Floats{};
+  }
+  const float* a = p.a;
+  const float* b = p.b;
+  for (int64_t k = 0; k < p.k; ++k, a += p.aStep, b += p.bStep) {
+    Floats row[Columns];
+    KNACK_UNROLLED
+    for (int c = 0; c < Columns; ++c) row[c] = load(b + c * kLanes);
+    KNACK_UNROLLED
+    for (int r = 0; r < Rows; ++r) {
+      const float factor = a[r * p.aRow];
+      KNACK_UNROLLED
+      for (int c = 0; c < Columns; ++c) sums[r][c] += factor * row[c];
+    }
+  }
+  KNACK_UNROLLED
+  for (int r = 0; r < Rows; ++r) {
+    KNACK_UNROLLED
+    for (int c = 0; c < Columns; ++c) store(p.c + r * p.cRow + c * kLanes, sums[r][c]);
+  }
+}
+
+// All rows: six at a time fill the registers.
+template <int Columns>
+void multiplyRows(Product p, int64_t rows) {
+  const auto next = [&](int count) {
+    p.a += count * p.aRow;
+    p.c += count * p.cRow;
+    rows -= count;
+  };
+  for (; rows >= 6; next(6)) multiply<6, Columns>(p);
+  for (; rows >= 2; next(2)) multiply<2, Columns>(p);
+  for (; rows >= 1; next(1)) multiply<1, Columns>(p);
+}
+
+// Tiles are numbered image by image, row by row.
+struct Tiles {
+  int64_t rows, columns, count;
+
+  Tiles(int64_t images, int64_t height, int64_t width)
+      : rows((height + kTile - 1) / kTile), columns((width + kTile - 1) / kTile), count(images * rows * columns) {}
+
+  struct Place {
+    int64_t image, y, x;
+  };
+  Place operator[](int64_t tile) const {
+    return {tile / (rows * columns), tile / columns % rows * kTile, tile % columns * kTile};
+  }
+};
+
+// `size` x `size` pixels from (y, x) of one block of channels, zeros outside.
+template <int Size>
+inline void readPixels(const float* block, int64_t height, int64_t width, int64_t y, int64_t x, Floats* to) {
+  if (y >= 0 && x >= 0 && y + Size <= height && x + Size <= width) {
+    const float* corner = block + (y * width + x) * kLanes;
+    for (int r = 0; r < Size; ++r) {
+      KNACK_UNROLLED
+      for (int c = 0; c < Size; ++c) to[r * Size + c] = load(corner + (r * width + c) * kLanes);
+    }
+    return;
+  }
+  for (int r = 0; r < Size; ++r) {
+    for (int c = 0; c < Size; ++c) {
+      const bool inside = y + r >= 0 && y + r < height && x + c >= 0 && x + c < width;
+      to[r * Size + c] = inside ? load(block + ((y + r) * width + x + c) * kLanes) : Floats{};
+    }
+  }
+}
+
+// The image's transformed tile into [place][tile][channel].
+inline void transformTile(const float* block, int64_t height, int64_t width, int64_t y, int64_t x, float* to, int64_t distance) {
+  Floats tile[kPlaces], half[kPlaces];
+  readPixels<6>(block, height, width, y, x, tile);
+  KNACK_UNROLLED
+  for (int c = 0; c < 6; ++c) transformImage<6>(tile + c, half + c);
+  KNACK_UNROLLED
+  for (int r = 0; r < 6; ++r) {
+    Floats line[6];
+    transformImage<1>(half + 6 * r, line);
+    KNACK_UNROLLED
+    for (int c = 0; c < 6; ++c) store(to + (6 * r + c) * distance, line[c]);
+  }
+}
+
+inline void spreadTile(const float* block, int64_t height, int64_t width, int64_t y, int64_t x, float* to, int64_t distance) {
+  Floats tile[16], half[24];
+  readPixels<4>(block, height, width, y, x, tile);
+  KNACK_UNROLLED
+  for (int c = 0; c < 4; ++c) spreadGradient<4>(tile + c, half + c);
+  KNACK_UNROLLED
+  for (int r = 0; r < 6; ++r) {
+    Floats line[6];
+    spreadGradient<1>(half + 4 * r, line);
+    KNACK_UNROLLED
+    for (int c = 0; c < 6; ++c) store(to + (6 * r + c) * distance, line[c]);
+  }
+}
+
+// Where place and panel of the transformed weights begin: [place][panel][input][outputs of the panel].
+inline int64_t panelOf(int64_t place, int64_t output, int64_t inputs, int64_t outputs) {
+  return place * apart(inputs * outputs) + output / kPanel * kPanel * inputs + output % kPanel;
+}
+inline int64_t panelWidth(int64_t output, int64_t outputs) { return std::min(kPanel, outputs - output / kPanel * kPanel); }
+
+// @param weight of output o and input i at o * outputStep + i * inputStep
+// @param turned whether the window is turned by half a circle, as the gradient of the input wants it
+void transformWeights(const float* weight, int64_t inputs, int64_t outputs, int64_t inputStep, int64_t outputStep, bool turned,
+                      float* to) {
+#pragma omp parallel for schedule(static) collapse(2)
+  for (int64_t output = 0; output < outputs; output += kLanes) {
+    for (int64_t input = 0; input < inputs; ++input) {
+      Floats window[9], half[18];
+      for (int tap = 0; tap < 9; ++tap) {
+        const float* place = weight + output * outputStep + input * inputStep + (turned ? 8 - tap : tap);
+        KNACK_UNROLLED
+        for (int lane = 0; lane < kLanes; ++lane) window[tap][lane] = place[lane * outputStep];
+      }
+      KNACK_UNROLLED
+      for (int c = 0; c < 3; ++c) spreadWeight<3>(window + c, half + c);
+      const int64_t row = input * panelWidth(output, outputs);
+      KNACK_UNROLLED
+      for (int r = 0; r < 6; ++r) {
+        Floats line[6];
+        spreadWeight<1>(half + 3 * r, line);
+        KNACK_UNROLLED
+        for (int c = 0; c < 6; ++c) store(to + panelOf(6 * r + c, output, inputs, outputs) + row, line[c]);
+      }
+    }
+  }
+}
+
+// So many tiles at once that both sides' transformed ones fit a second-level cache, but enough that each weight is used often.
+int64_t tilesAtOnce(int64_t channels) {
+  constexpr int64_t kFloats = 1 << 18;
+  return std::clamp<int64_t>(kFloats / (kPlaces * channels) / 6 * 6, 48, 192);
+}
+
+}  // namespace
+
+Winograd::Winograd(int64_t images, int64_t inputs, int64_t outputs, std::array<int64_t, 2> size, std::array<int64_t, 2> outSize,
+                   std::array<int64_t, 2> before)
+    : images_(images), in_{inputs, size[0], size[1]}, out_{outputs, outSize[0], outSize[1]}, before_(before) {}
+
+size_t Winograd::transformedBytes() const { return sizeof(float) * kPlaces * apart(in_.channels * out_.channels); }
+
+size_t Winograd::scratchBytes() const {
+  const int64_t tiles = tilesAtOnce(in_.channels + out_.channels);
+  return sizeof(float) * omp_get_max_threads() * kPlaces * (apart(tiles * in_.channels) + apart(tiles * out_.channels));
+}
+
+size_t Winograd::weightScratchBytes() const {
+  const int64_t sides = apart(kWeightTiles * in_.channels) + apart(kWeightTiles * out_.channels);
+  return sizeof(float) * kPlaces * (apart(in_.channels * out_.channels) + sides);
+}
+
+void Winograd::transform(const float* weight, bool turned, float* to) const {
+  const int64_t inputs = in_.channels, outputs = out_.channels;
+  if (turned) transformWeights(weight, outputs, inputs, 9 * inputs, 9, true, to);
+  else transformWeights(weight, inputs, outputs, 9, 9 * inputs, false, to);
+}
+
+void Winograd::forward(const float* x, const float* transformed, float* y, const Finish& finish, float* scratch) const {
+  convolve(x, in_, transformed, y, out_, before_, finish, scratch);
+}
+
+void Winograd::backwardData(const float* dy, const float* transformed, float* dx, float* scratch) const {
+  convolve(dy, out_, transformed, dx, in_, {2 - before_[0], 2 - before_[1]}, {nullptr, nullptr, -INFINITY, INFINITY}, scratch);
+}
+
+void Winograd::convolve(const float* x, const Side& from, const float* transformed, float* y, const Side& to,
+                        std::array<int64_t, 2> before, const Finish& finish, float* scratch) const {
+  const Tiles tiles(images_, to.height, to.width);
+  const int64_t most = tilesAtOnce(from.channels + to.channels);
+  const int64_t sourceApart = apart(most * from.channels), resultApart = apart(most * to.channels);
+  const bool clamped = finish.low != -INFINITY || finish.high != INFINITY;
+#pragma omp parallel for schedule(static)
+  for (int64_t first = 0; first < tiles.count; first += most) {
+    const int64_t count = std::min(most, tiles.count - first);
+    float* source = scratch + omp_get_thread_num() * kPlaces * (sourceApart + resultApart);
+    float* result = source + kPlaces * sourceApart;
+    for (int64_t tile = 0; tile < count; ++tile) {
+      const auto [image, top, left] = tiles[first + tile];
+      for (int64_t c = 0; c < from.channels; c += kLanes) {
+        const float* block = x + (image * from.channels + c) * from.height * from.width;
+        transformTile(block, from.height, from.width, top - before[0], left - before[1], source + tile * from.channels + c, sourceApart);
+      }
+    }
+    for (int64_t place = 0; place < kPlaces; ++place) {
+      for (int64_t c = 0; c < to.channels; c += kPanel) {
+        const int64_t width = panelWidth(c, to.channels);
+        const Product product = {source + place * sourceApart, from.channels, 1,
+                                 transformed + panelOf(place, c, from.channels, to.channels), width,
+                                 result + place * resultApart + c, to.channels, from.channels, false};
+        if (width == kPanel) multiplyRows<2>(product, count);
+        else multiplyRows<1>(product, count);
+      }
+    }
+    for (int64_t tile = 0; tile < count; ++tile) {
+      const auto [image, top, left] = tiles[first + tile];
+      for (int64_t c = 0; c < to.channels; c += kLanes) {
+        const float* made = result + tile * to.channels + c;
+        Floats whole[kPlaces], half[24];
+        for (int i = 0; i < kPlaces; ++i) whole[i] = load(made + i * resultApart);
+        KNACK_UNROLLED
+        for (int i = 0; i < 6; ++i) transformResult<6>(whole + i, half + i);
+        const Floats bias = finish.bias ? load(finish.bias + c) : Floats{};
+        const int64_t start = ((image * to.channels + c) * to.height + top * kLanes) * to.width + left * kLanes;
+        for (int64_t r = 0; r < std::min(kTile, to.height - top); ++r) {
+          Floats line[4];
+          transformResult<1>(half + 6 * r, line);
+          for (int64_t i = 0; i < std::min(kTile, to.width - left); ++i) {
+            const int64_t pixel = start + (r * to.width + i) * kLanes;
+            Floats value = line[i] + bias;
+            if (finish.residual) value += load(finish.residual + pixel);
+            if (clamped) {
+              value = value < finish.low ? Floats{} + finish.low : value;
+              value = value > finish.high ? Floats{} + finish.high : value;
+            }
+            store(y + pixel, value);
+          }
+        }
+      }
+    }
+  }
+}
+
+void Winograd::backwardWeights(const float* x, const float* dy, float* gradient, bool add, float* scratch) const {
+  const Tiles tiles(images_, out_.height, out_.width);
+  const int64_t inputs = in_.channels, outputs = out_.channels;
+  const int64_t sumApart = apart(inputs * outputs), sourceApart = apart(kWeightTiles * inputs), resultApart = apart(kWeightTiles * outputs);
+  float* sums = scratch;
+  float* source = sums + kPlaces * sumApart;
+  float* result = source + kPlaces * sourceApart;
+#pragma omp parallel
+  {
+    for (int64_t first = 0; first < tiles.count; first += kWeightTiles) {
+      const int64_t count = std::min(kWeightTiles, tiles.count - first);
+#pragma omp for schedule(static)
+      for (int64_t tile = 0; tile < count; ++tile) {
+        const auto [image, top, left] = tiles[first + tile];
+        for (int64_t c = 0; c < inputs; c += kLanes) {
+          const float* block = x + (image * inputs + c) * in_.height * in_.width;
+          transformTile(block, in_.height, in_.width, top - before_[0], left - before_[1], source + tile * inputs + c, sourceApart);
+        }
+        for (int64_t c = 0; c < outputs; c += kLanes) {
+          const float* block = dy + (image * outputs + c) * out_.height * out_.width;
+          spreadTile(block, out_.height, out_.width, top, left, result + tile * outputs + c, resultApart);
+        }
+      }
+#pragma omp for schedule(static) collapse(2)
+      for (int64_t place = 0; place < kPlaces; ++place) {
+        for (int64_t c = 0; c < outputs; c += kPanel) {
+          const Product product = {source + place * sourceApart, 1, inputs, result + place * resultApart + c, outputs,
+                                   sums + place * sumApart + c, outputs, count, first > 0};
+          if (outputs - c >= kPanel) multiplyRows<2>(product, inputs);
+          else multiplyRows<1>(product, inputs);
+        }
+      }
+    }
+#pragma omp for schedule(static) collapse(2)
+    for (int64_t c = 0; c < outputs; c += kLanes) {
+      for (int64_t input = 0; input < inputs; ++input) {
+        Floats whole[kPlaces], half[18], window[9];
+        for (int i = 0; i < kPlaces; ++i) whole[i] = load(sums + i * sumApart + input * outputs + c);
+        KNACK_UNROLLED
+        for (int i = 0; i < 6; ++i) gatherWeight<6>(whole + i, half + i);
+        KNACK_UNROLLED
+        for (int r = 0; r < 3; ++r) gatherWeight<1>(half + 6 * r, window + 3 * r);
+        for (int tap = 0; tap < 9; ++tap) {
+          for (int64_t lane = 0; lane < kLanes; ++lane) {
+            float* place = gradient + ((c + lane) * inputs + input) * 9 + tap;
+            *place = window[tap][lane] + (add ? *place : 0);
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace knack::cpu
