@@ -71,9 +71,10 @@ for (let epoch = 0; epoch < epochs; epoch++) {
     const loss = scope(() => {
       const hard = ops.oneHot(ops.toDType(knack.Tensor.from(labels), "int64"), train.classes.length);
       const clean = { images: knack.prepareImages(pixels, train, "cpu"), targets: tricks.targets(hard, step, 0) };
-      const { images, targets } = tricks.batch(clean, step, 0);
+      const batch = tricks.batch({ ...clean, shares: hard }, step, 0);
+      const { images } = batch;
       const logits = model.forward(images);
-      const supervised = ops.crossEntropy(logits, tricks.weighted(targets, step, 0));
+      const supervised = ops.crossEntropy(logits, tricks.weighted(batch, step, 0));
       const loss = tricks.loss(supervised, { images, logits }, step, 0);
       knack.backward(loss);
       return loss.item();

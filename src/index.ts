@@ -55,4 +55,13 @@ export { prepareImages } from "./training/prepare-images.js";
 export { TRICKS } from "./tricks/index.js";
 export { type DefinedTrick, defineTrick, type OwnTrick, type OwnTrickDefinition } from "./tricks/own-trick.js";
 export { RunningTricks } from "./tricks/running-tricks.js";
-export type { BatchPlace, Moments, Run, SeenBatch, Touched, TrainingBatch, Trick } from "./tricks/trick.js";
+export type {
+  BatchPlace,
+  ChangedBatch,
+  Moments,
+  Run,
+  SeenBatch,
+  Touched,
+  TrainingBatch,
+  Trick,
+} from "./tricks/trick.js";

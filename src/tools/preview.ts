@@ -117,7 +117,7 @@ class Preview {
       const alone = Float32Array.from({ length: part.length ** 2 }, (_, i) => (i % (part.length + 1) === 0 ? 1 : 0));
       const targets = Tensor.from(alone, [part.length, part.length]);
       const images = full([part.length, 1, height, width], 0);
-      return narrow(this.#tricks.batch({ images, targets }, step, 0).targets, 0, 0, 1).toArray();
+      return narrow(this.#tricks.batch({ images, targets, shares: targets }, step, 0).targets, 0, 0, 1).toArray();
     });
     const seen = Array.from(shares, (share, position) => ({ share, position })).filter(({ share }) => share > 0);
     seen.sort((a, b) => (a.position === 0 ? -1 : b.position === 0 ? 1 : a.position - b.position));
@@ -135,7 +135,7 @@ class Preview {
       }
       const images = permute(Tensor.from(bytes, [part.length, height, width, channels]), [0, 3, 1, 2]);
       const targets = full([part.length, 1], 1);
-      const batch = this.#tricks.batch({ images, targets }, step, 0);
+      const batch = this.#tricks.batch({ images, targets, shares: targets }, step, 0);
       return contiguous(permute(narrow(batch.images, 0, 0, 1), [0, 2, 3, 1]), "contiguous").toArray();
     });
     return this.#tile(

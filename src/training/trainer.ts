@@ -289,9 +289,10 @@ export class Trainer implements Run {
    */
   #accumulate({ images: clean, labels }: PreparedBatch, step: number, part: number): Tensor[] {
     const hard = oneHot(labels, this.train.classes.length);
-    const unchanged = { images: clean, targets: this.#tricks.targets(hard, step, part) };
-    const { images, targets: unweighted } = this.#tricks.batch(unchanged, step, part);
-    const targets = this.#tricks.weighted(unweighted, step, part);
+    const unchanged = { images: clean, targets: this.#tricks.targets(hard, step, part), shares: hard };
+    const batch = this.#tricks.batch(unchanged, step, part);
+    const targets = this.#tricks.weighted(batch, step, part);
+    const { images } = batch;
     const [logits, auxiliary] = this.#passes.forward(images);
     const labelLoss = crossEntropy(logits, targets);
     const supervised = auxiliary ? add(labelLoss, crossEntropy(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;

@@ -1,9 +1,9 @@
 import { InputError } from "../base/errors.js";
 import { choice } from "../settings/schema.js";
-import { mul, toDevice } from "../tensor/ops.js";
+import { mul, sum, toDevice } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
-import { touched, trick } from "./trick.js";
+import { touched, type TrainingBatch, trick } from "./trick.js";
 
 /** How many images each class has. */
 export function classCounts(labels: Int32Array, classes: number): Float64Array {
@@ -25,6 +25,20 @@ export function classWeights(labels: Int32Array, classes: number): Float32Array 
   const empty = counts.indexOf(0);
   if (empty >= 0) throw new InputError(`classBalance: class ${empty} has no training image, so no weight balances it`);
   return Float32Array.from(counts, (count) => labels.length / (classes * count));
+}
+
+/**
+ * The targets of a batch times what each of its images weighs: the weight of its class, of a mixed image those of its classes, by their
+ * shares. The whole loss of the image is weighed, not each target for itself: a target of 0.1 that label smoothing gives to a class of weight
+ * 10 would be worth more than one of 0.9 of weight 0.5.
+ *
+ * @param weights of the classes, [1, K]
+ */
+export function weightedTargets(
+  { targets, shares }: Pick<TrainingBatch, "targets" | "shares">,
+  weights: Tensor,
+): Tensor {
+  return scope(() => mul(targets, sum(mul(shares, weights), [1], true)));
 }
 
 /** Not in the paper: unequal classes count alike, by weights in the loss or by how often their images are drawn. */
@@ -55,7 +69,7 @@ export const classBalance = trick({
               const values = classWeights(labels, classes.length);
               weights = scope(() => toDevice(Tensor.from(values, [1, classes.length]), run.device)).keep();
             },
-            weighted: (targets) => (weights ? mul(targets, weights) : targets),
+            weighted: (batch) => (weights ? weightedTargets(batch, weights) : batch.targets),
           }),
       touched: () => {
         const { labels, classes } = run.train;

@@ -33,23 +33,23 @@ export function drawBox(alpha: number, seed: number, height: number, width: numb
 
 /**
  * CutMix (Yun et al. 2019, arXiv 1905.04899): in a box every image shows its partner; of the targets the partner's count with the
- * box's share of the image, r = height width / (H W): y^ = (1 - r) y_i + r y_j.
+ * box's share of the image, r = height width / (H W): y^ = (1 - r) y_i + r y_j; shares as targets.
  *
- * @param batch images [N, C, H, W]; targets, distributions, [N, K]
  * @param partner what gives the partners of the rows of a tensor [N, ...]
  */
 export function cutmixBatch(
-  { images, targets }: TrainingBatch,
+  { images, targets, shares }: TrainingBatch,
   box: Box,
   partner: (x: Tensor) => Tensor,
 ): TrainingBatch {
   return scope(() => {
     const [, , height = 1, width = 1] = images.shape;
     const inBox = (x: Tensor) => narrow(narrow(x, 2, box.top, box.height), 3, box.left, box.width);
-    const share = (box.height * box.width) / (height * width);
+    const part = (box.height * box.width) / (height * width);
     const cut = clone(images);
-    if (share > 0) copyInPlace(inBox(cut), partner(inBox(images)));
-    return { images: cut, targets: add(mulScalar(targets, 1 - share), partner(targets), share) };
+    const blend = (x: Tensor) => add(mulScalar(x, 1 - part), partner(x), part);
+    if (part > 0) copyInPlace(inBox(cut), partner(inBox(images)));
+    return { images: cut, targets: blend(targets), shares: blend(shares) };
   });
 }
 

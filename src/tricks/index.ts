@@ -1,6 +1,6 @@
 /**
  * All tricks. Their order here is the order in which they act at a moment of a run: the rate is scaled, then warmed up, then decayed; labels are
- * smoothed before images are mixed; classes are weighted after that.
+ * smoothed before images are mixed; images are weighted after that.
  */
 import { backboneLr } from "./backbone-lr.js";
 import { classBalance } from "./class-balance.js";

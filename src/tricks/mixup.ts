@@ -3,7 +3,7 @@ import { addInPlace, flip, mulScalar, roll } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { drawLambda, permuted, touchedByMixing } from "./partners.js";
-import { trick } from "./trick.js";
+import { type TrainingBatch, trick } from "./trick.js";
 
 export interface Mixup {
   readonly alpha: number;
@@ -24,21 +24,16 @@ export function drawMixup({ alpha }: Mixup, seed: number): MixupDraw {
 }
 
 /**
- * Mixup (section 5.4, equations 7 and 8): x^ = lambda x_i + (1 - lambda) x_j and y^ = lambda y_i + (1 - lambda) y_j.
- *
- * @param images [N, C, H, W]
- * @param targets distributions, [N, K]
- */
+ * Mixup (section 5.4, equations 7 and 8): x^ = lambda x_i + (1 - lambda) x_j and y^ = lambda y_i + (1 - lambda) y_j.; shares as targets. */
 export function mixupBatch(
-  images: Tensor,
-  targets: Tensor,
+  { images, targets, shares }: TrainingBatch,
   { pairing }: Mixup,
   { lambda, seed }: MixupDraw,
-): { images: Tensor; targets: Tensor } {
+): TrainingBatch {
   return scope(() => {
     const partner = partnerOf(pairing, seed, images);
     const blend = (x: Tensor) => addInPlace(mulScalar(x, lambda), partner(x), 1 - lambda);
-    return { images: blend(images), targets: blend(targets) };
+    return { images: blend(images), targets: blend(targets), shares: blend(shares) };
   });
 }
 
@@ -74,7 +69,7 @@ export const mixup = trick({
   paper: { mixup: { alpha: 0.2, pairing: "permute" } },
   start: ({ mixup }, { recipe }) =>
     mixup && {
-      batch: ({ images, targets }, { seed }) => mixupBatch(images, targets, mixup, drawMixup(mixup, seed)),
+      batch: (batch, { seed }) => mixupBatch(batch, mixup, drawMixup(mixup, seed)),
       touched: () => {
         const { alpha, pairing } = mixup;
         const detail = `every image, lambda ~ Beta(${alpha}, ${alpha}) a batch, partner by ${pairing}`;

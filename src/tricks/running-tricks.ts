@@ -94,12 +94,17 @@ export class RunningTricks {
 
   batch(batch: TrainingBatch, step: number, part: number): TrainingBatch {
     const place = this.#placeOf(step, part);
-    return this.#at("batch").reduce((changed, { trick, act }) => act(changed, place(trick)), batch);
+    return this.#at("batch").reduce((changed, { trick, act }) => {
+      const { images, targets, shares = changed.shares } = act(changed, place(trick));
+      return { images, targets, shares };
+    }, batch);
   }
 
-  weighted(targets: Tensor, step: number, part: number): Tensor {
+  /** @returns the batch's targets as the loss takes them */
+  weighted(batch: TrainingBatch, step: number, part: number): Tensor {
     const place = this.#placeOf(step, part);
-    return this.#at("weighted").reduce((weighted, { trick, act }) => act(weighted, place(trick)), targets);
+    const acting = this.#at("weighted");
+    return acting.reduce((targets, { trick, act }) => act({ ...batch, targets }, place(trick)), batch.targets);
   }
 
   loss(supervised: Tensor, seen: SeenBatch, step: number, part: number): Tensor {

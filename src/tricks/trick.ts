@@ -38,9 +38,14 @@ export interface Run {
 export interface TrainingBatch {
   /** [N, C, H, W] float32, normalised. */
   readonly images: Tensor;
-  /** Distributions over the classes, [N, K] float32. */
+  /** Distributions over the classes that the loss takes, [N, K] float32. */
   readonly targets: Tensor;
+  /** How much of each class an image shows, [N, K] float32: its label, one-hot, and mixed where images are; not smoothed. */
+  readonly shares: Tensor;
 }
+
+/** A batch as a trick changed it; `shares` only where it mixes images. */
+export type ChangedBatch = Omit<TrainingBatch, "shares"> & Partial<TrainingBatch>;
 
 /** Where in a run a batch is: what is random about it follows from this alone. */
 export interface BatchPlace {
@@ -96,9 +101,9 @@ export interface Moments {
   /** The targets of labels. @param targets [N, K], one-hot at first */
   readonly targets?: (targets: Tensor, place: BatchPlace) => Tensor;
   /** A batch of images and targets. */
-  readonly batch?: (batch: TrainingBatch, place: BatchPlace) => TrainingBatch;
-  /** What the targets of a batch weigh in the loss, after all that changes batches. */
-  readonly weighted?: (targets: Tensor, place: BatchPlace) => Tensor;
+  readonly batch?: (batch: TrainingBatch, place: BatchPlace) => ChangedBatch;
+  /** The targets of a batch, times what its images weigh in the loss; after all that changes batches. */
+  readonly weighted?: (batch: TrainingBatch, place: BatchPlace) => Tensor;
   /** The loss, a scalar. @param seen what the network was given and its float32 logits [N, K] */
   readonly loss?: (loss: Tensor, seen: SeenBatch, place: BatchPlace) => Tensor;
   /** The optimizer has updated the weights. */

@@ -109,7 +109,9 @@ test("the blends are those of the trainer's steps", async () => {
         const part = Float32Array.from(batch.pixels.subarray(0, 16 * bytes));
         const draw = drawMixup({ alpha: 1, pairing }, seedFor(seed, "mixup", 2 * epoch + index, 0));
         using images = Tensor.from(part, [16, bytes]);
-        const blended = mixupBatch(images, images, { alpha: 1, pairing }, draw).images.toArray().slice(0, bytes);
+        const blended = mixupBatch({ images, targets: images, shares: images }, { alpha: 1, pairing }, draw)
+          .images.toArray()
+          .slice(0, bytes);
         const shown = await tile(file, train, 4, 6, column);
         for (let i = 0; i < bytes; i++) {
           assert.ok(Math.abs((shown[3 * i] as number) - (blended[i] as number)) <= 0.51, `${pairing} ${column} ${i}`);

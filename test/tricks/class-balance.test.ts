@@ -5,15 +5,16 @@ import { balancedOrder } from "../../src/data/sampling/epoch-order.js";
 import { Loader } from "../../src/data/loading/loader.js";
 import { SentBatch } from "../../src/training/sent-batch.js";
 import { rawTensor } from "../../src/nn/state-dict.js";
-import { noGradient } from "../../src/tensor/autograd.js";
+import { backward, gradientOf, noGradient } from "../../src/tensor/autograd.js";
+import { add, crossEntropy, flip, mulScalar, requireGradient } from "../../src/tensor/ops.js";
 import { randomFor, seedFor } from "../../src/tensor/random.js";
 import { scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
 import { audit } from "../../src/run/audit.js";
-import { classWeights } from "../../src/tricks/class-balance.js";
+import { classWeights, weightedTargets } from "../../src/tricks/class-balance.js";
 import type { RecipeInput } from "../../src/recipe/recipe.js";
 import { smoothLabels } from "../../src/tricks/label-smoothing.js";
-import { drawMixup, mixupBatch } from "../../src/tricks/mixup.js";
+import { drawMixup } from "../../src/tricks/mixup.js";
 import { inputError } from "../support/input-error.js";
 import { askPython } from "../support/oracle.js";
 import { batchOf } from "../support/random-data.js";
@@ -57,31 +58,28 @@ test("balancing classes that are equal is an error", () => {
   }
 });
 
-test("the weighted loss is PyTorch's, with label smoothing and mixup too", () => {
+test("the weighted loss is PyTorch's, each image's times the weight of its class, of a mixed one by their shares", () => {
   const weight = rawTensor(Tensor.from([...classWeights(unequal.train.labels, 2)]));
   const question = new Map([["weight", weight]]);
   const batch = batchOf(unequal, BATCH, 0);
-  const all: RecipeInput[] = [{}, { labelSmoothing: {} }, { labelSmoothing: { spread: "all" }, mixup: { alpha: 1 } }];
+  const labelSmoothing = { epsilon: 0.1, spread: "all" } as const; // as PyTorch smooths
+  const mixup = { alpha: 1, pairing: "reverse" } as const;
+  const all: RecipeInput[] = [{}, { labelSmoothing }, { mixup }, { labelSmoothing, mixup }];
   const losses = all.map((changes, at) => {
     using trainer = trainerOf({ ...changes, classBalance: "weights" }, unequal);
     using twin = trainerOf(changes, unequal);
-    const { recipe } = twin;
+    const { lambda } = changes.mixup ? drawMixup(mixup, seedFor(twin.recipe.seed, "mixup", 0, 0)) : { lambda: 1 };
     scope(() =>
       noGradient(() => {
         using sent = new SentBatch(batch, unequal.train, "cpu");
-        const prepared = sent.prepare();
-        const hard = Tensor.from(Array.from(batch.labels, (label) => [1 - label, label]).flat(), [BATCH, 2]);
-        const clean = {
-          images: prepared.images,
-          targets: recipe.labelSmoothing ? smoothLabels(hard, recipe.labelSmoothing) : hard,
-        };
-        const draw = recipe.mixup && drawMixup(recipe.mixup, seedFor(recipe.seed, "mixup", 0, 0));
-        const { images, targets } =
-          recipe.mixup && draw ? mixupBatch(clean.images, clean.targets, recipe.mixup, draw) : clean;
+        const clean = sent.prepare().images;
+        const images = add(mulScalar(clean, lambda), flip(clean, [0]), 1 - lambda);
         question.set(`logits.${at}`, rawTensor(twin.model.forward(images)));
-        question.set(`targets.${at}`, rawTensor(targets));
       }),
     );
+    question.set(`labels.${at}`, rawTensor(Tensor.from([...batch.labels])));
+    question.set(`partners.${at}`, rawTensor(Tensor.from([...batch.labels].reverse())));
+    question.set(`settings.${at}`, rawTensor(Tensor.from([lambda, changes.labelSmoothing ? 0.1 : 0])));
     return { weighted: trainer.step(batch, 0).labelLoss, plain: twin.step(batch, 0).labelLoss };
   });
   const expected = [...floats(askPython("weighted_loss.py", question).get("losses")?.data ?? new Uint8Array())];
@@ -92,6 +90,38 @@ test("the weighted loss is PyTorch's, with label smoothing and mixup too", () =>
   );
   for (const { weighted, plain } of losses)
     assert.ok(Math.abs(weighted - plain) > 1e-3, "the weights make a difference");
+});
+
+test("what the loss is least for is the smoothed target itself, however unlike the weights are", () => {
+  scope(() => {
+    const shares = Tensor.from([1, 0, 0, 1, 0.7, 0.3], [3, 2]);
+    const targets = smoothLabels(shares, { epsilon: 0.1, spread: "others" });
+    const weights = Tensor.from([10 / 18, 5], [1, 2]);
+    const logits = requireGradient(
+      Tensor.from(
+        targets.toArray().map((target) => Math.log(target) + 3),
+        [3, 2],
+      ),
+      true,
+    );
+    backward(crossEntropy(logits, weightedTargets({ targets, shares }, weights)));
+    near(gradientOf(logits)?.toArray() ?? [], Array(6).fill(0), 1e-6);
+  });
+});
+
+test("9 : 1 classes that differ clearly are told apart with weights and label smoothing", async () => {
+  const [count, side] = [80, 8];
+  const labels = Int32Array.from({ length: count }, (_, index) => (index % 10 === 9 ? 1 : 0));
+  const random = randomFor(0, "bright");
+  const pixels = Uint8Array.from(
+    { length: count * side * side * 3 },
+    (_, i) => 60 + 100 * (labels[Math.floor(i / (side * side * 3))] ?? 0) + random.integer(30),
+  );
+  const set = { ...unequal.train, name: "bright", pixels, labels, count, height: side, width: side };
+  const data = { train: set, validation: set, description: "dark and bright" };
+  const recipe = tiny({ classBalance: "weights", labelSmoothing: {}, batchSize: 20, epochs: 20 });
+  const epochs = ofType(await session({ data, recipe, out: at("bright") }), "epoch");
+  assert.equal(epochs.at(-1)?.top1, 1, String(epochs.map(({ top1 }) => top1)));
 });
 
 test("balanced sampling: every class equally often, its images in turn, the same for the same seed and epoch", () => {

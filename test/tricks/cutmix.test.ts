@@ -5,6 +5,7 @@ import { scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
 import { cutmixBatch, drawBox } from "../../src/tricks/cutmix.js";
 import { inputError } from "../support/input-error.js";
+import { near } from "../support/near.js";
 import { BATCH, detailOf, four, left, scratchFolder, session, tiny, trainerOf } from "../support/tiny-training.js";
 
 const at = scratchFolder("cutmix");
@@ -14,20 +15,22 @@ test("a box of each image is its partner's, and the targets are mixed by the box
     // Two images of one channel and 2 x 3 pixels.
     const images = Tensor.from([1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60], [2, 1, 2, 3]);
     const targets = Tensor.from([0.75, 0.25, 0, 1], [2, 2]);
+    const shares = Tensor.from([1, 0, 0, 1], [2, 2]);
     const swapped = (x: Tensor) => {
       const size = x.size / 2;
       const values = x.toArray();
       return Tensor.from([...values.slice(size), ...values.slice(0, size)], x.shape);
     };
     const box = { top: 1, left: 1, height: 1, width: 2 };
-    const mixed = cutmixBatch({ images, targets }, box, swapped);
+    const mixed = cutmixBatch({ images, targets, shares }, box, swapped);
     assert.deepEqual(mixed.images.toArray(), [1, 2, 3, 4, 50, 60, 10, 20, 30, 40, 5, 6]);
     // r = 2 / 6: 2/3 of one's own and 1/3 of the partner's.
     const expected = [0.5, 0.5, 0.25, 0.75];
-    for (const [i, value] of mixed.targets.toArray().entries()) assert.ok(Math.abs(value - (expected[i] ?? 0)) < 1e-6);
+    near(mixed.targets.toArray(), expected);
+    near(mixed.shares.toArray(), [2 / 3, 1 / 3, 1 / 3, 2 / 3]);
     assert.deepEqual(images.toArray().slice(0, 6), [1, 2, 3, 4, 5, 6], "the batch itself stays");
 
-    const none = cutmixBatch({ images, targets }, { top: 0, left: 2, height: 2, width: 0 }, swapped);
+    const none = cutmixBatch({ images, targets, shares }, { top: 0, left: 2, height: 2, width: 0 }, swapped);
     assert.deepEqual(none.images.toArray(), images.toArray());
     assert.deepEqual(none.targets.toArray(), targets.toArray());
   });

@@ -12,7 +12,7 @@ test("mixup: x^ = lambda xi + (1 - lambda) xj, and the targets alike, with the p
     const targets = Tensor.from([1, 0, 0, 0, 1, 0, 0, 0, 1], [3, 3]);
     const draw = { lambda: 0.75, seed: 7 };
     const mixed = (pairing: "permute" | "reverse" | "roll") =>
-      mixupBatch(images, targets, { alpha: 0.2, pairing }, draw);
+      mixupBatch({ images, targets, shares: targets }, { alpha: 0.2, pairing }, draw);
     near(mixed("reverse").images.toArray(), [5, 10, 15]);
     near(mixed("reverse").targets.toArray(), [0.75, 0, 0.25, 0, 1, 0, 0.25, 0, 0.75]);
     near(mixed("roll").images.toArray(), [5, 7.5, 17.5]);

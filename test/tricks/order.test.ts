@@ -24,14 +24,14 @@ test("what one trick gives at a moment the next one takes, in the order of the l
     rate: (schedule) => ({ ...schedule, at: (step) => 2 * schedule.at(step) }),
     targets: (targets) => mulScalar(targets, 2),
     batch: ({ images, targets }) => ({ images: mulScalar(images, 2), targets }),
-    weighted: (targets) => mulScalar(targets, 2),
+    weighted: ({ targets }) => mulScalar(targets, 2),
     loss: (loss) => mulScalar(loss, 2),
   });
   const plusOne = toy("plus-one", {
     rate: (schedule) => ({ ...schedule, at: (step) => schedule.at(step) + 1 }),
     targets: (targets) => addScalar(targets, 1),
     batch: ({ images, targets }) => ({ images: addScalar(images, 1), targets }),
-    weighted: (targets) => addScalar(targets, 1),
+    weighted: ({ targets }) => addScalar(targets, 1),
     loss: (loss) => addScalar(loss, 1),
   });
   const results = ([double, plusOne] as const).map((first) => {
@@ -39,12 +39,13 @@ test("what one trick gives at a moment the next one takes, in the order of the l
     const running = new RunningTricks([first, second], plannedRun(tiny({ lr: 3 }), 4));
     return scope(() => {
       const three = Tensor.from([3]);
-      const batch = running.batch({ images: three, targets: three }, 0, 0);
+      const clean = { images: three, targets: three, shares: three };
+      const batch = running.batch(clean, 0, 0);
       const seen = { images: three, logits: three };
       const tensors = [
         running.targets(three, 0, 0),
         batch.images,
-        running.weighted(three, 0, 0),
+        running.weighted(clean, 0, 0),
         running.loss(three, seen, 0, 0),
       ];
       return [running.schedule().at(0), ...tensors.map((tensor) => tensor.item())];
@@ -84,7 +85,7 @@ test("the moments of a step: targets, batch, weights in the loss, the loss, and 
     frozen: () => noting("frozen", new Set()),
     targets: (targets) => noting("targets", targets),
     batch: (batch) => noting("batch", batch),
-    weighted: (targets) => noting("weighted", targets),
+    weighted: ({ targets }) => noting("weighted", targets),
     loss: (loss) => {
       weights.push(weight());
       return noting("loss", loss);
