@@ -181,30 +181,48 @@ function parseHeader(bytes: Uint8Array, broken: (what: string) => InputError): R
     throw broken("its header is not JSON");
   }
   if (!isObject(header)) throw broken("its header is not a JSON object");
-  const seen = new Set<string>();
-  for (const name of topLevelKeys(text)) {
-    if (seen.has(name)) throw broken(`its header has ${quoted(name)} twice`);
-    seen.add(name);
-  }
+  refuseWhatJsonHides(text, broken);
   return header;
 }
 
-/** The keys of the outermost object of a text that is known to be JSON, repeated ones too (JSON.parse hides them). */
-function topLevelKeys(json: string): string[] {
-  const keys: string[] = [];
-  let depth = 0;
-  let lastString = "";
-  for (let i = 0; i < json.length; i++) {
-    const char = json[i];
-    if (char === '"') {
-      const start = i++;
-      while (json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
-      if (depth === 1) lastString = json.slice(start, i + 1);
-    } else if (char === ":" && depth === 1) keys.push(JSON.parse(lastString));
-    else if (char === "{" || char === "[") depth++;
-    else if (char === "}" || char === "]") depth--;
+/** What matters of JSON: where strings, objects and lists begin or end, and numbers. */
+const TOKENS = /["{}[\]:]|[-\d][^\s,{}[\]]{0,30}/g;
+const COUNTS = ["shape", "data_offsets"];
+
+/**
+ * Refuses what JSON.parse hides of a text that is JSON: a name, or a key of an entry, that is there twice, of which it keeps the last, and counts
+ * that are not written as such: 16.0, 1e1, -0.
+ */
+function refuseWhatJsonHides(json: string, broken: (what: string) => InputError): void {
+  const open: { readonly keys: Set<string>; key: string }[] = []; // objects and lists around this place, the outermost first, and the key in each
+  let string = "";
+  TOKENS.lastIndex = 0;
+  for (let match = TOKENS.exec(json); match; match = TOKENS.exec(json)) {
+    const [token] = match;
+    const [tensor, entry] = open;
+    if (token === "{" || token === "[") open.push({ keys: new Set(), key: "" });
+    else if (token === "}" || token === "]") open.pop();
+    else if (token === '"') {
+      TOKENS.lastIndex = endOfString(json, match.index);
+      string = json.slice(match.index, TOKENS.lastIndex);
+    } else if (token === ":" && tensor && open.length <= 2) {
+      const inner = entry ?? tensor;
+      inner.key = JSON.parse(string);
+      if (inner.keys.has(inner.key)) {
+        throw broken(`its header has ${quoted(inner.key)} twice${entry ? ` for ${quoted(tensor.key)}` : ""}`);
+      }
+      inner.keys.add(inner.key);
+    } else if (/^[-\d]/.test(token) && tensor && entry && COUNTS.includes(entry.key) && !/^\d+$/.test(token)) {
+      throw broken(`tensor ${quoted(tensor.key)} has ${token} in its ${entry.key}: counts are written as 16 is`);
+    }
   }
-  return keys;
+}
+
+/** The position after the string that begins at `start`. No regular expression: strings of megabytes are too long for one. */
+function endOfString(json: string, start: number): number {
+  let i = start + 1;
+  while (json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
+  return i + 1;
 }
 
 function parseMetadata(value: unknown, broken: (what: string) => InputError): Record<string, string> {

@@ -163,16 +163,38 @@ test("each rule of the format, broken alone", () => {
   refuses(Buffer.concat([fileOf("", 0).fill(1, 0, 1), Buffer.of(0xff)]), /header is not JSON/);
   refuses(fileOf("[]", 0), /not a JSON object/);
   refuses(fileOf(`{"a":{${good}},"\\u0061":{${good}}}`, 8), /"a" twice/);
+  for (const [field, escaped] of [
+    ['"shape":[2]', '"sh\\u0061pe":[2]'],
+    ['"dtype":"F32"', '"dtype":"U8"'],
+    ['"data_offsets":[0,8]', '"data_offsets":[0,4]'],
+  ] as const) {
+    const key = /\w+/.exec(field)?.[0];
+    refuses(fileOf(entry(`${good},${field}`), 8), new RegExp(`header has "${key}" twice for "a"`));
+    refuses(fileOf(entry(`${escaped},${good}`), 8), new RegExp(`header has "${key}" twice for "a"`));
+  }
+  refuses(fileOf('{"__metadata__":{"b":"1","b":"2"}}', 0), /"b" twice for "__metadata__"/);
+  // The reference implementation reads counts as unsigned integers, for which these are floating point.
+  for (const count of ["2.0", "2e0", "0.2e1", "20e-1", "2E0"]) {
+    refuses(fileOf(entry(good.replace("[2]", `[${count}]`)), 8), new RegExp(`"a" has ${count} in its shape`));
+    refuses(fileOf(entry(good.replace("[2]", `[2,[${count}]]`)), 8), new RegExp(`"a" has ${count} in its shape`));
+  }
+  for (const offsets of ["-0,8", "0.0,8", "0,8.0", "0,8e0"]) {
+    refuses(fileOf(entry(good.replace("0,8", offsets)), 8), /"a" has \S+ in its data_offsets/);
+  }
+  const long = `"long":"${'\\\\\\"'.repeat(3_000_000)}"`;
+  decodeSafetensors(fileOf(entry(`${long},${good}`), 8), "a");
+  // What else an entry has is passed over, as there, whatever it is.
+  decodeSafetensors(fileOf(entry(`"note":{"shape":1.5,"a":"}\\"{","a":1},${good},"more":-1e3`), 8), "a");
   refuses(fileOf(entry(good), 7), /"a" ends at byte 8 of the data, the data at byte 7/);
   refuses(fileOf(entry(good), 9), /1 bytes after the last tensor/);
   refuses(fileOf(entry(good.replace("F32", "U16")), 8), /"a" has dtype "U16", knack knows I64/);
   refuses(fileOf(entry(good.replace("[2]", "[3]")), 8), /"a" has 8 bytes, which no F32 of shape \[3\] has/);
-  refuses(fileOf(entry(good.replace("[2]", "[-1,-2]")), 8), /"a" has 8 bytes/);
+  refuses(fileOf(entry(good.replace("[2]", "[-1,-2]")), 8), /"a" has -1 in its shape/);
   refuses(fileOf(entry(good.replace("[2]", "[4294967296,4294967296,4294967296]")), 8), /"a" has 8 bytes/);
   refuses(fileOf(entry(good.replace("[2]", "2")), 8), /"a" has 8 bytes/);
   refuses(fileOf(entry(good.replace("[0,8]", "[8,0]")), 8), /"a" has data_offsets \[8,0\]/);
   refuses(fileOf(entry(good.replace("[0,8]", "[0,8,8]")), 8), /"a" has data_offsets/);
-  refuses(fileOf(entry(good.replace("[0,8]", "[0.5,8.5]")), 9), /"a" has data_offsets/);
+  refuses(fileOf(entry(good.replace("[0,8]", "[0.5,8.5]")), 9), /"a" has 0.5 in its data_offsets/);
   const deep = "[".repeat(100_000) + "]".repeat(100_000);
   refuses(fileOf(entry(good.replace("[2]", `[${deep}]`)), 8), /no F32 of shape something deeply nested/);
   refuses(fileOf(entry(good.replace('"F32"', deep)), 8), /has dtype something deeply nested/);
