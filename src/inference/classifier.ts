@@ -37,7 +37,7 @@ export type Classified<Source extends PictureSource = PictureSource> =
  * @throws InputError where there is no model or its description is wrong. Faults of its weights reject the first `classify`.
  */
 export function loadClassifier(path: string, { device = "cpu" }: { device?: string } = {}): Classifier {
-  if (path.endsWith(".onnx")) {
+  if (/\.onnx$/i.test(path)) {
     if (device !== "cpu") throw new InputError(`device: ${path} can be computed on the cpu only, not on ${device}`);
     const description = describeOnnx(path);
     const open = async () => (await import("./onnx-network.js")).openOnnxNetwork(path, description);

@@ -1,3 +1,4 @@
+import { KnackError } from "../base/errors.js";
 import type { LabelledSet } from "../data/split.js";
 import { type EvaluationPlace, withCheckpointOn } from "./checkpoint-on-data.js";
 import { type Evaluation, type EvaluationOptions, evaluate } from "../training/evaluate.js";
@@ -12,7 +13,7 @@ export interface CheckpointEvaluation extends Evaluation {
  *
  * @param path a checkpoint's folder, a run's folder or a .safetensors file.
  * @param sets what is evaluated on, of one data source
- * @throws InputError where the checkpoint is broken or was made for other images or classes; as `evaluate`.
+ * @throws InputError where the checkpoint is broken or was made for other images or classes; as `evaluate`; KnackError where it gives no numbers.
  */
 export function evaluateCheckpoint(
   path: string,
@@ -20,6 +21,10 @@ export function evaluateCheckpoint(
   { seen, ...place }: EvaluationPlace & Pick<EvaluationOptions, "seen"> = {},
 ): Promise<CheckpointEvaluation> {
   return withCheckpointOn(path, sets, place, async ({ model, batches, badPictures, ...options }) => {
-    return { ...(await evaluate(model, batches, { ...options, seen })), badPictures };
+    const evaluation = await evaluate(model, batches, { ...options, seen });
+    if (!Number.isFinite(evaluation.metrics.loss)) {
+      throw new KnackError(`${path} gives logits that are no numbers: its weights are broken`);
+    }
+    return { ...evaluation, badPictures };
   });
 }

@@ -34,7 +34,8 @@ export interface SetPrediction {
 export async function predictSet(path: string, set: LabelledSet, place: EvaluationPlace): Promise<SetPrediction> {
   const predictions: ImagePrediction[] = [];
   const seen = (image: EvaluatedImage) => {
-    if (!image.logits.every(Number.isFinite)) throw new KnackError(`${path} gives logits that are no numbers`);
+    if (!image.logits.every(Number.isFinite))
+      throw new KnackError(`${path} gives logits that are no numbers: its weights are broken`);
     predictions.push(predictionOf(image));
   };
   const { metrics, badPictures } = await evaluateCheckpoint(path, [set], { ...place, seen });

@@ -4,6 +4,7 @@ import { modelEntry } from "../models/registry.js";
 import { loadStateDict } from "../nn/state-dict.js";
 import type { CoreRecipe } from "../settings/core.js";
 import { nullOr, offOr, text } from "../settings/schema.js";
+import { refuseBroken } from "../weights/broken-weights.js";
 import { fitWeights } from "../weights/fit-weights.js";
 import { readInitialWeights } from "../weights/initial-weights.js";
 import { isOn, touched, trick } from "./trick.js";
@@ -41,6 +42,7 @@ export const init = trick({
         if (!startsFrom) return; // a resumed run has its own weights
         const fitted = fitWeights(model, modelEntry(run.recipe.model), startsFrom.weights, { replaceHead: true });
         loadStateDict(model, fitted.weights, startsFrom.path);
+        refuseBroken(model, startsFrom.path);
         notes = fitted.notes;
       },
       touched: () =>

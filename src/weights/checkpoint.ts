@@ -105,8 +105,11 @@ function writeCheckpoint(folder: string, { weights, config }: Checkpoint): void 
  * @throws InputError where something is missing or broken, naming the file and, in `config.json`, the key.
  */
 export function loadCheckpoint(path: string): Checkpoint {
-  const isFile = path.endsWith(".safetensors");
+  const isFile = path.endsWith(".safetensors") && !isFolder(path);
   const weights = isFile ? basename(path) : WEIGHTS;
+  if (isFile && fs.existsSync(path) && !fs.existsSync(join(dirname(path), CONFIG))) {
+    throw new InputError(`${path} has no ${CONFIG} beside it, which says what model it is for: ${toImport(path)}`);
+  }
   return readSteadily(isFile ? dirname(path) : checkpointFolder(path), (folder) => ({
     weights: readTensors(join(folder, weights)).tensors,
     config: readConfig(join(folder, CONFIG)),
@@ -138,6 +141,7 @@ function checkpointFolder(path: string): string {
       `there is no checkpoint ${path}: give a checkpoint's folder, a run's folder or a .safetensors file`,
     );
   }
+  if (isFolder(path) === false) throw new InputError(`${path} is no checkpoint: ${insteadOf(path)}`);
   const ofRun = [join(path, "checkpoints", "best"), join(path, "checkpoints", "last")].find(
     (link) => fs.lstatSync(link, { throwIfNoEntry: false }) !== undefined,
   );
@@ -147,6 +151,24 @@ function checkpointFolder(path: string): string {
     throw new InputError(`${path} holds no checkpoint: neither ${WEIGHTS} and ${CONFIG} nor a run's checkpoints/`);
   }
   return path;
+}
+
+/** Undefined where there is nothing, as for a moment where a link leads while a run replaces its checkpoint. */
+function isFolder(path: string): boolean | undefined {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory();
+}
+
+/** What to give where a checkpoint is wanted and a file was named. */
+function insteadOf(file: string): string {
+  const wanted = "give a checkpoint's folder, a run's folder or a .safetensors file with its config.json";
+  if (/\.onnx$/i.test(file)) return `an ONNX file is for knack predict only; ${wanted}`;
+  return PYTORCH_NAME.test(file) ? `${toImport(file)}` : `it is a file; ${wanted}`;
+}
+
+const PYTORCH_NAME = /\.(pth|pt|th|bin|ckpt|tar|safetensors)$/i;
+
+function toImport(file: string): string {
+  return `make a checkpoint of it by knack import ${file} --model NAME --out FOLDER, and give that folder`;
 }
 
 /**

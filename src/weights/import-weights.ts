@@ -4,6 +4,7 @@ import { createModel, modelEntry } from "../models/registry.js";
 import { xavierUniform } from "../nn/initialise.js";
 import { loadStateDict, stateDict } from "../nn/state-dict.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
+import { faultsOf } from "./broken-weights.js";
 import { createCheckpoint, requireFree } from "./checkpoint.js";
 import { type CheckpointConfig, parseConfig } from "./config.js";
 import { checkSizes, fitWeights, taskOfWeights } from "./fit-weights.js";
@@ -78,9 +79,8 @@ export function writeFitted(
   xavierUniform(model, 0);
   const { weights, notes } = fitWeights(model, modelEntry(config.architecture), raw, { replaceHead });
   loadStateDict(model, weights, where);
-  const own = stateDict(model);
-  createCheckpoint(directory, { weights: own, config });
-  return [...notes, ...notFinite(own)];
+  createCheckpoint(directory, { weights: stateDict(model), config });
+  return [...notes, ...faultsOf(model).map((fault) => `${fault}: these weights are broken, and no command takes them`)];
 }
 
 function configFor(
@@ -119,16 +119,4 @@ function configFor(
     model_options: modelOptions,
   };
   return parseConfig(config, "the checkpoint to write");
-}
-
-function notFinite(weights: ReadonlyMap<string, RawTensor>): string[] {
-  const notes: string[] = [];
-  for (const [name, { dtype, data }] of weights) {
-    if (dtype !== "float32") continue;
-    const values = new Float32Array(data.buffer, data.byteOffset, data.byteLength / 4);
-    const bad = values.reduce((count, value) => count + (Number.isFinite(value) ? 0 : 1), 0);
-    if (bad > 0)
-      notes.push(`${name}: ${bad} of ${values.length} numbers are not finite: the model will not predict anything`);
-  }
-  return notes;
 }

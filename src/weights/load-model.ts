@@ -5,6 +5,7 @@ import type { Module } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
 import { loadStateDict } from "../nn/state-dict.js";
 import { requireDevice } from "../tensor/require-device.js";
+import { refuseBroken } from "./broken-weights.js";
 import { loadCheckpoint } from "./checkpoint.js";
 import type { CheckpointConfig } from "./config.js";
 import { checkSizes, fitWeights } from "./fit-weights.js";
@@ -20,7 +21,7 @@ export interface LoadedModel {
  * Builds the model a checkpoint describes and loads its weights.
  *
  * @param path a checkpoint's folder, a run's folder or a .safetensors file.
- * @throws InputError where the checkpoint is missing, broken or holds another model than its config says.
+ * @throws InputError where the checkpoint is missing, broken, holds another model than its config says, or numbers that are none.
  */
 export function loadModel(path: string, device: string): LoadedModel {
   requireDevice(device);
@@ -38,6 +39,7 @@ export function loadModel(path: string, device: string): LoadedModel {
   const model = createModel(config.architecture, { classes: config.num_classes, inChannels }, config.model_options);
   try {
     loadStateDict(model, fitWeights(model, entry, weights, { replaceHead: false }).weights, path);
+    refuseBroken(model, path);
     moveTo(model, device);
   } catch (error) {
     model.dispose();

@@ -38,6 +38,11 @@ export function readWeights(path: string): Weights {
 
   const other = OTHERS.find(([start]) => text.startsWith(start));
   if (other !== undefined) throw new InputError(`${path} is ${other[1]}`);
+  if (/\.onnx$/i.test(path)) {
+    throw new InputError(
+      `${path} is an ONNX file, which holds no weights by name: give the checkpoint or file it was made from`,
+    );
+  }
   if (text.slice(257, 262) === "ustar") {
     throw new InputError(
       `${path} is a tar file, as PyTorch wrote before 0.1.10: load it in PyTorch and torch.save it again`,
