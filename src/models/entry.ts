@@ -62,8 +62,8 @@ export interface ModelEntry {
   readonly residual: boolean;
   /** The auxiliary classifier's path and the option that builds it, where there is one. */
   readonly auxiliary?: { readonly path: string; readonly option: string };
-  /** Options that have another default in timm: as timm builds the model of this name, and as knack does. */
-  readonly defaults?: { readonly timm: ModelOptions; readonly knack: ModelOptions };
+  /** Options that knack once had another default for: what files of then mean that do not name them. Defaults are timm's where it has the model. */
+  readonly earlierDefaults?: ModelOptions;
   /** The name of the form for small images. */
   readonly small?: string;
   /** The name of the next deeper network of its kind. */

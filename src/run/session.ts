@@ -78,7 +78,12 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
   const startsFrom = resumed ? undefined : startingWeights(asked, ownTricks);
   const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : startsFrom?.config;
   const data = await withCache(trainingData(opened, asked, checkpoint), cache);
-  const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
+  const recipe = {
+    ...asked,
+    model: formForImages(asked.model, data.train.height, data.train.width),
+    // Those of an earlier run are what its checkpoint says: defaults may have changed since.
+    modelOptions: (resumed && checkpoint?.model_options) ?? asked.modelOptions,
+  };
   const trainer = new Trainer(recipe, data, { device: options.device, startsFrom, engine, ownTricks });
   const loaders: Loader[] = [];
   try {

@@ -76,11 +76,7 @@ export function configJson(config: CheckpointConfig): object {
     num_classes,
     global_pool: "avg",
     label_names,
-    model_args: {
-      ...MODELS.get(architecture)?.defaults?.knack,
-      ...model_options,
-      ...(in_chans === 3 ? {} : { in_chans }),
-    },
+    model_args: { ...model_options, ...(in_chans === 3 ? {} : { in_chans }) },
     pretrained_cfg,
     ...(knack === undefined ? {} : { knack }),
   };
@@ -120,12 +116,13 @@ function completed(config: Record<string, unknown>): Record<string, unknown> {
   } = config;
   const { in_chans: channels, ...modelArgs } = isObject(config.model_args) ? config.model_args : {};
   for (const key of SAID_ELSEWHERE) delete modelArgs[key];
-  // A flat file with model_options is knack's, which means its own defaults where an option is not among them.
-  const implied = typeof architecture === "string" ? MODELS.get(architecture)?.defaults?.timm : undefined;
+  // A flat file with model_options is an early one of knack.
+  const early = config.model_options;
+  const implied = typeof architecture === "string" ? MODELS.get(architecture)?.earlierDefaults : undefined;
   return {
     in_chans: channels ?? (Array.isArray(size) ? size[0] : undefined),
-    model_options: { ...implied, ...modelArgs },
     ...config,
+    model_options: isObject(early) ? { ...implied, ...early } : (early ?? modelArgs),
     label_names:
       Array.isArray(names) && isObject(texts)
         ? names.map((name) => (Object.hasOwn(texts, name) ? texts[name] : name))

@@ -116,7 +116,7 @@ function configFor(
     crop_pct: options.cropPct ?? (inputSize <= SMALL_INPUT ? 1 : 0.875),
     ...(options.license === undefined ? {} : { license: options.license }),
     ...(classNames === undefined ? {} : { label_names: classNames }),
-    model_options: modelOptions,
+    model_args: modelOptions,
   };
   return parseConfig(config, "the checkpoint to write");
 }

@@ -75,7 +75,7 @@ function inPytorch(name: string, options: ModelOptions, inChannels: 1 | 3): Pyto
   }
   const mobile = /^mobilenetv1_(\d+)$/.exec(name);
   if (mobile) {
-    const usual = { pad_type: "", act_layer: "relu", bn_eps: 1e-5 };
+    const usual = { pad_type: "", act_layer: "relu6", bn_eps: 1e-5 }; // timm's
     return { model: "MobileNet", options: { multiplier: Number(mobile[1]) / 100, ...ours, ...usual, ...options } };
   }
   const [, depth, variant, small] = /^resnet(\d+)(_v1|c|d)?(_small)?$/.exec(name) ?? [];
@@ -182,7 +182,7 @@ test("the forms with options and with one channel, also in training mode", async
     "CIFAR, odd": { name: "resnet32", options: { width: 6 }, size: 33, train: true },
     "SAME, even": { name: "mobilenetv1_025", options: { pad_type: "same" }, size: 64, train: true },
     "SAME, odd, 1 channel": { name: "mobilenetv1_025", options: { pad_type: "same" }, inChannels: 1, size: 75 },
-    ReLU6: { name: "mobilenetv1_050", options: { act_layer: "relu6" }, size: 65, train: true },
+    ReLU: { name: "mobilenetv1_050", options: { act_layer: "relu" }, size: 65, train: true },
     "as Keras trains": { name: "mobilenetv1_075", options: keras, size: 96 },
   });
 });

@@ -24,6 +24,7 @@ import { loadModel } from "../../src/weights/load-model.js";
 import { decodeSafetensors, encodeSafetensors } from "../../src/weights/safetensors/safetensors.js";
 import { inputError } from "../support/input-error.js";
 import { runPython } from "../support/oracle.js";
+import { four, left, session, tiny } from "../support/tiny-training.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
@@ -327,10 +328,11 @@ test(
   "a checkpoint's config.json comes back, in the form timm reads",
   inFolder((folder) => {
     const mobile = { ...configOf("mobilenetv1_025", 2, 96), in_chans: 1, input_size: [1, 96, 96], mean: [0], std: [1] };
-    const config = parseConfig({ ...mobile, license: "mit", model_options: { bn_eps: 0.001 } }, "the test");
+    const model_options = { act_layer: "relu", bn_eps: 0.001 };
+    const config = parseConfig({ ...mobile, license: "mit", model_options }, "the test");
     createCheckpoint(join(folder, "out"), { weights: new Map(), config });
     const file = join(folder, "out", "config.json");
-    assert.deepEqual(readConfig(file), { ...config, model_options: { act_layer: "relu", bn_eps: 0.001 } });
+    assert.deepEqual(readConfig(file), config);
     assert.deepEqual(JSON.parse(fs.readFileSync(file, "utf8")), {
       ...{ architecture: "mobilenetv1_025", num_classes: 2, global_pool: "avg", label_names: ["0", "1"] },
       model_args: { act_layer: "relu", bn_eps: 0.001, in_chans: 1 },
@@ -382,9 +384,11 @@ test("timm's config.json is read, in its form on the hub", () => {
     architecture: "mobilenetv1_100",
     model_args: { in_chans: 3, num_classes: 3, global_pool: "avg", bn_eps: 0.001 },
   };
-  assert.deepEqual(parseConfig(mobile, "it").model_options, { act_layer: "relu6", bn_eps: 0.001 });
-  const own = { ...mobile, model_options: {} };
-  assert.deepEqual(parseConfig(own, "it").model_options, {}, "knack's own form implies nothing");
+  assert.deepEqual(parseConfig(mobile, "it").model_options, { bn_eps: 0.001 });
+  const early = { ...mobile, model_options: {} };
+  assert.deepEqual(parseConfig(early, "it").model_options, { act_layer: "relu" }, "its first checkpoints had ReLU");
+  const said = { ...mobile, model_options: { act_layer: "relu6" } };
+  assert.deepEqual(parseConfig(said, "it").model_options, { act_layer: "relu6" });
 
   const pretrained = (changes: object) => ({ ...TIMM, pretrained_cfg: { ...TIMM.pretrained_cfg, ...changes } });
   const refused: [unknown, RegExp][] = [
@@ -445,3 +449,28 @@ test(
     assert.ok(faults > 500, `${faults}`);
   }),
 );
+
+test("a run of before MobileNet's ReLU6 goes on with ReLU: its last checkpoint says so, its recipe nothing", async () => {
+  const folder = fs.mkdtempSync(join(tmpdir(), "knack-earlier-"));
+  try {
+    const changes = { model: "mobilenetv1_025", modelOptions: { act_layer: "relu" }, epochs: 2 };
+    const [whole, stopped, now] = ["whole", "stopped", "now"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await session({ data: four, recipe: tiny(changes), out: whole });
+    await session({ data: four, recipe: tiny(changes), out: stopped }, 4);
+    const file = join(stopped, "recipe.json");
+    fs.writeFileSync(file, JSON.stringify({ ...JSON.parse(fs.readFileSync(file, "utf8")), modelOptions: {} }));
+    await session({ data: four, resume: stopped });
+    assert.deepEqual(left(stopped), left(whole));
+    await session({ data: four, recipe: tiny({ ...changes, modelOptions: {} }), out: now });
+    assert.notDeepEqual(left(now).weights, left(whole).weights);
+    const relu6 = join(folder, "relu6");
+    await session({ data: four, recipe: tiny({ ...changes, modelOptions: { act_layer: "relu6" } }), out: relu6 });
+    assert.deepEqual(left(now).weights, left(relu6).weights, "the default is ReLU6, as timm's");
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});

@@ -17,6 +17,7 @@ export interface MobileNetOptions {
   readonly inChannels: 1 | 3;
   /** "": as many zeros on each side; "same": TensorFlow's SAME, where an odd one lies at the bottom and the right. */
   readonly pad_type: "" | "same";
+  /** The paper does not say; timm and TensorFlow have ReLU6. */
   readonly act_layer: "relu" | "relu6";
   /** The epsilon of every BN. */
   readonly bn_eps: number;
@@ -97,7 +98,7 @@ function padding({ pad_type }: MobileNetOptions): 1 | "same" {
 const OPTIONS = z.strictObject({
   pad_type: option<"" | "same">('"" or "same"', (value) => value === "" || value === "same").default(""),
   act_layer: option<"relu" | "relu6">('"relu" or "relu6"', (value) => value === "relu" || value === "relu6").default(
-    "relu",
+    "relu6",
   ),
   bn_eps: option<number>("a number above 0", (value) => Number.isFinite(value) && Number(value) > 0).default(1e-5),
 });
@@ -112,7 +113,7 @@ export const MOBILENETS: readonly ModelEntry[] = ["025", "050", "075", "100"].ma
     photos: { ...IMAGENET_PHOTOS, ...PLUS_MINUS_ONE },
     classifiers: ["classifier"],
     residual: false,
-    defaults: { timm: { act_layer: "relu6" }, knack: { act_layer: "relu" } },
+    earlierDefaults: { act_layer: "relu" },
     build: (task, options) => {
       const parsed = parseModelOptions(name, OPTIONS, options);
       return new MobileNet({ multiplier: Number(percent) / 100, ...task, ...parsed });
