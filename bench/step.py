@@ -21,7 +21,7 @@ from resnet_reference import ResNet  # noqa: E402
 def mobilenet_v1():
     def conv(inputs, outputs, kernel, stride, groups=1):
         layers = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-        return [layers, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        return [layers, nn.BatchNorm2d(outputs), nn.ReLU6(inplace=True)]
 
     layers, channels = conv(3, 32, 3, 2), 32
     for count, stride, outputs in ((1, 1, 64), (2, 2, 128), (2, 2, 256), (6, 2, 512), (2, 2, 1024)):

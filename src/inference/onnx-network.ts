@@ -1,5 +1,6 @@
 import ort, { type InferenceSession } from "onnxruntime-node";
 import { InputError, KnackError } from "../base/errors.js";
+import { intoPlanes, normalisingTables, plainTables } from "../onnx/picture-input.js";
 import { BATCH_SIZE, type Network } from "./network.js";
 import type { OnnxDescription } from "./onnx-description.js";
 
@@ -10,19 +11,19 @@ const IMAGENET = {
 } as const;
 
 /**
- * The network of an ONNX file, computed by ONNX Runtime on the CPU. Its first float32 input of four dimensions takes the
- * pictures; its first output holds logits. A file of another program may have probabilities there.
+ * The network of an ONNX file, computed by ONNX Runtime on the CPU. Its first float32 or uint8 input of four dimensions takes the
+ * pictures, which a uint8 one normalises itself; its first output holds logits. A file of another program may have probabilities there.
  *
  * @throws InputError where ONNX Runtime refuses the file, or where it takes or gives something else.
  */
 export async function openOnnxNetwork(path: string, description: OnnxDescription): Promise<Network> {
   const session = await createSession(path);
   const inputs = session.inputMetadata.filter((one) => one.isTensor);
-  const input = inputs.find(({ type, shape }) => type === "float32" && shape.length === 4);
+  const input = inputs.find(({ type, shape }) => (type === "float32" || type === "uint8") && shape.length === 4);
   const [output] = session.outputNames;
   if (input === undefined || output === undefined) {
     await session.release();
-    throw new InputError(`${path} classifies no pictures: it has no float32 input of [N, C, H, W]`);
+    throw new InputError(`${path} classifies no pictures: it has no float32 or uint8 input of [N, C, H, W]`);
   }
   const { batch, channels, height, width, mean, std } = inputOf(path, input.shape, description);
   const imageSize = channels * height * width;
@@ -38,9 +39,8 @@ export async function openOnnxNetwork(path: string, description: OnnxDescription
       const count = pixels.length / imageSize;
       // A batch of a fixed size is filled up.
       const size = batch ?? count;
-      const images = new Float32Array(size * imageSize);
-      normaliseInto(images, pixels, mean, std, height * width);
-      const fed = { [input.name]: new ort.Tensor("float32", images, [size, channels, height, width]) };
+      const images = inputTensor(input.type === "uint8", pixels, [size, channels, height, width], { mean, std });
+      const fed = { [input.name]: images };
       const data = (await explained(path, () => session.run(fed, [output])))[output]?.data;
       if (!(data instanceof Float32Array) || data.length === 0 || data.length % size !== 0) {
         throw new InputError(`${path}: its output ${output} is not float32 [N, classes]`);
@@ -69,23 +69,25 @@ function inputOf(path: string, shape: readonly (number | string)[], description:
   return { batch, channels, height, width, mean, std } as const;
 }
 
-/** [N, H, W, C] uint8 -> [N, C, H, W], (pixel / 255 - mean) / std */
-function normaliseInto(
-  images: Float32Array,
+/**
+ * Pictures as the file's input: [N, H, W, C] uint8 -> [size, C, H, W], as they are where it takes bytes, else (pixel / 255 - mean) / std.
+ */
+function inputTensor(
+  takesBytes: boolean,
   pixels: Uint8Array,
-  mean: readonly number[],
-  std: readonly number[],
-  area: number,
-): void {
-  const channels = mean.length;
-  for (let c = 0; c < channels; c++) {
-    const table = Float32Array.from({ length: 256 }, (_, value) => (value / 255 - (mean[c] ?? 0)) / (std[c] ?? 1));
-    for (let i = c; i < pixels.length; i += channels) {
-      const pixel = Math.floor(i / channels);
-      const image = Math.floor(pixel / area);
-      images[(image * channels + c) * area + (pixel - image * area)] = table[pixels[i] ?? 0] ?? 0;
-    }
+  [size, channels, height, width]: readonly [number, number, number, number],
+  { mean, std }: { readonly mean: readonly number[]; readonly std: readonly number[] },
+): ort.Tensor {
+  const area = height * width;
+  const [count, shape] = [size * channels * area, [size, channels, height, width]];
+  if (takesBytes) {
+    return new ort.Tensor("uint8", intoPlanes(new Uint8Array(count), pixels, area, plainTables(channels)), shape);
   }
+  return new ort.Tensor(
+    "float32",
+    intoPlanes(new Float32Array(count), pixels, area, normalisingTables(mean, std)),
+    shape,
+  );
 }
 
 /** Whether each row is a distribution, as after a softmax. */

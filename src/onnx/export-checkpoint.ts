@@ -9,7 +9,7 @@ import { foldBatchNorm } from "../nn/graph/fold-batch-norm.js";
 import { traceGraph } from "../nn/graph/graph.js";
 import { scope } from "../tensor/scope.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
-import { exportOnnx, OPSET } from "./export.js";
+import { exportOnnx, OPSET, OPSETS, type OnnxForm } from "./export.js";
 import { inventedPicture } from "./invented-picture.js";
 import { metadataOf } from "./model-file.js";
 import { TOLERANCE, type Verification, verifyOnnx } from "./verify.js";
@@ -19,6 +19,12 @@ const INVENTED_PICTURES = 8;
 export interface ExportOptions {
   /** Whether batch norms become part of the convolutions before them (see `foldBatchNorm`). Default: true. */
   readonly foldBatchNorm?: boolean;
+  /** ONNX's operator set, 13 to 22. Default: 17. */
+  readonly opset?: number | undefined;
+  /** Images a batch. Default: any number. */
+  readonly batch?: number | undefined;
+  /** What the file takes: normalised "float32" (default), or the pictures' bytes as "uint8", which it normalises. */
+  readonly input?: "float32" | "uint8" | undefined;
   /**
    * Compares the export with the model in ONNX Runtime before it is written: on these picture files, and those in these
    * folders; on invented pictures where there are none.
@@ -30,6 +36,8 @@ export interface ExportReport {
   readonly file: string;
   readonly bytes: number;
   readonly opset: number;
+  /** "images float32 [batch, 3, 224, 224]" */
+  readonly input: string;
   readonly architecture: string;
   /** Numbers among the file's weights. */
   readonly parameters: number;
@@ -40,7 +48,7 @@ export interface ExportReport {
 }
 
 /**
- * Exports a checkpoint as an ONNX file: input "images", float32 [batch, C, H, W], normalised; output "logits" [batch, K];
+ * Exports a checkpoint as an ONNX file: input "images", [batch, C, H, W], normalised float32 or uint8; output "logits" [batch, K];
  * class names, preprocessing and licence as metadata. It is written whole or not at all, and only if it passes verification.
  *
  * @param checkpoint a checkpoint's folder, a run's folder or a .safetensors file
@@ -54,21 +62,25 @@ export async function exportCheckpoint(
   options: ExportOptions = {},
 ): Promise<ExportReport> {
   checkPlace(file);
+  checkForm(options);
   const paths = options.verifyOn?.flatMap(picturesAt);
   const loaded = loadModel(checkpoint, "cpu");
   using model = loaded.model;
   const { config, format } = loaded;
-  const metadata = metadataOf(config);
+  const { opset = OPSET, batch, input = "float32" } = options;
+  const { channels, height, width, mean, std } = format;
+  const metadata = metadataOf(config, input);
+  const form: OnnxForm = { opset, batch, normalise: input === "uint8" ? { mean, std } : undefined };
   const { bytes, parameters, folded } = scope(() => {
-    const traced = traceGraph(model, [1, format.channels, format.height, format.width]);
+    const traced = traceGraph(model, [1, channels, height, width]);
     const graph = options.foldBatchNorm === false ? traced : foldBatchNorm(traced);
     return {
-      bytes: exportOnnx(graph, metadata),
+      bytes: exportOnnx(graph, metadata, form),
       parameters: [...graph.parameters.values()].reduce((sum, tensor) => sum + tensor.size, 0),
       folded: traced.nodes.length - graph.nodes.length,
     };
   });
-  const verification = paths && (await verify(bytes, loaded, paths));
+  const verification = paths && (await verify(bytes, loaded, paths, form));
   if (verification?.passed === false) {
     throw new KnackError(
       `${file} was not written: ONNX Runtime's logits differ from knack's by ${verification.relativeDifference.toExponential(1)} ` +
@@ -77,7 +89,8 @@ export async function exportCheckpoint(
   }
   writeFileAtomic(file, bytes);
   const { architecture } = config;
-  const report = { file, bytes: bytes.length, opset: OPSET, architecture, parameters, folded, metadata };
+  const inputText = `images ${input} [${batch ?? "batch"}, ${channels}, ${height}, ${width}]`;
+  const report = { file, bytes: bytes.length, opset, input: inputText, architecture, parameters, folded, metadata };
   return verification === undefined ? report : { ...report, verification };
 }
 
@@ -86,6 +99,14 @@ function checkPlace(file: string): void {
   if (!file.endsWith(".onnx")) throw new InputError(`${file}: the name of an ONNX file ends in .onnx`);
   if (lookAt(file)?.isDirectory()) throw new InputError(`${file} is a folder: give the name of a file`);
   if (!existsSync(dirname(file))) throw new InputError(`there is no folder ${dirname(file)} to write ${file} to`);
+}
+
+function checkForm({ opset = OPSET, batch = 1 }: ExportOptions): void {
+  if (!OPSETS.includes(opset))
+    throw new InputError(`opset: must be from ${OPSETS[0]} to ${OPSETS.at(-1)}, not ${opset}`);
+  if (!(Number.isSafeInteger(batch) && batch > 0)) {
+    throw new InputError(`batch: must be a whole number of images above 0, not ${batch}`);
+  }
 }
 
 function picturesAt(path: string): string[] {
@@ -99,6 +120,7 @@ function verify(
   bytes: Uint8Array,
   { model, config, format }: LoadedModel,
   paths: readonly string[],
+  form: OnnxForm,
 ): Promise<Verification> {
   const { height, width, channels } = format;
   const { crop_pct: cropPct, interpolation } = config;
@@ -109,5 +131,5 @@ function verify(
     { length: INVENTED_PICTURES },
     (_, seed) => async () => inventedPicture(seed, height, width, channels),
   );
-  return verifyOnnx(model, bytes, given.length > 0 ? given : invented, format);
+  return verifyOnnx(model, bytes, given.length > 0 ? given : invented, format, form);
 }

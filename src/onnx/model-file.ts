@@ -3,15 +3,17 @@ import type { CheckpointConfig } from "../weights/config.js";
 import { OpenFile } from "../weights/open-file.js";
 import { decodeMetadata } from "./schema.js";
 
-/** What an exported model says about itself: `config.json` of its checkpoint as texts, JSON but for names. */
-export function metadataOf(config: CheckpointConfig): Record<string, string> {
+/** What an exported model says about itself: `config.json` of its checkpoint as texts, JSON but for names. Whoever reads `mean` and `std` normalises by them. */
+export function metadataOf(config: CheckpointConfig, input: "float32" | "uint8"): Record<string, string> {
+  const { mean, std } = config;
   return {
     architecture: config.architecture,
     model_options: JSON.stringify(config.model_options),
     class_names: JSON.stringify(config.label_names),
     input_size: JSON.stringify(config.input_size),
-    mean: JSON.stringify(config.mean),
-    std: JSON.stringify(config.std),
+    ...(input === "uint8"
+      ? { input_type: input, normalised_inside: JSON.stringify({ mean, std }) }
+      : { mean: JSON.stringify(mean), std: JSON.stringify(std) }),
     interpolation: config.interpolation,
     crop_pct: JSON.stringify(config.crop_pct),
     ...(config.license === undefined ? {} : { license: config.license }),

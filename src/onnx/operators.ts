@@ -1,4 +1,4 @@
-/** How ATen operators are said in ONNX's operator set 17. */
+/** How ATen operators are said in ONNX: in words that its operator sets 13 to 22 all have, with the same meaning. */
 import { KnackError } from "../base/errors.js";
 import { type GraphNode, isValue, type NodeArgument, type Value } from "../nn/graph/graph.js";
 
@@ -115,7 +115,9 @@ const RULES: Readonly<Record<string, Rule>> = {
     const sides = (Array.isArray(padding) ? padding : []).map(Number);
     const side = (dimension: number, after: 0 | 1) => sides[2 * (images.shape.length - 1 - dimension) + after] ?? 0;
     const pads = ([0, 1] as const).flatMap((after) => images.shape.map((_, dimension) => side(dimension, after)));
-    return [{ operator: "Pad", inputs: [images, integers(pads), scalar(number(fill, 0))] }];
+    const filled = number(fill, 0);
+    // ONNX Runtime's quantization loses a constant beside the pads.
+    return [{ operator: "Pad", inputs: [images, integers(pads), filled === 0 ? undefined : scalar(filled)] }];
   },
 };
 

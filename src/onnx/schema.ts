@@ -96,7 +96,7 @@ message ModelMetadata {
 );
 
 export const ATTRIBUTE_TYPE = { float: 1, int: 2, ints: 7 } as const;
-export const DATA_TYPE = { float32: 1, int64: 7 } as const;
+export const DATA_TYPE = { float32: 1, uint8: 2, int64: 7 } as const;
 
 export interface AttributeProto {
   readonly name: string;

@@ -5,7 +5,8 @@ import { KnackError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { scope } from "../tensor/scope.js";
-import { INPUT, OUTPUT } from "./export.js";
+import { INPUT, type OnnxForm, OUTPUT } from "./export.js";
+import { intoPlanes, plainTables } from "./picture-input.js";
 
 /** How far ONNX Runtime's logits may be from knack's, as a share of the largest logit, or of 1 where that is less. */
 export const TOLERANCE = 1e-4;
@@ -28,7 +29,7 @@ export interface Verification {
 
 /**
  * Compares a model's logits with those that ONNX Runtime computes from its export, on the CPU: for the first picture alone,
- * then for all in batches of up to 8.
+ * then for all in batches of up to 8, or in those of the file's fixed size.
  *
  * @param exported the ONNX file's bytes
  * @param pictures at least one; each loads as [H, W, C] uint8.
@@ -39,11 +40,9 @@ export async function verifyOnnx(
   exported: Uint8Array,
   pictures: readonly (() => Promise<Uint8Array>)[],
   format: InputFormat,
+  { batch: fixed, normalise }: OnnxForm = {},
 ): Promise<Verification> {
-  // One picture twice is still a batch.
-  const all = pictures.length === 1 ? [...pictures, ...pictures] : pictures;
-  const batches = [all.slice(0, 1)];
-  for (let start = 0; start < all.length; start += BATCH) batches.push(all.slice(start, start + BATCH));
+  const batches = fixed === undefined ? inAnyBatches(pictures) : inBatchesOf(fixed, pictures);
 
   const { default: runtime } = await import("onnxruntime-node");
   const session = await createSession(runtime.InferenceSession, exported);
@@ -55,7 +54,10 @@ export async function verifyOnnx(
       const logits = noGradient(() => model.forward(input));
       return { shape: input.shape, images: new Float32Array(input.bytes().buffer), expected: logits.toArray() };
     });
-    const outputs = await session.run({ [INPUT]: new runtime.Tensor("float32", images, shape) });
+    const { height, width, channels } = format;
+    const bytes = () => intoPlanes(new Uint8Array(pixels.length), pixels, height * width, plainTables(channels));
+    const fed = normalise ? new runtime.Tensor("uint8", bytes(), shape) : new runtime.Tensor("float32", images, shape);
+    const outputs = await session.run({ [INPUT]: fed });
     const logits = outputs[OUTPUT]?.data ?? [];
     const classes = expected.length / batch.length;
     for (let row = 0; row < expected.length; row += classes) {
@@ -77,6 +79,25 @@ export async function verifyOnnx(
     top1Agreement: agreeing / compared,
     passed: relativeDifference <= TOLERANCE,
   };
+}
+
+/** The first alone, then all in batches; one picture twice is still a batch. */
+function inAnyBatches<T>(pictures: readonly T[]): (readonly T[])[] {
+  const all = pictures.length === 1 ? [...pictures, ...pictures] : pictures;
+  return [all.slice(0, 1), ...chunks(all, BATCH)];
+}
+
+/** All in batches of one size; where it does not divide their number, the first come again. */
+function inBatchesOf<T>(size: number, pictures: readonly T[]): (readonly T[])[] {
+  const count = Math.ceil(pictures.length / size) * size;
+  return chunks(
+    Array.from({ length: count }, (_, index) => pictures[index % pictures.length] as T),
+    size,
+  );
+}
+
+function chunks<T>(all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
 }
 
 async function createSession(factory: typeof InferenceSession, exported: Uint8Array): Promise<InferenceSession> {
