@@ -37,6 +37,7 @@ import { TRICKS } from "../tricks/index.js";
 import { RunningTricks, type TrickAudit } from "../tricks/running-tricks.js";
 import { type Run, settingsOf, type Trick } from "../tricks/trick.js";
 import type { InitialWeights } from "../weights/initial-weights.js";
+import { requireEnoughValues } from "./enough-values.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { type PreparedBatch, SentBatch } from "./sent-batch.js";
 import { TrainingPasses } from "./training-passes.js";
@@ -126,6 +127,8 @@ export class Trainer implements Run {
     const task = { classes: train.classes.length, inChannels: train.channels };
     checkTrainingSize(recipe.model, recipe.modelOptions, train.height, train.width);
     this.model = createModel(recipe.model, task, recipe.modelOptions);
+    const shape = [recipe.batchSize / recipe.accumulation, train.channels, train.height, train.width] as const;
+    requireEnoughValues(this.model, shape, recipe);
     this.#dropouts = Array.from(this.model.modules()).flatMap(([path, module]) =>
       module instanceof Dropout ? [{ path, dropout: module }] : [],
     );
@@ -138,7 +141,7 @@ export class Trainer implements Run {
     const optimizer = optimizerNamed(recipe.optimizer);
     this.#optimizer = optimizer.create(groups, settingsOf(optimizer, recipe), this.masters);
     this.#passes = new TrainingPasses(this.model, {
-      shape: [recipe.batchSize / recipe.accumulation, train.channels, train.height, train.width],
+      shape,
       precision,
       masters: this.masters,
       device,

@@ -1,3 +1,4 @@
+import { InputError } from "../../base/errors.js";
 import { noGradient } from "../../tensor/autograd.js";
 import { unobserved } from "../../tensor/operator.js";
 import { addScalar, batchNorm, copyInPlace, full } from "../../tensor/ops.js";
@@ -30,7 +31,11 @@ export class BatchNorm2d extends Module {
   }
 
   override forward(input: Tensor): Tensor {
-    if (this.training) this.countBatch();
+    if (this.training) {
+      if (input.size === this.channels)
+        throw new InputError(`batch norm: ${input.shape} is one value a channel, and training needs more`);
+      this.countBatch();
+    }
     const { training, momentum, eps } = this;
     return batchNorm(input, this.weight, this.bias, this.running_mean, this.running_var, { training, momentum, eps });
   }
