@@ -40,7 +40,11 @@ export const init = trick({
       initialised: (model) => {
         const { startsFrom } = run;
         if (!startsFrom) return; // a resumed run has its own weights
-        const fitted = fitWeights(model, modelEntry(run.recipe.model), startsFrom.weights, { replaceHead: true });
+        const saved = startsFrom.config?.label_names;
+        const fitted = fitWeights(model, modelEntry(run.recipe.model), startsFrom.weights, {
+          replaceHead: true,
+          classNames: saved && { saved, wanted: run.train.classes },
+        });
         loadStateDict(model, fitted.weights, startsFrom.path);
         refuseBroken(model, startsFrom.path);
         notes = fitted.notes;

@@ -1,6 +1,7 @@
 import { kindOf } from "../data/kinds/kinds.js";
 import type { LabelledSet } from "../data/split.js";
 import { modelEntry } from "../models/registry.js";
+import { hasNames } from "./class-names.js";
 import type { LoadedModel } from "./load-model.js";
 
 /** What keeps a checkpoint from being used on a data set, for a message; empty where nothing does. */
@@ -22,9 +23,4 @@ export function mismatches({ config, format }: LoadedModel, set: LabelledSet): s
     faults.push(`images of ${smallestInput} pixels or more, not ${own.height}x${own.width}`);
   }
   return faults;
-}
-
-/** IDX folders know their classes by number only. */
-function hasNames(classes: readonly string[]): boolean {
-  return classes.some((name, label) => name !== String(label));
 }

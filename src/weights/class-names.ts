@@ -63,3 +63,8 @@ function indexedNames(rows: readonly RegExpExecArray[], file: string): string[] 
 function lastColumn(line: string): string {
   return (line.split("\t").at(-1) ?? "").trim().replace(/^"(.*)"$/, "$1");
 }
+
+/** IDX folders, and weights without more, know their classes by number only. */
+export function hasNames(classes: readonly string[]): boolean {
+  return classes.some((name, label) => name !== String(label));
+}

@@ -3,6 +3,8 @@ import type { ModelEntry } from "../models/entry.js";
 import type { Module, Parameter } from "../nn/module.js";
 import { rawTensor } from "../nn/state-dict.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
+import { printable } from "../base/printable.js";
+import { hasNames } from "./class-names.js";
 
 type Weights = ReadonlyMap<string, RawTensor>;
 
@@ -19,6 +21,12 @@ export interface WeightsTask {
   readonly inChannels: number | undefined;
 }
 
+/** The names of classes, index = label: those that weights were trained for, and those of the model. */
+export interface ClassNames {
+  readonly saved: readonly string[];
+  readonly wanted: readonly string[];
+}
+
 type ClassifierFacts = Pick<ModelEntry, "classifiers" | "auxiliary">;
 
 /** A weight of so many dimensions, [out, in, height, width], goes over images; the first one sees the picture's channels. */
@@ -32,14 +40,14 @@ const HEADS = ["fc", "linear", "classifier", "head", "head.fc", "last_linear"];
  * and an auxiliary classifier that the model was built without goes.
  *
  * @param entry the model's, of which the facts about its classifiers are used
- * @param replaceHead whether classifiers for another number of classes give way to the model's own, which the caller has
- *   initialised
+ * @param replaceHead whether classifiers for other classes give way to the model's own, which the caller has initialised
+ * @param classNames where they are known: rows of a classifier follow their classes into another order
  */
 export function fitWeights(
   model: Module,
   { classifiers, auxiliary }: ClassifierFacts,
   raw: Weights,
-  { replaceHead }: { replaceHead: boolean },
+  { replaceHead, classNames }: { readonly replaceHead: boolean; readonly classNames?: ClassNames | undefined },
 ): FittedWeights {
   const weights = new Map(raw);
   const notes: string[] = [];
@@ -75,12 +83,46 @@ export function fitWeights(
       if (!own || !classifiers.includes(path)) continue;
       const before = weights.get(`${path}.weight`);
       const [classes] = own.shape;
-      if (!isHead(before, own) || before?.shape[0] === classes) continue;
-      for (const [name, tensor] of layer.state()) weights.set(`${path}.${name}`, rawTensor(tensor));
-      notes.push(`${path} re-initialised: the file has ${before?.shape[0]} classes, the model ${classes}`);
+      if (!isHead(before, own)) continue;
+      const rows =
+        before?.shape[0] === classes
+          ? rowsFor(classNames)
+          : `the file has ${before?.shape[0]} classes, the model ${classes}`;
+      if (rows === undefined) continue;
+      for (const [name, tensor] of layer.state()) {
+        const saved = weights.get(`${path}.${name}`);
+        if (typeof rows === "string" || !saved) weights.set(`${path}.${name}`, rawTensor(tensor));
+        else weights.set(`${path}.${name}`, inRows(saved, rows));
+      }
+      notes.push(
+        typeof rows === "string"
+          ? `${path} re-initialised: ${rows}`
+          : `the rows of ${path} reordered: the file has the same classes in another order`,
+      );
     }
   }
   return { weights, notes };
+}
+
+/** From which row of a classifier each class takes its own; undefined where all stay, and why there are none where its classes are others. */
+function rowsFor(names: ClassNames | undefined): number[] | string | undefined {
+  if (!names || !hasNames(names.saved) || !hasNames(names.wanted)) return undefined;
+  const { saved, wanted } = names;
+  if (wanted.every((name, label) => name === saved[label])) return undefined;
+  const other = wanted.find((name) => !saved.includes(name));
+  if (other !== undefined) return `the file has other classes, ${printable(other)} is none of them`;
+  const twice = wanted.find((name, label) => wanted.indexOf(name) !== label);
+  if (twice !== undefined)
+    return `the file has its classes in another order, and ${printable(twice)} is the name of several`;
+  return wanted.map((name) => saved.indexOf(name));
+}
+
+/** A tensor whose rows are these ones of another. */
+function inRows({ dtype, shape, data }: RawTensor, rows: readonly number[]): RawTensor {
+  const size = data.byteLength / (shape[0] ?? 1);
+  const ordered = new Uint8Array(data.byteLength);
+  for (const [to, from] of rows.entries()) ordered.set(data.subarray(from * size, (from + 1) * size), to * size);
+  return { dtype, shape, data: ordered };
 }
 
 /**
