@@ -18,7 +18,7 @@ export interface AblateOptions extends DataSelection, Partial<EngineChoice> {
   readonly seeds: number;
   /** Seconds that the whole may take: less is done where it would take longer. */
   readonly budget?: number | undefined;
-  /** The ablation's folder, new or that of an earlier start with the same settings. */
+  /** The ablation's folder, new or that of an earlier start with the same settings but for seeds, rows and epochs. */
   readonly out: string;
   /** As `train`'s. */
   readonly workers?: number | undefined;
@@ -30,7 +30,8 @@ export interface AblateOptions extends DataSelection, Partial<EngineChoice> {
 
 /**
  * Trains every row of a table with every seed, each as a run of its own, and keeps the table's files. Started again with the same
- * settings it goes on where it stopped: finished runs stay, and the one under way goes on from its last checkpoint.
+ * settings, or asked for other seeds, rows or epochs, it goes on where it stopped: finished runs stay, and the one under way goes on from its last
+ * checkpoint.
  *
  * @throws InputError where a row cannot be trained, before any is, or the folder holds something else; KnackError where a run
  *   fails otherwise than by diverging, which is a result.

@@ -174,6 +174,35 @@ describe("a planted effect and a planted nothing", () => {
   });
 });
 
+test("asked for more seeds, a row in between, other epochs: only what is missing is trained, and the figures are those of one asked for it at once", async () => {
+  const args = (epochs: number, seeds: number, out: string) => {
+    return ["data", "--table", "more.json", "--epochs", `${epochs}`, "--seeds", `${seeds}`, "--out", out, ...SMALL];
+  };
+  const [base, last] = [{}, { weightDecay: 0.1 }];
+  writeGrid("more.json", { base, last });
+  assert.equal((await ablate(args(1, 1, "more"))).code, 0);
+  const first = at("more", "runs", "1-base", "seed-0", "metrics.jsonl");
+  const { mtimeMs } = statSync(first);
+  writeGrid("more.json", { base, between: { lr: 0.02 }, last });
+  const more = await ablate(args(1, 2, "more"));
+  assert.match(more.stdout, / = 6, 2 of them finished already/);
+  const short = figuresOf("more");
+  const longer = await ablate(args(2, 2, "more"));
+  assert.doesNotMatch(longer.stdout, /finished already/, "a longer run is another from its first step on");
+  await ablate(args(2, 2, "at-once"));
+  assert.deepEqual(figuresOf("more"), figuresOf("at-once"));
+  const back = await ablate(args(1, 2, "more"));
+  assert.match(back.stdout, / = 6, 6 of them finished already/);
+  assert.deepEqual(figuresOf("more"), short);
+  assert.equal(statSync(first).mtimeMs, mtimeMs);
+  writeGrid("more.json", { base, between: { lr: 0.03 }, last });
+  const other = await ablate(args(1, 2, "more"));
+  assert.match(
+    other.stderr,
+    /more holds an ablation with other settings: rows\.1\.recipe\.lr was 0\.02 and is 0\.03; /,
+  );
+});
+
 test("an ablation that was killed, twice, ends with the same figures and repeats no finished run", async () => {
   const args = (out: string) => {
     return ["data", "--table", "planted.json", "--epochs", "4", "--seeds", "2", "--out", out, ...SMALL];

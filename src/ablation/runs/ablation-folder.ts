@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { systemReason, writeFileAtomic } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
+import { atEpochs } from "../../recipe/at-epochs.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { makeFolder } from "../../run/run-folder.js";
+import { differences } from "./differences.js";
 import type { Extent } from "./plan.js";
 
 const SETTINGS = "ablation.json";
@@ -64,7 +66,7 @@ export class AblationFolder {
   }
 
   /**
-   * What an earlier start settled; undefined for a new ablation.
+   * What an earlier start settled; undefined for a new ablation, and for one that is now asked for other seeds, rows or epochs.
    *
    * @throws InputError where that was another ablation, saying what differs.
    */
@@ -77,12 +79,16 @@ export class AblationFolder {
     } catch (error) {
       throw new InputError(`cannot read ${file}: ${systemReason(error)}`, error);
     }
-    const differences = differing(settings.asked, asked, "");
-    if (differences.length === 0) return settings;
-    const more = differences.length - SHOWN_DIFFERENCES;
-    const shown = differences.slice(0, SHOWN_DIFFERENCES).join("; ") + (more > 0 ? `; and ${more} more` : "");
+    const found = differences(settings.asked, asked);
+    if (found.length === 0) return settings;
+    if (goesOn(settings.asked, asked)) return undefined;
+    const more = found.length - SHOWN_DIFFERENCES;
+    const lines = found
+      .slice(0, SHOWN_DIFFERENCES)
+      .map(({ place, was, is }) => `${place} was ${shown(was)} and is ${shown(is)}`);
+    const all = lines.join("; ") + (more > 0 ? `; and ${more} more` : "");
     throw new InputError(
-      `${this.path} holds an ablation with other settings: ${shown}; start it as it was, or choose another --out`,
+      `${this.path} holds an ablation with other settings: ${all}; start it as it was, or choose another --out`,
     );
   }
 
@@ -133,17 +139,25 @@ function hasEnded(pid: number): boolean {
   }
 }
 
-/** Where two JSON values differ, as "rows.1.recipe.lr was 0.1 and is 0.2". */
-function differing(was: unknown, is: unknown, place: string): string[] {
-  if (isObject(was) && isObject(is)) {
-    const keys = new Set([...Object.keys(was), ...Object.keys(is)]);
-    return [...keys].flatMap((key) => differing(was[key], is[key], place === "" ? key : `${place}.${key}`));
-  }
-  return Object.is(was, is) ? [] : [`${place} was ${shown(was)} and is ${shown(is)}`];
+/**
+ * Whether a request only asks for more, or less, of what an earlier one asked for: other seeds, rows or epochs, so that every run that both want is the
+ * same. What a budget chose of the earlier one is not gone on with.
+ */
+function goesOn(was: Asked, is: Asked): boolean {
+  const { seeds: _, rows, teacher, ...others } = was;
+  const { seeds: __, rows: rowsNow, teacher: teacherNow, ...othersNow } = is;
+  if (was.budget !== null || differences(others, othersNow).length > 0) return false;
+  if (teacher && teacherNow ? !sameButForEpochs(teacher, teacherNow) : teacher !== teacherNow) return false;
+  return rowsNow.every(({ row, recipe }) => {
+    const earlier = rows.find((each) => each.row === row);
+    return earlier === undefined || sameButForEpochs(earlier.recipe, recipe);
+  });
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
+function sameButForEpochs(was: Recipe, is: Recipe): boolean {
+  const places = (a: Recipe, b: Recipe) => differences(a, b).map(({ place }) => place);
+  const counted = places(was, atEpochs(was, 2 * was.epochs + 1));
+  return places(was, is).every((place) => counted.includes(place));
 }
 
 function shown(value: unknown): string {

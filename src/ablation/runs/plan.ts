@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { DataSelection } from "../../data/sources/open.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
+import { placeOf } from "./places.js";
 import { type AblationTable, learnsFromOwnTeacher, OWN_TEACHER, type Row } from "../tables/table.js";
 
 /** How much of what was asked for is done: all of it, or what a budget of time allows. */
@@ -41,16 +42,23 @@ export function atExtent(table: AblationTable, { epochsFactor }: Extent): Ablati
  */
 export function plannedRuns(table: AblationTable, seeds: readonly number[], out: string): PlannedRun[] {
   const teacher = table.teacher
-    ? [{ folder: OWN_TEACHER, row: undefined, seed: table.teacher.seed, recipe: table.teacher }]
+    ? [
+        {
+          folder: placeOf(out, OWN_TEACHER, table.teacher),
+          row: undefined,
+          seed: table.teacher.seed,
+          recipe: table.teacher,
+        },
+      ]
     : [];
+  const teacherAt = resolve(out, teacher[0]?.folder ?? OWN_TEACHER);
   const digits = String(table.rows.length).length;
   const rows = seeds.flatMap((seed) =>
-    table.rows.map((row, index) => ({
-      folder: `runs/${String(index + 1).padStart(digits, "0")}-${fileName(row.name)}/seed-${seed}`,
-      row,
-      seed,
-      recipe: { ...withTeacherAt(row.recipe, resolve(out, OWN_TEACHER)), seed },
-    })),
+    table.rows.map((row, index) => {
+      const recipe = { ...withTeacherAt(row.recipe, teacherAt), seed };
+      const usual = `runs/${String(index + 1).padStart(digits, "0")}-${fileName(row.name)}/seed-${seed}`;
+      return { folder: placeOf(out, usual, recipe), row, seed, recipe };
+    }),
   );
   return [...teacher, ...rows];
 }

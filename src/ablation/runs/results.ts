@@ -38,6 +38,11 @@ export function stateOf(folder: string): RunState {
   return { result: { top1: done.top1, bestTop1: done.bestTop1, seconds: done.seconds, epochs } };
 }
 
+/** Whether a folder holds a run that came to a checkpoint or ran away. */
+export function hasBegun(folder: string): boolean {
+  return existsSync(join(folder, DIVERGED)) || existsSync(join(folder, "checkpoints", "last"));
+}
+
 /** Takes away what a run left that was stopped before its first checkpoint. */
 export function clearRun(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
