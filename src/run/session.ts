@@ -197,7 +197,9 @@ class Session {
       }
       yield* this.#endEpoch();
     }
-    yield this.#record(this.#done());
+    const done = this.#record(this.#done());
+    writeTensorBoard(this.run.path, this.run.readMetrics());
+    yield done;
   }
 
   /** Optimizer steps done since the run's beginning. */

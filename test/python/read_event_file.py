@@ -1,7 +1,7 @@
 """Reads an event file of TensorBoard without TensorFlow or protobuf: read_event_file.py FILE
 
 Every frame's checksums are checked, CRC-32C computed bit by bit. Prints JSON: the file version, and for each later record its wall
-time, step and values by tag (NaN as null).
+time, step, values by tag (NaN as null), and by tag what is for plugins: text, and for "hparams" what a session began with or how it ended.
 """
 import json
 import math
@@ -68,12 +68,38 @@ def fields(data):
 
 def event(content):
     message = dict(fields(content))
-    values = {}
+    values, plugins = {}, {}
     for number, value in fields(message.get(5, b"")):
         assert number == 1
-        scalar = dict(fields(value))
-        values[scalar[1].decode()] = None if math.isnan(scalar[2]) else scalar[2]
-    return {"wallTime": message[1], "step": message.get(2, 0), "values": values}
+        summary = dict(fields(value))
+        tag = summary[1].decode()
+        if 9 in summary:
+            plugins[tag] = plugin(dict(fields(dict(fields(summary[9]))[1])), dict(fields(summary[8])))
+        else:
+            values[tag] = None if math.isnan(summary[2]) else summary[2]
+    return {"wallTime": message[1], "step": message.get(2, 0), "values": values, "plugins": plugins}
+
+
+def plugin(data, tensor):
+    """plugin_data {1: name, 2: content}; tensor {1: dtype, 8: string_val}."""
+    if data[1] == b"text":
+        assert tensor[1] == 7, "a tensor of strings"
+        return tensor[8].decode()
+    assert data[1] == b"hparams" and tensor[1] == 1
+    (which, session), *others = [(number, value) for number, value in fields(data[2]) if number != 1]
+    assert not others
+    if which == 4:
+        end = dict(fields(session))
+        return {"status": end[1], "ended": end[2]}
+    assert which == 3
+    entries = [dict(fields(entry)) for number, entry in fields(session) if number == 1]
+    return {"began": dict(fields(session))[5], "hparams": {entry[1].decode(): plain(entry[2]) for entry in entries}}
+
+
+def plain(value):
+    """google.protobuf.Value: 2 a double, 3 a string, 4 a bool."""
+    ((kind, content),) = fields(value)
+    return {2: lambda: content, 3: lambda: content.decode(), 4: lambda: bool(content)}[kind]()
 
 
 with open(sys.argv[1], "rb") as file:

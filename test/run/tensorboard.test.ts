@@ -1,11 +1,12 @@
 /** The event files for TensorBoard, read by an independent parser in Python. */
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { type TrainEvent, train } from "../../src/index.js";
 import { crc32c, frameRecord, wholeRecords } from "../../src/run/tensorboard/records.js";
+import { hyperParametersOf } from "../../src/run/tensorboard/hyper-parameters.js";
 import { RunFolder } from "../../src/run/run-folder.js";
 import { keepTensorBoard, writeTensorBoard } from "../../src/run/tensorboard/run-scalars.js";
 import { runPython } from "../support/oracle.js";
@@ -21,10 +22,22 @@ const fileIn = (run: string) => join(run, "tensorboard", "events.out.tfevents.kn
 
 interface Read {
   readonly version: string;
-  readonly events: readonly { wallTime: number; step: number; values: Record<string, number | null> }[];
+  readonly events: readonly {
+    wallTime: number;
+    step: number;
+    values: Record<string, number | null>;
+    plugins: Record<string, unknown>;
+  }[];
 }
 
-const read = (run: string): Read => JSON.parse(runPython("read_event_file.py", fileIn(run)));
+const read = (run: string, file = fileIn(run)): Read => JSON.parse(runPython("read_event_file.py", file));
+
+/** What the files beside the curves say. */
+function besideCurves(run: string, file: "begin" | "knack.end") {
+  const path = join(run, "tensorboard", `events.out.tfevents.${file}`);
+  assert.ok(existsSync(path), path);
+  return Object.assign({}, ...read(run, path).events.map(({ plugins }) => plugins)) as Record<string, unknown>;
+}
 
 /** The points of a curve, as [step, value]. */
 function curve({ events }: Read, tag: string): [number, number | null][] {
@@ -94,17 +107,55 @@ describe("a run", () => {
     assert.ok((times[0] as number) >= before && (times.at(-1) as number) <= Date.now() / 1000);
   });
 
+  test("shows TensorBoard its recipe, as text and as hyper-parameters, and that it is done", () => {
+    const recipe = JSON.parse(readFileSync(at("whole", "recipe.json"), "utf8"));
+    const { "recipe/text_summary": text, "_hparams_/session_start_info": start } = besideCurves(at("whole"), "begin");
+    assert.deepEqual(JSON.parse(String(text).replace(/^```json\n|\n```$/g, "")), recipe);
+    const { hparams, began } = start as { hparams: Record<string, unknown>; began: number };
+    assert.deepEqual([hparams.model, hparams.lr, hparams["modelOptions.width"]], ["resnet18_small", 0.05, 8]);
+    assert.deepEqual([hparams.mixup, hparams["schedule.type"]], [false, recipe.schedule.type]);
+    assert.equal(hparams["augmentation.flip"], recipe.augmentation.flip);
+    assert.ok(!("imageSize" in hparams), "null is left out");
+    const first = read(at("whole")).events[0]?.wallTime ?? 0;
+    assert.ok(Math.abs(began - first) < 60);
+    const { "_hparams_/session_end_info": end } = besideCurves(at("whole"), "knack.end");
+    assert.equal((end as { status: number }).status, 1, "SUCCESS");
+    // TensorBoard reads a folder's files in the order of their names, and none again that lies before the one it is at.
+    const files = readdirSync(at("whole", "tensorboard")).sort();
+    assert.deepEqual(
+      files,
+      ["begin", "knack", "knack.end"].map((name) => `events.out.tfevents.${name}`),
+    );
+  });
+
   test("has nothing twice after it was stopped within an epoch and resumed", async () => {
     const stop = new AbortController();
     const run = train({ data, recipe: RECIPE, out: at("stopped"), tensorboard: true, signal: stop.signal });
     for await (const event of run) if (event.type === "step" && event.step === 5) stop.abort();
     const half = readFileSync(fileIn(at("stopped")));
+    const end = at("stopped", "tensorboard", "events.out.tfevents.knack.end");
+    assert.ok(!existsSync(end), "it is not done");
+    const begin = besideCurves(at("stopped"), "begin");
     const events = await eventsOf(train({ resume: at("stopped") }));
     assert.equal(events.at(-1)?.type, "done");
     assert.deepEqual(readFileSync(fileIn(at("stopped"))).subarray(0, half.length), half, "what was there stays");
     const [stopped, whole] = [read(at("stopped")), read(at("whole"))];
     assert.deepEqual(curve(stopped, "loss/train"), curve(whole, "loss/train"));
     assert.deepEqual(curve(stopped, "top1"), curve(whole, "top1"));
+    assert.ok(existsSync(end));
+    assert.deepEqual(besideCurves(at("stopped"), "begin"), begin);
+  });
+
+  test("hyper-parameters are a recipe's values by their keys, a list as one text, an own trick by its name", () => {
+    const recipe = {
+      a: null,
+      b: { c: 0.2, d: [30, 60] },
+      e: [],
+      f: [{ name: "noise", module: "/x" }],
+      g: false,
+      h: "x",
+    };
+    assert.deepEqual(hyperParametersOf(recipe), { "b.c": 0.2, "b.d": "30, 60", f: "noise", g: false, h: "x" });
   });
 
   test("keeps no event files unless it is asked to", async () => {

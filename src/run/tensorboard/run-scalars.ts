@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Scalars } from "./event.js";
 import { updateEventFile } from "./event-file.js";
+import { writeHyperParameters } from "./hyper-parameters.js";
 import { METRICS } from "../../metrics/index.js";
 import type { MetricDescription } from "../../metrics/metric.js";
 import type { EpochEvent, StepEvent, TrainEvent } from "../events.js";
@@ -19,14 +20,18 @@ export function keepTensorBoard(runFolder: string): void {
 /**
  * Where the run keeps event files for TensorBoard, brings them up to date with its metrics: loss/train (with the targets trained
  * against, nats), lr, imagesPerSecond and lossScale of each step; of each epoch loss/validation (nats), top1 and top5 (fractions of 1), and
- * other metrics under their names, but for those that say nothing for the run's classes; all over optimizer steps.
+ * other metrics under their names, but for those that say nothing for the run's classes; all over optimizer steps. Beside them the recipe.
  *
- * @param metrics of all the run, up to the end of an epoch
+ * @param metrics of all the run, up to the end of an epoch or of the run
  * @throws KnackError that names the file, as where the disk is full.
  */
 export function writeTensorBoard(runFolder: string, metrics: readonly TrainEvent[], now = Date.now() / 1000): void {
-  if (!existsSync(join(runFolder, FOLDER))) return;
-  updateEventFile(join(runFolder, FOLDER, FILE), scalarsOf(metrics, now), now);
+  const folder = join(runFolder, FOLDER);
+  if (!existsSync(folder)) return;
+  const scalars = scalarsOf(metrics, now);
+  const ended = metrics.some(({ type }) => type === "done") ? now : undefined;
+  writeHyperParameters(folder, runFolder, { began: scalars[0]?.wallTime ?? now, ended });
+  updateEventFile(join(folder, FILE), scalars, now);
 }
 
 /**
