@@ -6,13 +6,14 @@ import { describeEnvironment } from "../src/run/environment.js";
 import { type EndToEndRow, measureEndToEnd } from "./end-to-end.js";
 import { type LoaderRow, measureLoader } from "./loader.js";
 import type { Row } from "./row.js";
-import { measureSteps, type StepRow, stepCases } from "./steps.js";
+import { type Isa, measureSteps, type StepRow, stepCases } from "./steps.js";
 
 interface Options {
   only?: Row["bench"];
   model?: string;
   batch?: number;
   precision: Row["precision"];
+  isa?: Isa;
   rounds: number;
   data?: string;
   init?: string;
@@ -34,6 +35,7 @@ await new Command("npm run bench --")
   .option("--model <name>", "training and inference: only this model")
   .option("--batch <images>", "training and inference: only this batch size", number)
   .addOption(new Option("--precision <precision>", "of training").choices(["fp32", "bf16"]).default("fp32"))
+  .addOption(new Option("--isa <set>", "training and inference: take the processor for a lesser one").choices(["avx2"]))
   .option("--rounds <count>", "how often everything is measured; end to end: how many seeds", number, 3)
   .option("--data <folder>", "loader and end-to-end: photographs, train/CLASS/*.jpg and val/CLASS/*.jpg")
   .option("--init <weights>", "end-to-end: safetensors of Keras' mobilenetv1_075 by timm's names")
@@ -43,7 +45,7 @@ await new Command("npm run bench --")
   .parseAsync();
 
 async function measure(options: Options, command: Command): Promise<void> {
-  const { only, model, batch, precision, rounds, data, init, target, json } = options;
+  const { only, model, batch, precision, isa, rounds, data, init, target, json } = options;
   const rows: Row[] = [];
   const keep = <R extends Row>(row: R): R => {
     rows.push(row);
@@ -56,7 +58,7 @@ async function measure(options: Options, command: Command): Promise<void> {
     const cases = stepCases(only, model, batch);
     if (cases.length === 0)
       command.error("error: nothing to measure: this model or batch size is not among those of bench/steps.ts");
-    printSteps(cases.map((given) => keep(measureSteps(given, precision, rounds))));
+    printSteps(cases.map((given) => keep(measureSteps(given, precision, rounds, isa))));
   }
   if (wanted("loader")) {
     if (data) printLoader(keep(await measureLoader(data, rounds)));

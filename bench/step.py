@@ -1,7 +1,7 @@
-"""step.py MODEL SIZE BATCH STEPS training|inference eager|tuned fp32|bf16: PyTorch's seconds a step, as JSON; the peer of bench/index.ts.
+"""step.py MODEL SIZE BATCH STEPS training|inference eager|tuned|compiled fp32|bf16: PyTorch's seconds a step, as JSON; the peer of bench/index.ts.
 
-"eager" is PyTorch as installed. "tuned" has channels-last memory; bench/index.ts starts it with an allocator that keeps pages. Both have two
-threads where the machine has two cores: libtorch alone would take one.
+"eager" is PyTorch as installed. "tuned" has channels-last memory, and "compiled" is that after torch.compile (PyTorch 2); bench/index.ts starts
+them with an allocator that keeps pages. All have two threads where the machine has two cores: libtorch alone would take one.
 """
 
 import json
@@ -50,7 +50,7 @@ size, batch, steps = int(size), int(batch), int(steps)
 torch.set_num_threads(len(os.sched_getaffinity(0)))
 model = build(name)
 images = torch.randn(batch, 3, size, size)
-if tuning == "tuned":
+if tuning != "eager":
     model = model.to(memory_format=torch.channels_last)
     images = images.contiguous(memory_format=torch.channels_last)
 labels = torch.arange(batch) % 1000
@@ -60,16 +60,19 @@ optimizer = torch.optim.SGD(model.parameters(), 1e-4, momentum=0.9, nesterov=Tru
 def train():
     optimizer.zero_grad(set_to_none=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-        logits = model(images)
+        logits = compute(images)
     loss = F.cross_entropy(logits.float(), labels)
     loss.backward()
     optimizer.step()
     loss.item()
 
 
+compute = torch.compile(model) if tuning == "compiled" else model
+
+
 def infer():
     with torch.no_grad():
-        model(images)
+        compute(images)
 
 
 model.train(mode == "training")

@@ -59,6 +59,15 @@ const KEEP_PAGES = {
   GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
 };
 
+/** What makes every program take the processor for one with AVX2 alone: oneDNN 2 and 3, and libtorch's own kernels. ONNX Runtime cannot be told. */
+const AVX2_ALONE = {
+  DNNL_MAX_CPU_ISA: "AVX2",
+  ONEDNN_MAX_CPU_ISA: "AVX2",
+  ATEN_CPU_CAPABILITY: "avx2",
+};
+
+export type Isa = "avx2" | undefined;
+
 /** What a program prints as its last line. */
 function run(program: string, args: readonly string[], environment = {}): unknown {
   const ran = spawnSync(program, args, { encoding: "utf8", env: { ...process.env, ...environment } });
@@ -71,26 +80,37 @@ function run(program: string, args: readonly string[], environment = {}): unknow
 const stepsOf = ({ imageSize, batch }: StepCase) =>
   Math.max(2, Math.min(20, Math.round(4e6 / (imageSize ** 2 * batch))));
 
-function programs(given: StepCase, precision: Row["precision"]): Record<string, () => Measured> {
+function programs(given: StepCase, precision: Row["precision"], isa: Isa): Record<string, () => Measured> {
+  const limited = isa && AVX2_ALONE;
   const { bench, model, imageSize, batch } = given;
   const args = [model, imageSize, batch, stepsOf(given), bench].map(String);
   const all = {
-    knack: () => run(process.execPath, [beside("step.js"), ...args, precision]),
-    "pytorch-eager": () => run(python, [inBench("step.py"), ...args, "eager", precision]),
-    "pytorch-tuned": () => run(python, [inBench("step.py"), ...args, "tuned", precision], KEEP_PAGES),
-    ...(bench === "inference" && { "onnx-runtime": () => run(process.execPath, [beside("onnx-step.js"), ...args]) }),
+    knack: () => run(process.execPath, [beside("step.js"), ...args, precision], limited),
+    "pytorch-eager": () => run(python, [inBench("step.py"), ...args, "eager", precision], limited),
+    "pytorch-tuned": () => run(python, [inBench("step.py"), ...args, "tuned", precision], { ...KEEP_PAGES, ...limited }),
+    ...(hasCompile() && {
+      "pytorch-compiled": () =>
+        run(python, [inBench("step.py"), ...args, "compiled", precision], { ...KEEP_PAGES, ...limited }),
+    }),
+    ...(bench === "inference" && isa === undefined && { "onnx-runtime": () => run(process.execPath, [beside("onnx-step.js"), ...args]) }),
   };
   return all as Record<string, () => Measured>;
 }
 
 /** In a process of its own, like everything that is measured: this one stays small. */
-function limitOf({ bench, model, imageSize, batch }: StepCase, precision: Row["precision"]): number {
+function limitOf({ bench, model, imageSize, batch }: StepCase, precision: Row["precision"], isa: Isa): number {
   const args = [model, imageSize, batch, bench, precision].map(String);
-  return (run(process.execPath, [beside("limit.js"), ...args]) as { seconds: number }).seconds;
+  return (run(process.execPath, [beside("limit.js"), ...args], isa && AVX2_ALONE) as { seconds: number }).seconds;
 }
 
-export function measureSteps(given: StepCase, precision: Row["precision"], rounds: number): StepRow {
-  const all = programs(given, precision);
+/** Whether the peer is PyTorch 2, whose compiler is one of the ways to run it. */
+function hasCompile(): boolean {
+  return spawnSync(python, ["-c", "import torch; torch.compile"]).status === 0;
+}
+
+/** @param isa what the processor is taken for, by all programs alike; undefined for what it is */
+export function measureSteps(given: StepCase, precision: Row["precision"], rounds: number, isa: Isa): StepRow {
+  const all = programs(given, precision, isa);
   const found: Record<string, Measured[]> = {};
   const limits: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -98,7 +118,7 @@ export function measureSteps(given: StepCase, precision: Row["precision"], round
       found[name] ??= [];
       found[name].push(program());
     }
-    limits.push(given.batch / limitOf(given, precision));
+    limits.push(given.batch / limitOf(given, precision, isa));
   }
   const each = (value: (measured: Measured) => number) =>
     Object.fromEntries(Object.entries(found).map(([name, list]) => [name, median(list.map(value))]));

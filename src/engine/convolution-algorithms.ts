@@ -6,7 +6,7 @@ import type { Algorithms, ConvolutionAlgorithm, ConvolutionShape, CpuAddon } fro
 import { VERSION } from "../base/version.js";
 import { type ConvolutionChoices, keyOf, parseChoices } from "./convolution-choices.js";
 
-export const DIRECT: Algorithms = [0, 0, 0];
+const DIRECT: Algorithms = [0, 0, 0];
 const EITHER = [0, 1] as const satisfies ConvolutionAlgorithm[];
 const REPEATS = 5;
 /** Winograd's rounding is coarser: what it gains must be more than the noise of measuring. */
@@ -24,7 +24,7 @@ export class ConvolutionAlgorithms {
 
   /** @param machine what times depend on: processor, instruction set, oneDNN, threads */
   constructor(
-    private readonly addon: CpuAddon,
+    private readonly addon: Pick<CpuAddon, "timeConvolution">,
     private readonly machine: string,
     private readonly choices: ConvolutionChoices,
   ) {
@@ -32,10 +32,15 @@ export class ConvolutionAlgorithms {
     this.#known = read(this.#file);
   }
 
-  choose(shape: ConvolutionShape): Algorithms {
+  /** @param winograd whether Winograd's may be chosen */
+  choose(shape: ConvolutionShape, winograd: boolean): Algorithms {
     const { kernel, stride, groups, bfloat16 } = shape;
     const isCandidate = [kernel, stride].flat().join() === "3,3,1,1" && groups === 1 && !bfloat16;
     if (!isCandidate) return DIRECT;
+    if (!winograd) {
+      this.choices.take(this.machine, shape, DIRECT);
+      return DIRECT;
+    }
     const known = this.choices.of(this.machine, shape) ?? this.#known[keyOf(shape)];
     const chosen = known && this.#canCompute(shape, known) ? known : this.#measure(shape);
     this.choices.take(this.machine, shape, chosen);
@@ -68,7 +73,7 @@ export class ConvolutionAlgorithms {
     ).filter((algorithms) => this.#canCompute(shape, algorithms));
     // Without Winograd there is nothing to measure.
     if (candidates.every((algorithms) => algorithms.every((algorithm) => algorithm === 0))) return DIRECT;
-    this.choices.onMeasuring();
+    this.choices.measuring();
     const passes: readonly (0 | 1 | 2)[] = shape.training ? (shape.first ? [0, 2] : [0, 1, 2]) : [0];
     const times = new Map<string, number>();
     const seconds = (algorithms: Algorithms, pass: 0 | 1 | 2): number => {

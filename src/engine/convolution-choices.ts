@@ -11,15 +11,22 @@ export interface KeptChoices {
 export class ConvolutionChoices {
   readonly #made = new Map<string, Algorithms>();
   #machine = "";
+  #told = false;
 
   /**
    * @param kept of an earlier run, whose choices are taken again on the same machine
-   * @param onMeasuring called before the first measurement, which takes seconds
+   * @param onMeasuring called before the first measurement: all of them take seconds
    */
   constructor(
     private readonly kept?: KeptChoices,
-    readonly onMeasuring: () => void = () => {},
+    private readonly onMeasuring: () => void = () => {},
   ) {}
+
+  /** To be called before each measurement. */
+  measuring(): void {
+    if (!this.#told) this.onMeasuring();
+    this.#told = true;
+  }
 
   of(machine: string, shape: ConvolutionShape): Algorithms | undefined {
     const key = keyOf(shape);
@@ -48,6 +55,12 @@ export function keyOf({ images, outChannels, padding, training, first }: Convolu
 export function parseChoices(value: unknown): Record<string, Algorithms> {
   if (typeof value !== "object" || value === null) return {};
   return Object.fromEntries(Object.entries(value).filter(([, choice]) => isChoice(choice)));
+}
+
+/** @returns undefined where it is none */
+export function parseKeptChoices(value: unknown): KeptChoices | undefined {
+  const { machine, convolutions } = (value ?? {}) as Partial<KeptChoices>;
+  return typeof machine === "string" ? { machine, convolutions: parseChoices(convolutions) } : undefined;
 }
 
 function isChoice(value: unknown): value is Algorithms {

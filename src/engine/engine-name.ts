@@ -12,6 +12,8 @@ export interface EngineChoice {
   readonly engine: EngineName;
   /** Whether the fast engine may compute convolutions by Winograd's algorithm. */
   readonly winograd: boolean;
+  /** Whether nothing is chosen by timing, so that the same kind of machine always computes the same bits. Then there is no Winograd either. */
+  readonly reproducible?: boolean | undefined;
   /** Which algorithm each convolution takes, where a run keeps that; else the machine's. */
   readonly choices?: ConvolutionChoices | undefined;
 }

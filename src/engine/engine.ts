@@ -9,7 +9,7 @@ import {
   type NetworkHandle,
 } from "../native/cpu/addon.js";
 import { describeEngine } from "../tensor/engine.js";
-import { ConvolutionAlgorithms, DIRECT } from "./convolution-algorithms.js";
+import { ConvolutionAlgorithms } from "./convolution-algorithms.js";
 import { ConvolutionChoices } from "./convolution-choices.js";
 import type { EngineChoice } from "./engine-name.js";
 import { UnsupportedLayer } from "./lowering/network.js";
@@ -44,21 +44,21 @@ export class FastEngine {
    * @returns undefined where the plain engine was asked for, or "auto" cannot do better
    * @throws InputError where "fast" was asked for and is not to be had, saying why
    */
-  static open(
-    { engine, winograd, choices = new ConvolutionChoices() }: EngineChoice,
-    { device, precision }: EngineTask,
-  ): FastEngine | undefined {
+  static open(choice: EngineChoice, task: EngineTask): FastEngine | undefined {
+    const { engine, winograd, reproducible = false, choices = new ConvolutionChoices() } = choice;
     if (engine === "plain") return undefined;
     const addon = cpuAddon();
     const block = addon?.processor().block ?? null;
-    const reason = precision === "fp16" ? "it has no fp16" : whyNot(addon, device);
-    if (addon && block !== null && reason === undefined) return new FastEngine(addon, block, winograd, choices);
+    const reason = whyNoFastEngine(task);
+    if (addon && block !== null && reason === undefined) {
+      return new FastEngine(addon, block, winograd && !reproducible, choices);
+    }
     if (engine === "fast") throw new InputError(`engine (--engine fast): ${reason}; use --engine auto`);
     return undefined;
   }
 
   algorithms(convolution: ConvolutionShape): Algorithms {
-    return this.winograd ? this.#algorithms.choose(convolution) : DIRECT;
+    return this.#algorithms.choose(convolution, this.winograd);
   }
 
   /** @throws UnsupportedLayer where oneDNN lacks an operation of these sizes */
@@ -73,7 +73,10 @@ export class FastEngine {
   }
 }
 
-function whyNot(addon: CpuAddon | undefined, device: string): string | undefined {
+/** Why there is no fast engine for that here, as a sentence's end; undefined where there is one. */
+export function whyNoFastEngine({ device, precision }: EngineTask): string | undefined {
+  const addon = cpuAddon();
+  if (precision === "fp16") return "it has no fp16";
   if (device !== "cpu") return `it computes on CPUs, not on ${device}`;
   if (!addon) return "it was not built: it needs oneDNN 2's headers (Debian's libdnnl-dev), then npm run setup";
   const { block, instructionSet } = addon.processor();
@@ -83,18 +86,21 @@ function whyNot(addon: CpuAddon | undefined, device: string): string | undefined
 /**
  * What `make` makes with the fast engine; undefined where there is none or the network has a layer it lacks.
  *
+ * @param lacks is told which layer that is
  * @throws InputError where "fast" was asked for
  */
 export function whereSupported<T>(
   engine: FastEngine | undefined,
   { engine: asked }: EngineChoice,
   make: (engine: FastEngine) => T,
+  lacks: (layer: string) => void = () => {},
 ): T | undefined {
   if (!engine) return undefined;
   try {
     return make(engine);
   } catch (error) {
     if (!(error instanceof UnsupportedLayer)) throw error;
+    lacks(error.message);
     if (asked !== "fast") return undefined;
     throw new InputError(`engine (--engine fast): it lacks ${error.message}; use --engine auto`);
   }

@@ -1,4 +1,6 @@
 import { prepareImages } from "../training/prepare-images.js";
+import { ConvolutionChoices } from "../engine/convolution-choices.js";
+import { DEFAULT_ENGINE } from "../engine/engine-name.js";
 import { compiledInference } from "../engine/inference.js";
 import { noGradient } from "../tensor/autograd.js";
 import { scope } from "../tensor/scope.js";
@@ -12,9 +14,10 @@ import { BATCH_SIZE, type Network } from "./network.js";
  * @throws InputError as `loadModel`.
  */
 export function openCheckpoint(path: string, device: string): Network {
-  const { model, config, format } = loadModel(path, device);
+  const { model, config, format, convolutions } = loadModel(path, device);
   const { height, width, channels } = format;
-  const fast = compiledInference(model, [channels, height, width], { device, precision: "fp32" });
+  const engine = { ...DEFAULT_ENGINE, choices: new ConvolutionChoices(convolutions) };
+  const fast = compiledInference(model, [channels, height, width], { device, precision: "fp32", engine });
   const forward = (images: Tensor) => (fast ? fast.logits(images) : model.forward(images));
   return {
     format: { size: [height, width], cropPct: config.crop_pct, interpolation: config.interpolation, channels },

@@ -1,4 +1,5 @@
-import { basename, dirname, extname, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { didYouMean } from "../base/did-you-mean.js";
 import { InputError } from "../base/errors.js";
 import { isFile, loadFile } from "../base/load-file.js";
@@ -7,18 +8,27 @@ import { parseRecipe } from "./parse.js";
 import { isPresetName, presets } from "./presets.js";
 import type { Recipe } from "./recipe.js";
 
+/** What a run keeps its recipe in. */
+const RECIPE = "recipe.json";
+
+/** Whether a path is a run's folder: its recipe can be trained again. */
+export function isRunFolder(path: string): boolean {
+  return existsSync(join(path, RECIPE));
+}
+
 /**
- * Loads a recipe by the name of a preset, from a JSON file, or from a TypeScript or JavaScript file's default export.
+ * Loads a recipe by the name of a preset, from a run's folder, from a JSON file, or from a TypeScript or JavaScript file's default export.
  * A file's recipe is called after the file unless it has a `name`; relative modules of its own tricks are taken from beside it.
  *
  * @throws InputError if there is no such preset or file, or the file holds no valid recipe
  */
 export async function loadRecipe(spec: string): Promise<Recipe> {
   if (isPresetName(spec)) return parseRecipe(presets[spec], spec);
+  if (isRunFolder(spec)) return parseRecipe(await loadFile(join(spec, RECIPE), "the recipe"), join(spec, RECIPE));
   if (isFile(spec)) return parseRecipe(named(spec, besideFile(spec, await loadFile(spec, "the recipe"))), spec);
   const names = Object.keys(presets);
   throw new InputError(
-    `--recipe: there is no preset "${spec}"${didYouMean(spec, names)} (presets: ${names.join(", ")}; or give a .json, .ts or .js file)`,
+    `--recipe: there is no preset "${spec}"${didYouMean(spec, names)} (presets: ${names.join(", ")}; or give a .json, .ts or .js file, or a run's folder)`,
   );
 }
 

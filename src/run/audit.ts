@@ -15,6 +15,7 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
   const tricks = trainer.audit();
   const idle = tricks.find(({ asked, touched }) => asked && touched === 0);
   if (idle) throw new InputError(`${idle.trick} was asked for and changed nothing: ${idle.detail}`);
+  const { engine, whyPlain } = trainer.computedBy;
   return {
     type: "audit",
     run,
@@ -26,7 +27,8 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     batchSize: recipe.batchSize,
     peakLr: schedule.peak,
     precision: trainer.precision,
-    engine: trainer.computedBy,
+    engine,
+    ...(whyPlain !== undefined && { whyPlain }),
     tricks,
     metrics: metricsFor(data.train.classes.length).map(descriptionOf),
   };

@@ -3,6 +3,8 @@ import { kindOf } from "../data/kinds/kinds.js";
 import type { Batch, Loader } from "../data/loading/loader.js";
 import type { LabelledSet, Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
+import { ConvolutionChoices } from "../engine/convolution-choices.js";
+import { DEFAULT_ENGINE } from "../engine/engine-name.js";
 import { compiledInference } from "../engine/inference.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -47,7 +49,8 @@ export async function withCheckpointOn<T>(
   const { model } = loaded;
   const loaders: Loader[] = [];
   const { channels, height, width } = loaded.format;
-  const fast = compiledInference(model, [channels, height, width], { device, precision: "fp32" });
+  const engine = { ...DEFAULT_ENGINE, choices: new ConvolutionChoices(loaded.convolutions) };
+  const fast = compiledInference(model, [channels, height, width], { device, precision: "fp32", engine });
   const logits = (images: Tensor) => (fast ? fast.logits(images) : model.forward(images));
   try {
     for (const set of sets) {

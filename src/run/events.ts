@@ -31,6 +31,8 @@ export interface AuditEvent {
   readonly precision: string;
   /** What computes the steps: libtorch's operators, or the network compiled from them. */
   readonly engine: "fast" | "plain";
+  /** Why the fast engine cannot, where the plain one was not asked for: "it needs a processor with AVX2, and this has sse41". */
+  readonly whyPlain?: string;
   readonly tricks: readonly TrickAudit[];
   /** What epochs are evaluated by, in order, and says something for so many classes: what people are shown. */
   readonly metrics: readonly MetricDescription[];

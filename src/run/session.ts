@@ -6,12 +6,14 @@ import { anywhere, type DataSelection, openData } from "../data/sources/open.js"
 import type { AnySource } from "../data/sources/source.js";
 import type { LabelledSet } from "../data/split.js";
 import { DivergedError, InputError } from "../base/errors.js";
+import { ConvolutionChoices } from "../engine/convolution-choices.js";
 import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../engine/engine-name.js";
 import { isBetter } from "../metrics/metric.js";
 import { top1 } from "../metrics/top-1.js";
 import { formForImages } from "../models/registry.js";
+import { makeDeterministic } from "../tensor/engine.js";
 import { requireDevice } from "../tensor/require-device.js";
-import { loadCheckpoint, loadTrainingState, saveCheckpoint } from "../weights/checkpoint.js";
+import { type Checkpoint, loadCheckpoint, loadTrainingState, saveCheckpoint } from "../weights/checkpoint.js";
 import type { CheckpointConfig } from "../weights/config.js";
 import { audit } from "./audit.js";
 import { checkpointConfig } from "./checkpoint-config.js";
@@ -49,6 +51,8 @@ export interface NewRun extends EngineOptions {
   readonly out: string;
   /** A folder that keeps large training photographs as small copies, for this run and later ones. */
   readonly cache?: string | undefined;
+  /** A run, or a checkpoint, whose convolutions' algorithms are taken: on the same kind of machine the same bits are computed. */
+  readonly repeats?: string | undefined;
 }
 
 /** The rest of an earlier run, whose recipe and data it takes. */
@@ -71,20 +75,28 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
   requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
   const task = "resume" in options ? earlierRun(options) : newRun(options);
-  const { recipe: asked, source, selection, out, cache, engine } = task;
+  const { recipe: asked, source, selection, out, cache, engine, repeats } = task;
+  makeDeterministic(engine.reproducible === true);
   const opened = typeof source === "string" ? openData(source, selection) : source;
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
   const ownTricks = await loadOwnTricks(asked.tricks);
   const startsFrom = resumed ? undefined : startingWeights(asked, ownTricks);
-  const checkpoint = resumed ? loadCheckpoint(resumed.lastCheckpoint).config : startsFrom?.config;
-  const data = await withCache(trainingData(opened, asked, checkpoint), cache);
+  const last = resumed && loadCheckpoint(resumed.lastCheckpoint);
+  const data = await withCache(trainingData(opened, asked, (last ?? startsFrom)?.config), cache);
+  const earlier = last ?? (repeats === undefined ? undefined : loadCheckpoint(repeats));
+  const choices = new ConvolutionChoices(earlier?.convolutions);
   const recipe = {
     ...asked,
     model: formForImages(asked.model, data.train.height, data.train.width),
     // Those of an earlier run are what its checkpoint says: defaults may have changed since.
-    modelOptions: (resumed && checkpoint?.model_options) ?? asked.modelOptions,
+    modelOptions: last?.config.model_options ?? asked.modelOptions,
   };
-  const trainer = new Trainer(recipe, data, { device: options.device, startsFrom, engine, ownTricks });
+  const trainer = new Trainer(recipe, data, {
+    device: options.device,
+    startsFrom,
+    engine: { ...engine, choices },
+    ownTricks,
+  });
   const loaders: Loader[] = [];
   try {
     const { batchSize, augmentation, seed, onBadImage } = recipe;
@@ -126,13 +138,14 @@ interface Task {
   readonly out: string;
   readonly cache: string | undefined;
   readonly engine: EngineChoice;
+  readonly repeats?: string | undefined;
 }
 
 /** Folders and files are remembered by their full paths, so that the run can be resumed from anywhere. */
-function newRun({ recipe, data, selection, out, cache, engine = DEFAULT_ENGINE }: NewRun): Task {
+function newRun({ recipe, data, selection, out, cache, engine = DEFAULT_ENGINE, repeats }: NewRun): Task {
   const source = typeof data === "string" ? anywhere(data) : data;
   const tricks = recipe.tricks.map((own) => ({ ...own, module: resolve(own.module) }));
-  return { recipe: { ...recipe, tricks }, source, selection, out, cache: cache && resolve(cache), engine };
+  return { recipe: { ...recipe, tricks }, source, selection, out, cache: cache && resolve(cache), engine, repeats };
 }
 
 function earlierRun({ resume, data }: ResumedRun): Task {
@@ -149,7 +162,7 @@ function earlierRun({ resume, data }: ResumedRun): Task {
 function savedEngine(run: RunFolder): EngineChoice {
   const saved = run.readJson("environment.json") as Partial<EngineChoice> | null;
   const engine = ENGINE_NAMES.find((name) => name === saved?.engine) ?? "plain";
-  return { engine, winograd: saved?.winograd !== false };
+  return { engine, winograd: saved?.winograd !== false, reproducible: saved?.reproducible === true };
 }
 
 /** Only training reads the copies: accuracy is measured on the pictures themselves. */
@@ -321,7 +334,7 @@ class Session {
 
   *#saveBest(): Generator<TrainEvent> {
     const path = this.run.bestCheckpoint;
-    saveCheckpoint(path, { weights: this.trainer.weights(), config: this.#config() });
+    saveCheckpoint(path, this.#checkpoint());
     yield { type: "checkpoint", path, kind: "best", epoch: this.#position.epoch, step: this.#step };
   }
 
@@ -330,8 +343,13 @@ class Session {
     const { tensors, counters } = this.trainer.trainingState();
     const position = { ...this.#position, seconds: this.#seconds };
     const state: RunState = { position, counters, trainImages: this.trainer.data.train.count };
-    saveCheckpoint(path, { weights: this.trainer.weights(), config: this.#config() }, { training: tensors, state });
+    saveCheckpoint(path, this.#checkpoint(), { training: tensors, state });
     yield { type: "checkpoint", path, kind: "last", epoch: this.#position.epoch, step: this.#step };
+  }
+
+  #checkpoint(): Checkpoint {
+    const { trainer } = this;
+    return { weights: trainer.weights(), config: this.#config(), convolutions: trainer.engine.choices?.toKeep() };
   }
 
   #restore(): void {

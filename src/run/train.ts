@@ -4,7 +4,7 @@ import { InputError } from "../base/errors.js";
 import type { EngineName } from "../engine/engine-name.js";
 import { settleLibraries } from "../native/torch/library-settings.js";
 import type { TrainEvent } from "./events.js";
-import { loadRecipe } from "../recipe/load-recipe.js";
+import { isRunFolder, loadRecipe } from "../recipe/load-recipe.js";
 import { presets } from "../recipe/presets.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { RecipeInput } from "../recipe/recipe.js";
@@ -29,6 +29,10 @@ export interface TrainOptions extends DataSelection {
   readonly engine?: EngineName | undefined;
   /** Whether the fast engine may use Winograd's algorithm; default true. */
   readonly winograd?: boolean | undefined;
+  /** Whether nothing is chosen by timing: the same kind of machine then always computes the same bits, see docs/reproducible.md; default false. */
+  readonly reproducible?: boolean | undefined;
+  /** A run, or a checkpoint, whose convolutions' algorithms are taken, for the same bits; default the run that `recipe` names, if it does. */
+  readonly repeats?: string | undefined;
   /** Keep event files for TensorBoard in the run's folder; default false. A resumed run that has kept them goes on with them. */
   readonly tensorboard?: boolean | undefined;
   /** Stops the run cleanly, at a checkpoint. */
@@ -65,7 +69,8 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
     const { resume, data } = options;
     return { resume, workers, device, tensorboard, ...(data && { data }) };
   }
-  const engine = { engine: options.engine ?? "auto", winograd: options.winograd ?? true };
+  const { engine: name = "auto", winograd = true, reproducible = false } = options;
+  const engine = { engine: name, winograd, reproducible };
   const { data, holdOut, trainShare } = options;
   if (typeof data !== "string" && (holdOut ?? trainShare) !== undefined) {
     throw new InputError("holdOut, trainShare: images given in memory are used as they are; drop them");
@@ -76,5 +81,18 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
       : parseRecipe(options.recipe, "the recipe", presets.baseline);
   const out = options.out ?? defaultRunPath(typeof data === "string" ? data : "images", recipe.name);
   const { cache } = options;
-  return { data, selection: { holdOut, trainShare }, recipe, out, cache, workers, device, engine, tensorboard };
+  const isRun = typeof options.recipe === "string" && isRunFolder(options.recipe);
+  const repeats = options.repeats ?? (isRun ? (options.recipe as string) : undefined);
+  return {
+    data,
+    selection: { holdOut, trainShare },
+    recipe,
+    out,
+    cache,
+    workers,
+    device,
+    engine,
+    tensorboard,
+    repeats,
+  };
 }

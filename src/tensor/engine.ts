@@ -48,6 +48,11 @@ export function describeEngine(): Engine {
   };
 }
 
+/** Whether cuDNN may try algorithms and take the fastest, or takes one that always computes the same bits. Of the whole process. */
+export function makeDeterministic(on: boolean): void {
+  addon.setDeterministic(on);
+}
+
 interface BuildRecord {
   readonly version: string;
   readonly from: "KNACK_LIBTORCH" | "python" | "system";

@@ -40,7 +40,7 @@ import type { InitialWeights } from "../weights/initial-weights.js";
 import { requireEnoughValues } from "./enough-values.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { type PreparedBatch, SentBatch } from "./sent-batch.js";
-import { TrainingPasses } from "./training-passes.js";
+import { type ComputedBy, TrainingPasses } from "./training-passes.js";
 
 /** What to train on and what to measure on. */
 export interface TrainingData {
@@ -164,7 +164,7 @@ export class Trainer implements Run {
   }
 
   /** What computes the steps: "fast" or "plain". @throws InputError where "fast" was asked for and cannot. */
-  get computedBy(): "fast" | "plain" {
+  get computedBy(): ComputedBy {
     return this.#passes.engine;
   }
 

@@ -1,5 +1,5 @@
 import type { EngineChoice } from "../engine/engine-name.js";
-import { FastEngine, whereSupported } from "../engine/engine.js";
+import { FastEngine, whereSupported, whyNoFastEngine } from "../engine/engine.js";
 import { CompiledInference } from "../engine/inference.js";
 import { CompiledTraining } from "../engine/training.js";
 import { AuxiliaryNetwork } from "../models/auxiliary-network.js";
@@ -19,6 +19,12 @@ export interface TrainingPassesOptions {
   readonly engine: EngineChoice;
 }
 
+export interface ComputedBy {
+  readonly engine: "fast" | "plain";
+  /** What the fast engine lacks here, as a sentence's end, where the plain one was not asked for. */
+  readonly whyPlain: string | undefined;
+}
+
 /**
  * A model's forward and backward passes in training and its evaluation, by the fast engine where that can, else by libtorch's operators and
  * autograd. Both leave gradients in the same place.
@@ -28,6 +34,8 @@ export class TrainingPasses {
   /** Compiled at first use, because what learns may change until then; null where the engine cannot. */
   #training: CompiledTraining | null | undefined;
   #evaluation: CompiledInference | null | undefined;
+  /** The layer that the fast engine lacks. */
+  #lacking = "";
 
   /** @throws InputError where the fast engine was asked for and is not there */
   constructor(
@@ -39,8 +47,11 @@ export class TrainingPasses {
   }
 
   /** @throws InputError where "fast" was asked for and the model has a layer it lacks */
-  get engine(): "fast" | "plain" {
-    return this.#compiled() ? "fast" : "plain";
+  get engine(): ComputedBy {
+    if (this.#compiled()) return { engine: "fast", whyPlain: undefined };
+    const { engine, device, precision } = this.options;
+    if (engine.engine === "plain" || device !== "cpu") return { engine: "plain", whyPlain: undefined };
+    return { engine: "plain", whyPlain: whyNoFastEngine({ device, precision }) ?? `it lacks ${this.#lacking}` };
   }
 
   /** To be called where parameters or batch norms were frozen or freed. */
@@ -113,7 +124,10 @@ export class TrainingPasses {
       const { shape, masters, engine } = this.options;
       const forward = (images: Tensor) => trainingOutputs(this.model, images);
       const make = (fast: FastEngine) => new CompiledTraining(fast, this.model, { shape, masters, forward });
-      this.#training = whereSupported(this.#fast, engine, make) ?? null;
+      const lacks = (layer: string) => {
+        this.#lacking = layer;
+      };
+      this.#training = whereSupported(this.#fast, engine, make, lacks) ?? null;
     }
     return this.#training;
   }

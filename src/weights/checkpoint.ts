@@ -1,12 +1,13 @@
 /**
  * A checkpoint is a folder: `model.safetensors` (weights under torchvision and timm names) and `config.json` (what the model
- * is and how its input is normalised, under the keys timm uses). The checkpoint a run resumes from also holds
+ * is and how its input is normalised, under the keys timm uses); a run's also has `convolutions.json`. The checkpoint a run resumes from also holds
  * `training.safetensors`: optimizer state as tensors, everything else as JSON text in the file's metadata.
  */
 import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { replaceDirectoryAtomic, systemReason, writeFileAtomic } from "../base/atomic-file.js";
 import { InputError, KnackError } from "../base/errors.js";
+import { type KeptChoices, parseKeptChoices } from "../engine/convolution-choices.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { type CheckpointConfig, configJson, parseConfig } from "./config.js";
 import { OpenFile } from "./open-file.js";
@@ -15,10 +16,13 @@ import { encodeSafetensors, readSafetensors } from "./safetensors/safetensors.js
 const WEIGHTS = "model.safetensors";
 const CONFIG = "config.json";
 const TRAINING = "training.safetensors";
+const CONVOLUTIONS = "convolutions.json";
 
 export interface Checkpoint {
   readonly weights: ReadonlyMap<string, RawTensor>;
   readonly config: CheckpointConfig;
+  /** Which algorithm computed each convolution, where that was chosen: the same ones compute the same bits. */
+  readonly convolutions?: KeptChoices | undefined;
 }
 
 /** What only a resumed run needs. */
@@ -91,10 +95,11 @@ function naming(directory: string, action: () => void): void {
   }
 }
 
-function writeCheckpoint(folder: string, { weights, config }: Checkpoint): void {
+function writeCheckpoint(folder: string, { weights, config, convolutions }: Checkpoint): void {
   // Without this metadata entry transformers refuses a file.
   writeFileAtomic(join(folder, WEIGHTS), encodeSafetensors(weights, { format: "pt" }));
   writeFileAtomic(join(folder, CONFIG), `${JSON.stringify(configJson(config), null, 2)}\n`);
+  if (convolutions) writeFileAtomic(join(folder, CONVOLUTIONS), `${JSON.stringify(convolutions, null, 1)}\n`);
 }
 
 /**
@@ -113,6 +118,7 @@ export function loadCheckpoint(path: string): Checkpoint {
   return readSteadily(isFile ? dirname(path) : checkpointFolder(path), (folder) => ({
     weights: readTensors(join(folder, weights)).tensors,
     config: readConfig(join(folder, CONFIG)),
+    convolutions: readConvolutions(join(folder, CONVOLUTIONS)),
   }));
 }
 
@@ -196,6 +202,15 @@ function follow(path: string): string {
 function readTensors(file: string) {
   using open = new OpenFile(file);
   return readSafetensors(open);
+}
+
+/** Without them, or with broken ones, this machine chooses. */
+function readConvolutions(file: string): KeptChoices | undefined {
+  try {
+    return parseKeptChoices(JSON.parse(fs.readFileSync(file, "utf8")));
+  } catch {
+    return undefined;
+  }
 }
 
 /** @throws InputError that names the file, and the key where there is one. */

@@ -1,5 +1,6 @@
 import type { InputFormat } from "../data/split.js";
 import { InputError } from "../base/errors.js";
+import type { KeptChoices } from "../engine/convolution-choices.js";
 import { createModel, modelEntry } from "../models/registry.js";
 import type { Module } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
@@ -15,6 +16,8 @@ export interface LoadedModel {
   readonly model: Module;
   readonly config: CheckpointConfig;
   readonly format: InputFormat;
+  /** Which algorithm computed each convolution where it was trained. */
+  readonly convolutions: KeptChoices | undefined;
 }
 
 /**
@@ -25,7 +28,7 @@ export interface LoadedModel {
  */
 export function loadModel(path: string, device: string): LoadedModel {
   requireDevice(device);
-  const { config, weights } = loadCheckpoint(path);
+  const { config, weights, convolutions } = loadCheckpoint(path);
   const [, height, width] = config.input_size;
   const inChannels = config.in_chans;
   const entry = modelEntry(config.architecture);
@@ -46,5 +49,5 @@ export function loadModel(path: string, device: string): LoadedModel {
     throw error;
   }
   const format = { height, width, channels: inChannels, mean: config.mean, std: config.std } as const;
-  return { model: model.eval(), config, format };
+  return { model: model.eval(), config, format, convolutions };
 }

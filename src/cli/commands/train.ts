@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { InputError } from "../../base/errors.js";
 import type { EngineName } from "../../engine/engine-name.js";
 import { problemText, type ReportOutcome, trainWithReport } from "../../train.js";
-import { loadRecipe } from "../../recipe/load-recipe.js";
+import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import type { ResumeOptions, TrainOptions } from "../../run/train.js";
 import { loadCheckpoint } from "../../weights/checkpoint.js";
@@ -23,6 +23,7 @@ type TrainCommandOptions = RecipeOptions &
     device: Device;
     engine?: EngineName;
     winograd?: boolean;
+    reproducible?: boolean;
     tensorboard?: boolean;
     json?: boolean;
   };
@@ -40,7 +41,7 @@ export function trainCommand(): Command {
     )
     .option(
       "--recipe <recipe>",
-      "baseline, efficient, bag-of-tricks, fine-tune, or a .json, .ts or .js file (default: baseline)",
+      "baseline, efficient, bag-of-tricks, fine-tune, a .json, .ts or .js file, or a run's folder (default: baseline)",
     )
     .option("--out <folder>", "the run's folder (default: runs/<data>-<recipe>-<date>)")
     .option("--resume <run>", "go on with the run in this folder, with its own data and recipe")
@@ -53,6 +54,7 @@ export function trainCommand(): Command {
     .addOption(deviceOption())
     .addOption(engineOption())
     .option("--no-winograd", "fast engine: compute every convolution directly")
+    .option("--reproducible", "choose nothing by timing: the same bits on every machine of one kind, and slower")
     .option("--tensorboard", "also keep event files for TensorBoard, in tensorboard/ of the run's folder")
     .option("--json", "print one JSON object a line");
   return addRecipeOptions(command).action(async (data: string | undefined, options: TrainCommandOptions) => {
@@ -73,7 +75,7 @@ async function trainOptions(
   data: string | undefined,
   options: TrainCommandOptions,
 ): Promise<TrainOptions | ResumeOptions> {
-  const { resume, recipe: spec, out, cache, device, engine, winograd, tensorboard } = options;
+  const { resume, recipe: spec, out, cache, device, engine, winograd, reproducible, tensorboard } = options;
   const workers = options.workers === undefined ? undefined : Number(options.workers);
   if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0)) {
     throw new InputError(`--workers: must be 0 or a whole number above it, not "${options.workers}"`);
@@ -91,7 +93,9 @@ async function trainOptions(
   }
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
   const recipe = recipeFromOptions(withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
-  return { data, ...selectionFrom(options), recipe, out, cache, workers, device, engine, winograd, tensorboard };
+  const repeats = spec !== undefined && isRunFolder(spec) ? spec : undefined;
+  const how = { workers, device, engine, winograd, reproducible, repeats };
+  return { data, ...selectionFrom(options), recipe, out, cache, ...how, tensorboard };
 }
 
 /** A checkpoint knows its model: unless another is asked for, `--init CKPT` brings it. */

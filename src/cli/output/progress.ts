@@ -161,7 +161,7 @@ function auditLines(event: AuditEvent): string[] {
   const width = Math.max(0, ...event.tricks.map(({ trick }) => trick.length));
   return [
     `run: ${event.run}`,
-    `model: ${event.model}, ${(event.parameters / 1e6).toFixed(2)} M parameters, ${event.precision}, ${event.engine} engine`,
+    `model: ${event.model}, ${(event.parameters / 1e6).toFixed(2)} M parameters, ${event.precision}, ${event.engine} engine${event.whyPlain === undefined ? "" : ` (no fast one: ${event.whyPlain})`}`,
     `data: ${event.data}`,
     `schedule: ${event.epochs} epochs of ${event.stepsPerEpoch} steps of ${event.batchSize} images, lr up to ${lr(event.peakLr)}`,
     "tricks:",

@@ -47,6 +47,8 @@ export interface Addon {
   describeEngine(): EngineDescription;
   threads(): number;
   setThreads(count: number): void;
+  /** Whether cuDNN takes only algorithms that always compute the same bits, and does not try which is fastest. */
+  setDeterministic(on: boolean): void;
   /** Gives memory that libtorch's allocator keeps, and no tensor holds, back to the system. */
   releaseKeptMemory(): void;
   createGenerator(seed: number, device: string): Handle;

@@ -29,6 +29,15 @@ Napi::Value describeEngine(const Napi::CallbackInfo& info) {
 Napi::Value threads(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), at::get_num_threads()); }
 
 // OpenMP keeps the number for each calling thread, so whoever computes sets it for itself.
+// setDeterministic(on)
+Napi::Value setDeterministic(const Napi::CallbackInfo& info) {
+  const bool on = info[0].ToBoolean().Value();
+  at::globalContext().setDeterministicCuDNN(on);
+  // Otherwise a GPU's fastest algorithm of each convolution is found by trying: batches keep their size.
+  at::globalContext().setBenchmarkCuDNN(!on);
+  return info.Env().Undefined();
+}
+
 Napi::Value setThreads(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const double count = info[0].As<Napi::Number>().DoubleValue();
@@ -81,6 +90,7 @@ Napi::Value setGeneratorState(const Napi::CallbackInfo& info) {
 static const Exports exported([](Napi::Env env, Napi::Object exports) {
   exports.Set("describeEngine", Napi::Function::New(env, describeEngine));
   exports.Set("threads", Napi::Function::New(env, threads));
+  exports.Set("setDeterministic", Napi::Function::New(env, setDeterministic));
   exports.Set("setThreads", Napi::Function::New(env, setThreads));
   exports.Set("releaseKeptMemory", Napi::Function::New(env, releaseKeptMemory));
   exports.Set("createGenerator", Napi::Function::New(env, createGenerator));
