@@ -28,16 +28,21 @@ export function compiler(/** @type {string[]} */ args) {
   });
 }
 
+/** What every addon is compiled with. */
+const addonFlags = () => [
+  ...["-O2", "-fPIC", "-Wall", "-DNDEBUG", "-DNAPI_VERSION=8", "-DNAPI_CPP_EXCEPTIONS"],
+  ...["-isystem", require("node-api-headers").include_dir],
+  ...["-isystem", dirname(require.resolve("node-addon-api/package.json"))],
+];
+
 /** What an addon with libtorch is compiled and linked with. @param {import("./find-libtorch.mjs").Libtorch} libtorch */
 export function flagsFor(libtorch) {
   // -isystem keeps libtorch's own warnings quiet; /usr/include is searched anyway and must not move to another place in the order.
   const includes = libtorch.includeDirs.filter((dir) => dir !== "/usr/include").flatMap((dir) => ["-isystem", dir]);
   const compile = [
     `-std=c++${libtorch.cxxStandard}`,
-    ...["-O2", "-fPIC", "-Wall", "-DNDEBUG", "-DNAPI_VERSION=8", "-DNAPI_CPP_EXCEPTIONS"],
+    ...addonFlags(),
     ...(mac ? [] : [`-D_GLIBCXX_USE_CXX11_ABI=${libtorch.cxx11Abi ? 1 : 0}`]),
-    ...["-isystem", require("node-api-headers").include_dir],
-    ...["-isystem", dirname(require.resolve("node-addon-api/package.json"))],
     ...includes,
   ];
   const link = [
@@ -56,14 +61,39 @@ const cpuFlags = [
   ...["-fopenmp", "-fno-math-errno", "-fno-trapping-math"],
 ];
 
-/** Whether the compiler finds the oneDNN that the fast engine is written for: version 2, with OpenMP, on an x86 processor. */
-function hasOneDnn() {
-  if (process.arch !== "x64" || mac) return false;
+/**
+ * What the fast engine is compiled and linked with: oneDNN's folders, and never libtorch's, where newer PyTorch has another oneDNN's headers.
+ *
+ * @param {import("./find-libtorch.mjs").Libtorch} libtorch
+ */
+export function cpuFlagsFor({ oneDnn }) {
+  const compile = [
+    "-std=c++17",
+    ...addonFlags(),
+    ...cpuFlags,
+    ...(oneDnn ? ["-isystem", join(oneDnn, "include")] : []),
+  ];
+  const folder = oneDnn ? join(oneDnn, "lib") : "";
+  const link = ["-shared", "-fopenmp", ...(oneDnn ? [`-L${folder}`, `-Wl,-rpath,${folder}`] : []), "-ldnnl"];
+  return { compile, link };
+}
+
+/**
+ * Why the fast engine cannot be compiled here, null where it can: it is written for oneDNN 2, with OpenMP, on x86 processors.
+ *
+ * @param {import("./find-libtorch.mjs").Libtorch} libtorch
+ */
+export function withoutFastEngine({ oneDnn }) {
+  if (process.arch !== "x64" || mac) return "it is written for x86 processors under Linux";
   const [program = "", ...first] = compilerCommand();
-  const test =
-    "#include <oneapi/dnnl/dnnl.hpp>\n#if DNNL_VERSION_MAJOR != 2 || DNNL_CPU_RUNTIME != DNNL_RUNTIME_OMP\n#error\n#endif";
-  const args = [...first, "-std=c++17", "-fsyntax-only", "-x", "c++", "-"];
-  return spawnSync(program, args, { input: test, stdio: ["pipe", "ignore", "ignore"] }).status === 0;
+  const input =
+    "#include <oneapi/dnnl/dnnl.h>\nFOUND DNNL_VERSION_MAJOR DNNL_VERSION_MINOR DNNL_CPU_RUNTIME DNNL_RUNTIME_OMP";
+  const args = [...first, ...(oneDnn ? ["-isystem", join(oneDnn, "include")] : []), "-E", "-P", "-x", "c++", "-"];
+  const { stdout } = spawnSync(program, args, { input, encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] });
+  const [, major, minor, runtime, openMp] = /^FOUND (\d+) (\d+) (\S+) (\S+)/m.exec(stdout ?? "") ?? [];
+  if (major === undefined) return "it needs oneDNN 2, whose headers are not here";
+  if (major !== "2") return `it needs oneDNN 2, and here is ${major}.${minor}`;
+  return runtime === openMp ? null : "it needs oneDNN 2 with OpenMP, and the one here has other threads";
 }
 
 /** The errors in a compiler's output: what people need to see first. */
@@ -87,7 +117,8 @@ export async function buildAddon({ force = false } = {}) {
     throw new Error(`no libtorch found (${tried.join("; ")}): run \`npm run setup\`, or set KNACK_LIBTORCH`);
   // The loops over pictures' bytes and the fast engine are addons of their own, without libtorch.
   const sources = filesUnder(TORCH, ".cc");
-  const cpuSources = hasOneDnn() ? filesUnder(CPU, ".cc") : [];
+  const fault = withoutFastEngine(libtorch);
+  const cpuSources = fault === null ? filesUnder(CPU, ".cc") : [];
   if (sources.length === 0) throw new Error(`${TORCH} holds no .cc file`);
   const [program = "", ...first] = compilerCommand();
   const version = spawnSync(program, [...first, "--version"], { encoding: "utf8" });
@@ -96,10 +127,11 @@ export async function buildAddon({ force = false } = {}) {
   }
 
   const flags = flagsFor(libtorch);
+  const ofCpu = cpuFlagsFor(libtorch);
   const { size, mtimeMs } = statSync(join(libtorch.libDir, mac ? "libtorch_cpu.dylib" : "libtorch_cpu.so"));
   const { detail: _, ...identity } = libtorch;
   const stamp = stampOf(filesUnder("src/native", ".cc", ".h"), [
-    ...[identity, size, mtimeMs, flags, cpuFlags, version.stdout, cpuSources.length],
+    ...[identity, size, mtimeMs, flags, ofCpu, version.stdout, fault],
   ]);
   const record = join(root, "build/addon.json");
   const addon = join(root, "build/knack.node");
@@ -129,8 +161,8 @@ export async function buildAddon({ force = false } = {}) {
   const waiting = [...sources, ...cpuSources];
   const lanes = Array.from({ length: Math.min(availableParallelism(), waiting.length) }, async () => {
     for (let source = waiting.shift(); source; source = waiting.shift()) {
-      const more = source.startsWith(CPU) ? cpuFlags : [];
-      await run(`compiling ${source}`, [...flags.compile, ...more, "-c", source, "-o", objectOf(source)]);
+      const { compile } = source.startsWith(CPU) ? ofCpu : flags;
+      await run(`compiling ${source}`, [...compile, "-c", source, "-o", objectOf(source)]);
     }
   });
   await Promise.all(lanes);
@@ -138,17 +170,24 @@ export async function buildAddon({ force = false } = {}) {
   const shared = mac ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
   const cpu = join(root, "build/cpu.node");
   if (cpuSources.length > 0) {
-    const objects = cpuSources.map(objectOf);
-    await run("linking the fast engine", ["-shared", "-fopenmp", "-o", "build/cpu.node.new", ...objects, "-ldnnl"]);
+    await run("linking the fast engine", ["-o", "build/cpu.node.new", ...cpuSources.map(objectOf), ...ofCpu.link]);
     renameSync(`${cpu}.new`, cpu);
   } else {
     rmSync(cpu, { force: true });
-    console.log("fast engine: not built, it needs oneDNN 2's headers (Debian's libdnnl-dev)");
   }
-  await run(`compiling ${PIXELS}`, [...flags.compile, "-O3", ...shared, PIXELS, "-o", "build/pixels.node.new"]);
+  await run(`compiling ${PIXELS}`, [
+    "-std=c++17",
+    ...addonFlags(),
+    "-O3",
+    ...shared,
+    PIXELS,
+    "-o",
+    "build/pixels.node.new",
+  ]);
   renameSync(join(root, "build/pixels.node.new"), join(root, "build/pixels.node"));
   renameSync(`${addon}.new`, addon);
-  writeWhole("build/addon.json", `${JSON.stringify({ libtorch, built: new Date().toISOString(), stamp }, null, 2)}\n`);
+  const facts = { libtorch, withoutFastEngine: fault, built: new Date().toISOString(), stamp };
+  writeWhole("build/addon.json", `${JSON.stringify(facts, null, 2)}\n`);
   console.log(`addon: compiled in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
 

@@ -1,11 +1,13 @@
-// Finds the libtorch that the addon is compiled against, without loading it: KNACK_LIBTORCH, then Python's torch, then the system's.
+// Finds the libtorch that the addon is compiled against, without loading it: KNACK_LIBTORCH, then the one that `npm run setup -- --from pip` has
+// installed, then that of the python3 on PATH, then the system's.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
+import { PIP_FOLDER, torchFromPip } from "./from-pip.mjs";
 
 /**
  * @typedef {object} Libtorch
- * @property {"KNACK_LIBTORCH" | "python" | "system"} from
+ * @property {"KNACK_LIBTORCH" | "pip" | "python" | "system"} from
  * @property {string} version       "1.13.1", "2.7.0+cu128"
  * @property {string} root          the folder that was found: a torch folder of Python's, an unpacked libtorch, or a prefix such as /usr
  * @property {string[]} includeDirs
@@ -14,6 +16,7 @@ import { delimiter, join, resolve } from "node:path";
  * @property {boolean} cxx11Abi     whether it was built with libstdc++'s C++11 strings
  * @property {number} cxxStandard   the C++ standard its headers ask for, 17 or later
  * @property {boolean} cuda
+ * @property {string | null} oneDnn  the prefix of a oneDNN that was installed with it; null where the compiler's own folders have one or none
  * @property {string} detail        one line for people: what else was looked at on the way
  */
 
@@ -76,10 +79,11 @@ function inspect(from, root) {
     root,
     includeDirs: [include, join(include, "torch/csrc/api/include")],
     libDir,
-    libraries: ["c10", "torch_cpu", "torch", ...(cuda ? ["torch_cuda"] : [])],
+    libraries: ["c10", "torch_cpu", ...(cuda ? ["torch_cuda"] : [])],
     cxx11Abi: !cmake.includes("-D_GLIBCXX_USE_CXX11_ABI=0"),
     cxxStandard: Math.max(17, Number(aten.match(/#error C\+\+(\d+) or later/)?.[1] ?? 17)),
     cuda,
+    oneDnn: null,
     detail: "",
   };
 }
@@ -116,6 +120,12 @@ export function findLibtorch() {
   }
 
   const tried = ["KNACK_LIBTORCH: not set"];
+  const installed = torchFromPip();
+  const fromPip = installed === undefined ? `${PIP_FOLDER}: not there` : inspect("pip", installed);
+  if (typeof fromPip !== "string")
+    return { libtorch: { ...fromPip, oneDnn: PIP_FOLDER, detail: tried.join("; ") }, tried };
+  tried.push(`pip: ${fromPip}`);
+
   const folder = pythonTorch();
   const python = folder === undefined ? "python3 on PATH has no torch" : inspect("python", folder);
   if (typeof python === "string") tried.push(`python: ${python}`);

@@ -1,17 +1,28 @@
 // Makes a checkout ready: system packages, npm packages, the addon, the TypeScript, the command. Repeating it costs about a second.
 // --test adds what the tests need: Debian's own PyTorch, which they compare with, a browser that opens reports, and a simulated GPU.
+// --from pip takes libtorch from pip's index, without root and without Debian.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { buildAddon } from "./build-addon.mjs";
 import { buildSimulatedGpu } from "./build-simulated-gpu.mjs";
 import { findLibtorch, onPath } from "./find-libtorch.mjs";
+import { installFromPip } from "./from-pip.mjs";
 import { filesUnder, root, stampOf, writeWhole } from "./stamp.mjs";
 
 /** Where Debian puts it, and the tests look for it. */
 const CHROMIUM = "/usr/bin/chromium";
 const forTests = process.argv.includes("--test");
+const fromPip = wantsPip(process.argv.slice(2).filter((argument) => argument !== "--test"));
 const say = (/** @type {string} */ line) => console.log(line);
+/** Whether the arguments are `--from pip`; with any others than that or none, this ends. */
+function wantsPip(/** @type {string[]} */ given) {
+  if (given.length === 0) return false;
+  if (given.join(" ").replace("=", " ") === "--from pip") return true;
+  console.error(`setup: unknown: ${given.join(" ")}; it takes --test and --from pip`);
+  process.exit(2);
+}
+
 /** The lines that name the trouble, at most eight: those with "error" or apt's "E:", or else the last ones. */
 function trouble(/** @type {string} */ output) {
   const lines = output.split("\n").filter((line) => !/^(npm error)?\s*$/.test(line));
@@ -51,42 +62,43 @@ function hasFastBlas(/** @type {string} */ libDir) {
   return existsSync(blas) && /openblas|blis|mkl/.test(realpathSync(blas));
 }
 
-/** Whether /usr/bin/python3 has the PyTorch that the tests compare with; looked up, as importing it takes seconds. */
-function hasOracle() {
-  const code = "import importlib.util as u, sys; sys.exit(not (u.find_spec('torch') and u.find_spec('torchvision')))";
-  return run("/usr/bin/python3", ["-c", code]).ok;
+/** Whether /usr/bin/python3, whose PyTorch the tests compare with, has these modules; looked up, as importing them takes seconds. */
+function oracleHas(/** @type {string[]} */ ...modules) {
+  const code = "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, sys.argv[1:])))";
+  return run("/usr/bin/python3", ["-c", code, ...modules]).ok;
 }
 
-/** @returns {string[]} the Debian packages that are missing here */
+/** @returns {{ needed: string[], useful: string[] }} the Debian packages that are missing here: nothing works without the needed ones */
 function missingPackages() {
   const { libtorch } = findLibtorch();
-  const missing = [];
-  if (!process.env.CXX && !onPath("g++")) missing.push("g++");
-  if (!libtorch) missing.push("libtorch-dev");
-  // The fast engine's; libtorch-dev brings the library, not its headers.
-  if (process.arch === "x64") missing.push("libdnnl-dev");
-  if (!libtorch || (libtorch.from === "system" && !hasFastBlas(libtorch.libDir))) missing.push("libopenblas0-pthread");
+  const needed = [];
+  const useful = [];
+  if (!process.env.CXX && !onPath("g++")) needed.push("g++");
+  if (!fromPip && libtorch?.from !== "pip") {
+    if (!libtorch) needed.push("libtorch-dev");
+    // The fast engine's; libtorch-dev brings the library, not its headers.
+    if (process.arch === "x64") useful.push("libdnnl-dev");
+    if (!libtorch || (libtorch.from === "system" && !hasFastBlas(libtorch.libDir))) useful.push("libopenblas0-pthread");
+  }
 
   const images = process.env.KNACK_FASHION_MNIST;
   if (images && !existsSync(images)) throw new Error(`KNACK_FASHION_MNIST names ${images}: no such folder`);
-  if (!images) missing.push("dataset-fashion-mnist");
+  if (!images) useful.push("dataset-fashion-mnist");
 
-  if (forTests && !hasOracle()) missing.push("python3-torch", "python3-torchvision");
-  if (forTests && !process.env.KNACK_CHROMIUM && !existsSync(CHROMIUM)) missing.push("chromium");
-  return missing.filter((name) => !isInstalled(name));
+  if (forTests && !oracleHas("torch", "torchvision")) needed.push("python3-torch", "python3-torchvision");
+  if (forTests && !process.env.KNACK_CHROMIUM && !existsSync(CHROMIUM)) needed.push("chromium");
+  const absent = (/** @type {string} */ name) => !isInstalled(name);
+  return { needed: needed.filter(absent), useful: useful.filter(absent) };
 }
 
 function systemPackages() {
   if (!onPath("dpkg-query") || !onPath("apt-get")) return withoutApt();
-  const missing = missingPackages();
+  const { needed, useful } = missingPackages();
+  const missing = [...needed, ...useful];
   if (missing.length === 0) return say("system packages: all there");
 
   const install = ["install", "-y", "--no-install-recommends", ...missing];
-  if (process.getuid?.() !== 0) {
-    throw new Error(
-      `system packages are missing and only root can install them. Run this, then the same command again:\n  sudo apt-get ${install.join(" ")}`,
-    );
-  }
+  if (process.getuid?.() !== 0) return withoutRoot(needed, `sudo apt-get ${install.join(" ")}`);
   say(`system packages: installing ${missing.join(" ")} …`);
   const log = [];
   for (const args of [["update"], install]) {
@@ -99,12 +111,28 @@ function systemPackages() {
   }
 }
 
+/** Goes on where what is missing is only useful. */
+function withoutRoot(/** @type {string[]} */ needed, /** @type {string} */ command) {
+  if (needed.length === 0)
+    return say(`system packages: some are missing, and only root can install them:\n  ${command}`);
+  const way = needed.includes("libtorch-dev")
+    ? "\nWithout root, libtorch comes from pip's index:\n  npm run setup -- --from pip"
+    : "";
+  throw new Error(
+    `system packages are missing and only root can install them. Run this, then the same command again:\n  ${command}${way}`,
+  );
+}
+
 /** Not Debian: the addon needs a libtorch and a compiler, the rest is the user's choice. */
 function withoutApt() {
   const { libtorch, tried } = findLibtorch();
-  if (!libtorch) {
+  if (!process.env.CXX && !onPath("g++") && !onPath("c++")) {
+    throw new Error("no C++ compiler found: install g++ (Fedora: gcc-c++), or name one in CXX");
+  }
+  if (!libtorch && !fromPip) {
     throw new Error(
-      `no apt here and no libtorch found (${tried.join("; ")}): install PyTorch (pip install torch, or brew install pytorch) or set KNACK_LIBTORCH`,
+      `no apt here and no libtorch found (${tried.join("; ")}): run \`npm run setup -- --from pip\`, which gets it from pip's index, ` +
+        "or set KNACK_LIBTORCH",
     );
   }
   say("system packages: no apt here, nothing installed");
@@ -150,15 +178,23 @@ function command() {
   say("command: npx knack");
 }
 
+/** Loads what was built and says which engine people get. */
+async function engine() {
+  const { describeEngineHere } = await import("../dist/src/engine/engine-here.js");
+  for (const line of describeEngineHere()) say(line);
+}
+
 try {
   checkNode();
   mkdirSync(join(root, "build"), { recursive: true });
   systemPackages();
+  if (fromPip) installFromPip();
   npmPackages();
   await buildAddon();
   if (forTests) await buildSimulatedGpu();
   typescript();
   command();
+  await engine();
 } catch (error) {
   console.error(`setup: ${error instanceof Error ? error.message : error}`);
   process.exit(1);

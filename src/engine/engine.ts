@@ -8,6 +8,7 @@ import {
   type NetworkDescription,
   type NetworkHandle,
 } from "../native/cpu/addon.js";
+import { whyNoCpuAddon } from "../native/cpu/why-no-addon.js";
 import { describeEngine } from "../tensor/engine.js";
 import { ConvolutionAlgorithms } from "./convolution-algorithms.js";
 import { ConvolutionChoices } from "./convolution-choices.js";
@@ -78,9 +79,14 @@ export function whyNoFastEngine({ device, precision }: EngineTask): string | und
   const addon = cpuAddon();
   if (precision === "fp16") return "it has no fp16";
   if (device !== "cpu") return `it computes on CPUs, not on ${device}`;
-  if (!addon) return "it was not built: it needs oneDNN 2's headers (Debian's libdnnl-dev), then npm run setup";
+  if (!addon) return whyNoCpuAddon();
   const { block, instructionSet } = addon.processor();
   return block === null ? `it needs a processor with AVX2, and this has ${instructionSet}` : undefined;
+}
+
+/** Why the fast engine computes no network on a device here; undefined where it does. */
+export function fastEngineFault(device: string): string | undefined {
+  return whyNot(cpuAddon(), device);
 }
 
 /**

@@ -2,12 +2,15 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { addon } from "../native/torch/addon.js";
 
+/** How set-up came by a libtorch; "pip" is `npm run setup -- --from pip`. */
+type TorchOrigin = "KNACK_LIBTORCH" | "pip" | "python" | "system";
+
 /** What computes: the libtorch that the addon loaded, and what it computes with. */
 export interface Engine {
   readonly libtorch: {
     readonly version: string;
     /** Where set-up found it; null where the addon was built by other means. */
-    readonly from: "KNACK_LIBTORCH" | "python" | "system" | null;
+    readonly from: TorchOrigin | null;
     readonly root: string | null;
     /** The instruction sets its own kernels were chosen for: "AVX2", "AVX512", …; null where it does not say. */
     readonly cpuCapability: string | null;
@@ -55,8 +58,13 @@ export function makeDeterministic(on: boolean): void {
 
 interface BuildRecord {
   readonly version: string;
-  readonly from: "KNACK_LIBTORCH" | "python" | "system";
+  readonly from: TorchOrigin;
   readonly root: string;
+}
+
+/** How set-up came by the libtorch that the addon was compiled against; null where it did not. */
+export function torchOrigin(): TorchOrigin | null {
+  return buildRecord()?.from ?? null;
 }
 
 /** What scripts/build-addon.mjs noted about the libtorch it compiled against. */

@@ -1,0 +1,32 @@
+import { cpuAddon } from "../native/cpu/addon.js";
+import { torchOrigin } from "../tensor/engine.js";
+import { fastEngineFault } from "./engine.js";
+
+/** What the fast engine gives: the least and the most of docs/performance.md's first table, "x tuned", which is what the plain one does. */
+export const FAST_ENGINE_GAIN =
+  "trains 1.4 to 2.0 times as fast as the plain one in fp32 (measured: docs/performance.md)";
+
+/** Which engine computes networks on this machine's CPU. */
+export interface EngineHere {
+  readonly name: "fast" | "plain";
+  /** Why it is not the fast one; null where it is. */
+  readonly fault: string | null;
+  /** The command that gets the fast one; null where none does. */
+  readonly remedy: string | null;
+}
+
+export function engineHere(): EngineHere {
+  const fault = fastEngineFault("cpu");
+  if (fault === undefined) return { name: "fast", fault: null, remedy: null };
+  // It brings the oneDNN that the engine is written for.
+  const helps = !cpuAddon() && torchOrigin() !== "pip" && process.platform === "linux" && process.arch === "x64";
+  return { name: "plain", fault, remedy: helps ? "npm run setup -- --from pip" : null };
+}
+
+/** The last lines of set-up. */
+export function describeEngineHere(): string[] {
+  const { fault, remedy } = engineHere();
+  if (fault === null) return [`engine: fast, which ${FAST_ENGINE_GAIN}`];
+  const lines = [`engine: plain, since the fast one is not to be had: ${fault}`];
+  return remedy === null ? lines : [...lines, `  the fast one ${FAST_ENGINE_GAIN}; this gets it: ${remedy}`];
+}
