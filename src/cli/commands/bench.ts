@@ -54,6 +54,7 @@ export function benchCommand(): Command {
       const steps = whole("--steps", options.steps);
       const { winograd, inference = false, device, json = false } = options;
       const rows: Row[] = [];
+      const missing: (Way & { readonly fault: InputError })[] = [];
       if (!json) console.log(`${model}, ${imageSize} pixels, ${batchSize} images a ${inference ? "pass" : "step"}`);
       for (const way of waysOf(options)) {
         const given = {
@@ -66,23 +67,29 @@ export function benchCommand(): Command {
           steps,
           ...way,
         };
-        const found = inference ? benchmarkInference(given) : benchmarkTraining(given);
-        const row = rowOf(found, batchSize);
-        rows.push(row);
-        if (!json) console.log(lineOf(row));
+        try {
+          const row = rowOf(inference ? benchmarkInference(given) : benchmarkTraining(given), batchSize);
+          rows.push(row);
+          if (!json) console.log(lineOf(row));
+        } catch (error) {
+          if (!(error instanceof InputError)) throw error;
+          missing.push({ ...way, fault: error });
+        }
+      }
+      // What was not asked for by name need not be there.
+      if (rows.length === 0) throw missing[0]?.fault;
+      for (const { engine, precision, fault } of json ? [] : missing) {
+        console.log(`  ${engine.padEnd(6)} ${precision}  not to be had: ${fault.message}`);
       }
       if (json) console.log(JSON.stringify({ model, imageSize, batchSize, inference, rows }));
       else summarise(rows, { inference, batchSize });
     });
 }
 
+type Way = Pick<BenchmarkOptions, "engine" | "precision">;
+
 /** Every engine with every precision, as far as the options leave them open. */
-function waysOf({
-  engine,
-  precision,
-  inference,
-  device,
-}: BenchCommandOptions): Pick<BenchmarkOptions, "engine" | "precision">[] {
+function waysOf({ engine, precision, inference, device }: BenchCommandOptions): Way[] {
   const engines: EngineName[] = engine ? [engine] : device === "cpu" ? ["plain", "fast"] : ["plain"];
   const precisions: Precision[] = precision ? [precision] : inference ? ["fp32"] : ["fp32", "bf16"];
   return precisions.flatMap((each) => engines.map((name) => ({ engine: name, precision: each })));

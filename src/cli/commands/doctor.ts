@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { fashionMnistFolder, openFashionMnist } from "../../data/sources/fashion-mnist.js";
+import { type EngineHere, engineHere, FAST_ENGINE_GAIN } from "../../engine/engine-here.js";
+import { convolutionFault } from "../../nn/precision.js";
 import { describeEngine, type Engine } from "../../tensor/engine.js";
 import { describeMachine, type Machine } from "../../run/environment.js";
 
@@ -8,6 +10,9 @@ import { describeMachine, type Machine } from "../../run/environment.js";
 export interface Findings extends Machine {
   /** The facts of the engine, or the loader's message where it does not load. */
   readonly engine: Engine | string;
+  readonly networks: EngineHere;
+  /** Why bf16 cannot be trained on the CPU, in training's words; null where it can, or the engine does not load. */
+  readonly bf16Fault: string | null;
   readonly dataSets: readonly DataSetFacts[];
 }
 
@@ -45,7 +50,7 @@ export function doctorCommand(): Command {
       const lines = examine(findings);
       const problems = lines.flatMap(({ problem }) => problem ?? []);
       if (json) {
-        const { engine, ...facts } = findings;
+        const { engine, bf16Fault: _, ...facts } = findings;
         const engineFacts = typeof engine === "string" ? {} : engine;
         process.stdout.write(`${JSON.stringify({ ...facts, ...engineFacts, problems }, null, 2)}\n`);
       } else {
@@ -56,7 +61,14 @@ export function doctorCommand(): Command {
 }
 
 function look(): Findings {
-  return { ...describeMachine(), engine: findEngine(), dataSets: [findFashionMnist()] };
+  const engine = findEngine();
+  return {
+    ...describeMachine(),
+    engine,
+    networks: engineHere(),
+    bf16Fault: typeof engine === "string" ? null : (convolutionFault("bf16", "cpu")?.message ?? null),
+    dataSets: [findFashionMnist()],
+  };
 }
 
 function findEngine(): Engine | string {
@@ -102,8 +114,9 @@ function engineMissing(message: string): Line {
   });
 }
 
-function examineEngine(engine: Engine, machine: Machine): Line[] {
+function examineEngine(engine: Engine, machine: Findings): Line[] {
   return [
+    examineNetworks(engine, machine.networks),
     ok("libtorch", libtorchText(engine.libtorch)),
     examineDevices(engine, machine),
     examineThreads(engine, machine),
@@ -113,8 +126,21 @@ function examineEngine(engine: Engine, machine: Machine): Line[] {
   ];
 }
 
+/** Which engine computes networks. */
+function examineNetworks({ devices }: Engine, { name, fault, remedy }: EngineHere): Line {
+  if (fault === null) return ok("engine", `${name}, which ${FAST_ENGINE_GAIN}`);
+  const why = `the fast one is not to be had: ${fault}`;
+  if (remedy === null || hasGpu(devices)) return ok("engine", `${name}, since ${why}`);
+  return note("engine", name, { what: `${why}. It ${FAST_ENGINE_GAIN}`, todo: `\`${remedy}\`` });
+}
+
 function libtorchText({ version, from, root, cpuCapability }: Engine["libtorch"]): string {
-  const origins = { KNACK_LIBTORCH: "KNACK_LIBTORCH", python: "Python's torch", system: "the system's" };
+  const origins = {
+    KNACK_LIBTORCH: "KNACK_LIBTORCH",
+    pip: "from pip",
+    python: "Python's torch",
+    system: "the system's",
+  };
   const origin = from === null ? "" : `, ${origins[from]} in ${root}`;
   return `${version}${origin}${cpuCapability === null ? "" : `, uses ${cpuCapability}`}`;
 }
@@ -170,9 +196,10 @@ function examineOneDnn({ oneDnn, devices }: Engine): Line {
   });
 }
 
-function examineBfloat16({ devices }: Engine, { cpu, platform }: Machine): Line {
+function examineBfloat16({ devices }: Engine, { cpu, platform, bf16Fault }: Findings): Line {
   const native = ["avx512_bf16", "amx_bf16", "bf16"].find((name) => cpu.instructionSets.includes(name));
   if (hasGpu(devices)) return ok("bf16", "on the GPU");
+  if (bf16Fault !== null) return note("bf16", "no", { what: bf16Fault, todo: "train with --precision fp32" });
   if (native) return ok("bf16", `by ${native}`);
   if (!platform.startsWith("linux")) return ok("bf16", "not known");
   return note("bf16", "no instructions for it", {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { examine, type Findings, type Problem } from "../../../src/cli/commands/doctor.js";
+import { FAST_ENGINE_GAIN } from "../../../src/engine/engine-here.js";
 import { type Engine, findBlas } from "../../../src/tensor/engine.js";
 import { repositoryRoot } from "../../support/oracle.js";
 import { describeEnvironment } from "../../../src/run/environment.js";
@@ -40,8 +41,9 @@ function copyWithoutAddon(): string {
 
 test("--json: the facts of the environment, the data sets and the problems", () => {
   const { status, stdout } = doctor(root, ["--json"]);
-  const { dataSets, problems, ...facts } = JSON.parse(stdout);
+  const { dataSets, problems, networks, ...facts } = JSON.parse(stdout);
   assert.equal(status, 0);
+  assert.match(networks.name, /^(fast|plain)$/);
   assert.deepEqual(Object.keys(facts).sort(), Object.keys(describeEnvironment()).sort());
   assert.match(facts.libtorch.version, /^\d+\.\d+/);
   assert.equal(facts.devices[0], "cpu");
@@ -145,6 +147,8 @@ function problemsOf(changes: Partial<Engine>, machine: Partial<Findings> = {}): 
     memory: 2 ** 34,
     nvidiaGpu: false,
     engine: { ...engine, ...changes },
+    networks: { name: "fast", fault: null, remedy: null },
+    bf16Fault: null,
     dataSets: [],
     ...machine,
   };
@@ -175,5 +179,67 @@ test("what is slow is named, each with one remedy", () => {
   matches(problemsOf({}, { nvidiaGpu: true }), /GPU.*nvidia-smi/);
   const older = { model: "a processor", cores: 8, instructionSets: ["avx2", "fma"] };
   matches(problemsOf({}, { cpu: older }), /bf16.*--precision fp32/);
-  assert.deepEqual(problemsOf({ devices: ["cpu", "cuda:0"], blas: reference }, { cpu: older, nvidiaGpu: true }), []);
+  const fault = "it was not built: it needs oneDNN 2, and here is 3.7";
+  const plain = { name: "plain", fault, remedy: "npm run setup -- --from pip" } as const;
+  matches(
+    problemsOf({}, { networks: plain }),
+    /here is 3\.7.*times as fast.*docs\/performance\.md.*-> `npm run setup -- --from pip`/,
+  );
+  assert.deepEqual(problemsOf({}, { networks: { ...plain, remedy: null } }), []);
+  assert.deepEqual(
+    problemsOf({ devices: ["cpu", "cuda:0"], blas: reference }, { cpu: older, nvidiaGpu: true, networks: plain }),
+    [],
+  );
+});
+
+/** Runs `knack` of the package in a folder. */
+function knack(folder: string, args: string[], environment: Record<string, string> = {}) {
+  const script = `
+    const { main } = await import(${JSON.stringify(join(folder, "dist/src/cli/main.js"))});
+    await main(["node", "knack", ...${JSON.stringify(args)}]);`;
+  return spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+    encoding: "utf8",
+    env: { ...process.env, ...environment },
+  });
+}
+const TINY = ["bench", "resnet20", "--option", "width=4", "--batch-size", "2", "--steps", "1"];
+
+test("bf16: what doctor says is what training says, on this processor and on a lesser one", () => {
+  const lesser: Record<string, string> = { DNNL_MAX_CPU_ISA: "AVX2", ONEDNN_MAX_CPU_ISA: "AVX2" };
+  for (const environment of [{}, lesser]) {
+    const { status, stderr } = knack(root, [...TINY, "--engine", "plain", "--precision", "bf16"], environment);
+    const { problems } = JSON.parse(doctor(root, ["--json"], environment).stdout);
+    const said = problems.map(({ what }: Problem) => what).filter((what: string) => what.includes("bf16 convolution"));
+    assert.deepEqual(said, status === 0 ? [] : [/precision: (.*): use/.exec(stderr)?.[1]]);
+  }
+});
+
+test("what the fast engine is said to give is what docs/performance.md has", () => {
+  const rows = readFileSync(join(root, "docs/performance.md"), "utf8").matchAll(/^\| \w+, \d+ px, fp32 \|.*$/gm);
+  const training = Array.from(rows, ([row]) => row.split("|")).filter((cells) => cells.length === 12);
+  const gains = training.map((cells) => Number(cells[8]));
+  assert.ok(gains.length > 10);
+  const [least, most] = [Math.min(...gains), Math.max(...gains)];
+  assert.ok(
+    FAST_ENGINE_GAIN.includes(`${least.toFixed(1)} to ${most.toFixed(1)} times as fast`),
+    `${least} to ${most}`,
+  );
+});
+
+test("without the fast engine: bench has the rows that there are, and says why the others are missing", () => {
+  const copy = copyWithoutAddon();
+  mkdirSync(join(copy, "build"));
+  const record = JSON.parse(readFileSync(join(root, "build/addon.json"), "utf8"));
+  const withoutFastEngine = "it needs oneDNN 2, and here is 9.9";
+  writeFileSync(join(copy, "build/addon.json"), JSON.stringify({ ...record, withoutFastEngine }));
+  for (const name of ["knack.node", "pixels.node"]) cpSync(join(root, "build", name), join(copy, "build", name));
+
+  const all = knack(copy, [...TINY, "--precision", "fp32"]);
+  assert.equal(all.status, 0, all.stderr);
+  assert.match(all.stdout, /^ {2}plain {2}fp32 .* images\/s/m);
+  assert.match(all.stdout, /^ {2}fast {3}fp32 {2}not to be had: .*here is 9\.9/m);
+  const named = knack(copy, [...TINY, "--precision", "fp32", "--engine", "fast"]);
+  assert.equal(named.status, 2);
+  assert.match(named.stderr, /here is 9\.9/);
+  assert.match(doctor(copy).stdout, /^ {2}(note|ok) +engine +plain/m);
 });
