@@ -86,6 +86,8 @@ function missingPackages() {
   if (!images) useful.push("dataset-fashion-mnist");
 
   if (forTests && !oracleHas("torch", "torchvision")) needed.push("python3-torch", "python3-torchvision");
+  // PyTorch 2's exporter asks for it.
+  if (forTests && !oracleHas("onnx")) needed.push("python3-onnx");
   if (forTests && !process.env.KNACK_CHROMIUM && !existsSync(CHROMIUM)) needed.push("chromium");
   const absent = (/** @type {string} */ name) => !isInstalled(name);
   return { needed: needed.filter(absent), useful: useful.filter(absent) };

@@ -204,7 +204,7 @@ for (const form of FORMS) {
       os_system: "posix.system",
       eval: "builtin(s|__).eval",
       exec: "builtin(s|__).exec",
-      open: "io.open",
+      open: "_?io.open",
     };
     for (const [name, asked] of Object.entries(wanted)) {
       for (const protocol of ["", "4"]) {
