@@ -87,12 +87,14 @@ function programs(given: StepCase, precision: Row["precision"], isa: Isa): Recor
   const all = {
     knack: () => run(process.execPath, [beside("step.js"), ...args, precision], limited),
     "pytorch-eager": () => run(python, [inBench("step.py"), ...args, "eager", precision], limited),
-    "pytorch-tuned": () => run(python, [inBench("step.py"), ...args, "tuned", precision], { ...KEEP_PAGES, ...limited }),
+    "pytorch-tuned": () =>
+      run(python, [inBench("step.py"), ...args, "tuned", precision], { ...KEEP_PAGES, ...limited }),
     ...(hasCompile() && {
       "pytorch-compiled": () =>
         run(python, [inBench("step.py"), ...args, "compiled", precision], { ...KEEP_PAGES, ...limited }),
     }),
-    ...(bench === "inference" && isa === undefined && { "onnx-runtime": () => run(process.execPath, [beside("onnx-step.js"), ...args]) }),
+    ...(bench === "inference" &&
+      isa === undefined && { "onnx-runtime": () => run(process.execPath, [beside("onnx-step.js"), ...args]) }),
   };
   return all as Record<string, () => Measured>;
 }

@@ -91,7 +91,9 @@ export function installFromPip() {
     return;
   }
   console.log(`from pip: PyTorch${forFastEngine ? " and oneDNN" : ""} into ${PIP_FOLDER}`);
-  console.log("  PyPI's PyTorch for Linux is some 570 MB to download and 0.8 GB there; an index with CPU builds, 200 MB");
+  console.log(
+    "  PyPI's PyTorch for Linux is some 570 MB to download and 0.8 GB there; an index with CPU builds, 200 MB",
+  );
   const fresh = `${PIP_FOLDER}.new`;
   try {
     rmSync(fresh, { recursive: true, force: true });

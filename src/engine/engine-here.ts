@@ -1,6 +1,6 @@
 import { cpuAddon } from "../native/cpu/addon.js";
 import { torchOrigin } from "../tensor/engine.js";
-import { fastEngineFault } from "./engine.js";
+import { whyNoFastEngine } from "./engine.js";
 
 /** What the fast engine gives: the least and the most of docs/performance.md's first table, "x tuned", which is what the plain one does. */
 export const FAST_ENGINE_GAIN =
@@ -16,7 +16,7 @@ export interface EngineHere {
 }
 
 export function engineHere(): EngineHere {
-  const fault = fastEngineFault("cpu");
+  const fault = whyNoFastEngine({ device: "cpu", precision: "fp32" });
   if (fault === undefined) return { name: "fast", fault: null, remedy: null };
   // It brings the oneDNN that the engine is written for.
   const helps = !cpuAddon() && torchOrigin() !== "pip" && process.platform === "linux" && process.arch === "x64";

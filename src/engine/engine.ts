@@ -84,11 +84,6 @@ export function whyNoFastEngine({ device, precision }: EngineTask): string | und
   return block === null ? `it needs a processor with AVX2, and this has ${instructionSet}` : undefined;
 }
 
-/** Why the fast engine computes no network on a device here; undefined where it does. */
-export function fastEngineFault(device: string): string | undefined {
-  return whyNot(cpuAddon(), device);
-}
-
 /**
  * What `make` makes with the fast engine; undefined where there is none or the network has a layer it lacks.
  *
