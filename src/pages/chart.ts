@@ -60,10 +60,12 @@ export function chartText({ ink }: ChartColors) {
  */
 export function chartSvg(option: EChartsCoreOption, { width, height }: ChartSize, fluid = false): string {
   const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
-  chart.setOption({ animation: false, textStyle: chartText(PAGE_COLORS), ...option });
-  const svg = chart.renderToSVGString({ useViewBox: fluid });
-  chart.dispose();
-  return svg;
+  try {
+    chart.setOption({ animation: false, textStyle: chartText(PAGE_COLORS), ...option });
+    return chart.renderToSVGString({ useViewBox: fluid });
+  } finally {
+    chart.dispose(); // else its timer keeps the thread alive
+  }
 }
 
 /**

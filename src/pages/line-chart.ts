@@ -32,6 +32,10 @@ export interface PanelLayout {
 const TITLE = 42;
 const AXIS = 48;
 
+/** Beyond these the labels of an axis are written with a power of ten: below 1e-20 echarts draws no axis but throws. */
+const SMALLEST_PLAIN = 1e-4;
+const LARGEST_PLAIN = 1e7;
+
 /** Panels of curves, one below the other, of which all have the same x axis. */
 export function linePanels(
   panels: readonly Panel[],
@@ -39,6 +43,7 @@ export function linePanels(
 ): EChartsCoreOption {
   const text = chartText(colors);
   const top = (panel: number) => panel * panelHeight;
+  const powers = panels.map(powerOf);
   return {
     animation: false,
     textStyle: text,
@@ -91,7 +96,10 @@ export function linePanels(
       scale: farFromZero,
       splitNumber: 4,
       axisLine: { lineStyle: { color: colors.muted } },
-      axisLabel: text,
+      axisLabel: {
+        ...text,
+        ...(powers[i] !== 0 && { formatter: (value: number) => label(value, powers[i] as number) }),
+      },
       splitLine: { lineStyle: { color: colors.line } },
     })),
     series: panels.flatMap(({ curves }, i) =>
@@ -99,7 +107,7 @@ export function linePanels(
         type: "line",
         name,
         silent: true,
-        data: points,
+        data: powers[i] === 0 ? points : points.map(([x, y]): Point => [x, timesPowerOfTen(y, -(powers[i] as number))]),
         xAxisIndex: i,
         yAxisIndex: i,
         // Keeps the shape of a long run in as many points as there are pixels.
@@ -111,4 +119,27 @@ export function linePanels(
       })),
     ),
   };
+}
+
+/** The power of ten that a panel's values are divided by before they are drawn; 0 where they are of a size that people read. */
+function powerOf({ curves }: Panel): number {
+  const largest = Math.max(
+    0,
+    ...curves.map(({ points }) => points.reduce((most, [, y]) => Math.max(most, Math.abs(y)), 0)),
+  );
+  if (largest === 0 || (largest >= SMALLEST_PLAIN && largest < LARGEST_PLAIN)) return 0;
+  return Math.floor(Math.log10(largest));
+}
+
+/** What the axis says at a value that was divided by a power of ten: "5e-21". */
+function label(value: number, power: number): string {
+  if (value === 0) return "0";
+  const [digits, exponent] = Number(value.toPrecision(6)).toExponential().split("e");
+  return `${digits}e${Number(exponent) + power}`;
+}
+
+/** In two parts, because 10^power alone may be too large or too small for a number. */
+function timesPowerOfTen(value: number, power: number): number {
+  const half = Math.trunc(power / 2);
+  return value * 10 ** half * 10 ** (power - half);
 }
