@@ -18,6 +18,7 @@ export type {
   DoneEvent,
   EpochEvent,
   InterruptedEvent,
+  WarningEvent,
   StepEvent,
   TrainEvent,
 } from "./run/events.js";

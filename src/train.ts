@@ -32,14 +32,20 @@ export async function* trainWithReport(
   }
 }
 
+/** Nothing is lost by it: it may be ended at once. */
+const begins = { what: "the report", seconds: 0 };
+
 async function report(run: string, options: TrainOptions | ResumeOptions): Promise<ReportOutcome> {
-  const { device = "cpu", workers = availableParallelism(), data } = options;
+  const { device = "cpu", workers = availableParallelism(), data, signal } = options;
+  const stopped = { problem: `it was stopped; write it with: knack report ${run}` };
+  if (signal?.aborted) return stopped;
   const task: ReportTask = { run, device, workers, data: typeof data === "string" ? undefined : data };
   const module = new URL("./report/report-worker.js", import.meta.url);
   try {
-    for await (const { file } of streamFromThread<WrittenReport>(module, task)) return { file };
+    for await (const { file } of streamFromThread<WrittenReport>(module, task, { signal, begins })) return { file };
     return { problem: "its thread ended early" };
   } catch (error) {
+    if (signal?.aborted) return stopped;
     const [problem = ""] = (error instanceof Error ? error.message : String(error)).split("\n", 1);
     return { problem };
   }

@@ -26,3 +26,23 @@ export class InputError extends KnackError {
 export class DivergedError extends KnackError {
   override readonly name = "DivergedError";
 }
+
+/** Something that was told to stop went on for longer than is waited for. What was saved before is whole. Exit code 1. */
+export class HeldError extends KnackError {
+  override readonly name = "HeldError";
+
+  /**
+   * @param what it was at
+   * @param seconds how long was waited for that
+   * @param stuck whether its thread cannot be ended either, so that only the end of the process ends it
+   */
+  constructor(
+    readonly what: string,
+    seconds: number,
+    readonly stuck: boolean,
+  ) {
+    super(
+      `stopping was held by ${what} for ${Math.round(seconds)} s and waits no longer; what was saved before is whole`,
+    );
+  }
+}

@@ -1,5 +1,4 @@
 /** The thread that a run's report is written in: evaluating blocks it for seconds, so that the thread that asked stays free. */
-import { parentPort, workerData } from "node:worker_threads";
 import { serveStream } from "../base/thread-stream.js";
 import type { AnySource } from "../data/sources/source.js";
 import { writeReport } from "./write-report.js";
@@ -18,4 +17,4 @@ async function* written({ run, data, ...place }: ReportTask) {
   yield await writeReport(run, place, { data });
 }
 
-if (parentPort) await serveStream(parentPort, () => written(workerData as ReportTask));
+await serveStream(written);

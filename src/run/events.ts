@@ -14,6 +14,7 @@ export type TrainEvent =
   | CheckpointEvent
   | DoneEvent
   | InterruptedEvent
+  | WarningEvent
   | ErrorEvent;
 
 /** Once, before the first step. */
@@ -114,6 +115,12 @@ export interface InterruptedEvent {
   readonly run: string;
   readonly epoch: number;
   readonly step: number;
+}
+
+/** Something beside the run went wrong, as the drawing of its curves; the run goes on. `metrics.jsonl` does not keep it. */
+export interface WarningEvent {
+  readonly type: "warning";
+  readonly message: string;
 }
 
 /** The run failed. */

@@ -141,12 +141,17 @@ export class RunFolder {
   }
 
   /**
-   * Before a run goes on from a checkpoint: drops everything from the first event later than `afterStep` optimizer steps,
-   * because it will happen again, the "done" of a finished run too, and half a line at the end.
+   * Before a run goes on from a checkpoint: drops everything from the first event later than `afterStep` optimizer steps or
+   * `epochs` validated epochs (by default those of the steps), because it will happen again, the "done" of a finished run too, and
+   * half a line at the end.
    */
-  truncateMetrics(afterStep: number): void {
+  truncateMetrics(afterStep: number, epochs = Number.POSITIVE_INFINITY): void {
     const events = this.readMetrics();
-    const later = events.findIndex((event) => event.type === "done" || ("step" in event && event.step > afterStep));
+    const isLater = (event: TrainEvent) =>
+      event.type === "done" ||
+      (event.type === "epoch" && event.epoch > epochs) ||
+      ("step" in event && event.step > afterStep);
+    const later = events.findIndex(isLater);
     const kept = later < 0 ? events : events.slice(0, later);
     writeFileAtomic(join(this.path, METRICS), kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
   }

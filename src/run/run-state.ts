@@ -24,12 +24,12 @@ const earlierEvaluation = z
 const evaluation: z.ZodType<Evaluation> = z.union([presentEvaluation, earlierEvaluation]);
 
 const positionSchema = z.strictObject({
-  /** Finished epochs. */
+  /** Finished epochs, validation included. */
   epoch: count,
-  /** Finished steps of the epoch under way. */
+  /** Finished steps of the epoch under way: all of them while it is validated. */
   stepInEpoch: count,
   /** Sum of the label losses of the epoch under way, in order. */
-  lossSum: z.number(),
+  lossSum: value,
   /** The evaluation with the highest top-1 and the number of finished epochs it came after; null before the first. */
   best: z.strictObject({ epoch: count, evaluation }).nullable(),
   /** The last one; null before the first. */

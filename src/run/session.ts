@@ -7,6 +7,7 @@ import type { AnySource } from "../data/sources/source.js";
 import type { LabelledSet } from "../data/split.js";
 import { DivergedError, InputError } from "../base/errors.js";
 import { ConvolutionChoices } from "../engine/convolution-choices.js";
+import type { Doing } from "../base/thread-stream.js";
 import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../engine/engine-name.js";
 import { isBetter } from "../metrics/metric.js";
 import { top1 } from "../metrics/top-1.js";
@@ -18,16 +19,17 @@ import type { CheckpointConfig } from "../weights/config.js";
 import { audit } from "./audit.js";
 import { checkpointConfig } from "./checkpoint-config.js";
 import { describeEnvironment } from "./environment.js";
-import { evaluationLoader } from "../training/evaluate.js";
+import { type Evaluation, evaluationLoader } from "../training/evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
 import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
 import { fieldsOf } from "./metric-fields.js";
+import { BUILDING, DRAWING, ENDING, OPENING, SAVING, training as trainingFor, VALIDATING } from "./phases.js";
 import { writeCurves } from "./plots.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { Recipe } from "../recipe/recipe.js";
 import { RunFolder } from "./run-folder.js";
-import { parseRunState, type RunState, START } from "./run-state.js";
+import { type Position, parseRunState, type RunState, START } from "./run-state.js";
 import { keepTensorBoard, writeTensorBoard } from "./tensorboard/run-scalars.js";
 import { Trainer, type TrainingData } from "../training/trainer.js";
 import { trainingData } from "./training-data.js";
@@ -65,13 +67,22 @@ export interface ResumedRun extends EngineOptions {
 
 export type SessionOptions = NewRun | ResumedRun;
 
+/** Says what the run is at. */
+type Tell = (doing: Doing) => void;
+
 /**
  * One training run in this thread, as a stream of events. It keeps the run folder: what is on disk is always a whole
  * checkpoint and the events up to it.
  *
- * @param shouldStop asked between steps; when it says true, a checkpoint is written and the stream ends with "interrupted".
+ * @param shouldStop asked between steps, batches of a validation and pictures of a cache; when it says true, a checkpoint is written,
+ *   where the last one is not of that step, and the stream ends with "interrupted".
  */
-export async function* runSession(options: SessionOptions, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+export async function* runSession(
+  options: SessionOptions,
+  shouldStop: () => boolean,
+  tell: Tell = () => {},
+): AsyncGenerator<TrainEvent> {
+  tell(OPENING);
   requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
   const task = "resume" in options ? earlierRun(options) : newRun(options);
@@ -82,7 +93,8 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
   const ownTricks = await loadOwnTricks(asked.tricks);
   const startsFrom = resumed ? undefined : startingWeights(asked, ownTricks);
   const last = resumed && loadCheckpoint(resumed.lastCheckpoint);
-  const data = await withCache(trainingData(opened, asked, (last ?? startsFrom)?.config), cache);
+  const data = await withCache(trainingData(opened, asked, (last ?? startsFrom)?.config), cache, shouldStop);
+  tell(BUILDING);
   const earlier = last ?? (repeats === undefined ? undefined : loadCheckpoint(repeats));
   const choices = new ConvolutionChoices(earlier?.convolutions);
   const recipe = {
@@ -124,8 +136,12 @@ export async function* runSession(options: SessionOptions, shouldStop: () => boo
     }
     if (options.tensorboard) keepTensorBoard(run.path);
     run.writeJson("environment.json", { ...describeEnvironment(), ...engine });
-    yield* new Session(trainer, { training, validation }, run).events(tricks, resumed !== undefined, shouldStop);
+    yield* new Session(trainer, { training, validation }, run, { shouldStop, tell }).events(
+      tricks,
+      resumed !== undefined,
+    );
   } finally {
+    tell(ENDING);
     await Promise.all(loaders.map((loader) => loader.close()));
     trainer.dispose();
   }
@@ -165,11 +181,15 @@ function savedEngine(run: RunFolder): EngineChoice {
   return { engine, winograd: saved?.winograd !== false, reproducible: saved?.reproducible === true };
 }
 
-/** Only training reads the copies: accuracy is measured on the pictures themselves. */
-async function withCache(data: TrainingData, cache: string | undefined): Promise<TrainingData> {
+/** Only training reads the copies: accuracy is measured on the pictures themselves. A run that is to stop needs none. */
+async function withCache(
+  data: TrainingData,
+  cache: string | undefined,
+  shouldStop: () => boolean,
+): Promise<TrainingData> {
   if (cache === undefined) return data;
   const { train } = data;
-  return { ...data, train: await kindOf(train).cached(train, cache) };
+  return { ...data, train: await kindOf(train).cached(train, cache, shouldStop) };
 }
 
 function imageNames(set: LabelledSet): (string | undefined)[] {
@@ -180,6 +200,10 @@ function imageNames(set: LabelledSet): (string | undefined)[] {
 /** The epochs of a run: steps, evaluation, checkpoints and the record of them. */
 class Session {
   #position = START;
+  /** The position that `checkpoints/last` is of. */
+  #saved: Position | undefined;
+  /** Seconds of the longest step that this process did. */
+  #longestStep: number | undefined;
   /** When this process began, in the clock of `performance.now()`, and what the run had taken before that. */
   readonly #started = performance.now();
   #secondsBefore = 0;
@@ -195,23 +219,29 @@ class Session {
     private readonly trainer: Trainer,
     private readonly loaders: { readonly training: Loader; readonly validation: Loader },
     private readonly run: RunFolder,
+    private readonly parent: { readonly shouldStop: () => boolean; readonly tell: Tell },
   ) {}
 
-  async *events(audit: TrainEvent, resumed: boolean, shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+  async *events(audit: TrainEvent, resumed: boolean): AsyncGenerator<TrainEvent> {
     if (resumed) this.#restore();
     else this.run.appendMetric(audit);
     yield audit;
     while (this.#position.epoch < this.trainer.recipe.epochs && !this.#isStale()) {
-      yield* this.#steps(shouldStop);
-      if (this.#position.stepInEpoch < this.trainer.stepsPerEpoch) {
+      yield* this.#steps();
+      const trained = this.#position.stepInEpoch === this.trainer.stepsPerEpoch;
+      // Whatever becomes of the validation, the epoch's steps are not lost; one that ran away leaves the checkpoint before it.
+      if (trained && Number.isFinite(this.#position.lossSum)) this.#writeLast();
+      const evaluation = trained ? await this.#validated() : undefined;
+      if (evaluation === undefined) {
         yield* this.#saveLast();
         yield { type: "interrupted", run: this.run.path, epoch: this.#position.epoch + 1, step: this.#step };
         return;
       }
-      yield* this.#endEpoch();
+      yield* this.#endEpoch(evaluation);
     }
     const done = this.#record(this.#done());
-    writeTensorBoard(this.run.path, this.run.readMetrics());
+    this.parent.tell(DRAWING);
+    yield* this.#drawTensorBoard();
     yield done;
   }
 
@@ -231,8 +261,10 @@ class Session {
   }
 
   /** The rest of the epoch under way. */
-  async *#steps(shouldStop: () => boolean): AsyncGenerator<TrainEvent> {
+  async *#steps(): AsyncGenerator<TrainEvent> {
     const { trainer } = this;
+    const { shouldStop, tell } = this.parent;
+    tell(trainingFor(this.#longestStep));
     this.#epochStarted = performance.now();
     this.#stepSeconds = 0;
     this.#waitSeconds = 0;
@@ -241,6 +273,7 @@ class Session {
     trainer.beginEpoch(this.#position.epoch);
     let waiting = performance.now();
     let begun = false;
+    if (shouldStop()) return;
     for await (const batch of this.loaders.training.epoch(this.#position.epoch, this.#position.stepInEpoch)) {
       this.#waitSeconds += (performance.now() - waiting) / 1000;
       using sent = trainer.send(batch); // while a GPU still computes the step before
@@ -262,6 +295,10 @@ class Session {
     this.#stepEnded = performance.now();
     this.#stepSeconds += seconds;
     this.#stepCount += 1;
+    if (seconds > (this.#longestStep ?? 0)) {
+      this.#longestStep = seconds;
+      this.parent.tell(trainingFor(seconds));
+    }
     const { stepInEpoch, lossSum } = this.#position;
     this.#position = { ...this.#position, stepInEpoch: stepInEpoch + 1, lossSum: lossSum + labelLoss };
     return this.#record({
@@ -281,11 +318,22 @@ class Session {
     });
   }
 
-  async *#endEpoch(): AsyncGenerator<TrainEvent> {
+  /** @returns undefined where the run is to stop */
+  async #validated(): Promise<Evaluation | undefined> {
+    const { epoch } = this.#position;
+    this.parent.tell(VALIDATING);
+    if (epoch + 1 < this.trainer.recipe.epochs) this.loaders.training.prepare(epoch + 1);
+    try {
+      return await this.trainer.evaluate(untilStop(this.loaders.validation.all(), this.parent.shouldStop));
+    } catch (error) {
+      if (error instanceof Stopped) return undefined;
+      throw error;
+    }
+  }
+
+  *#endEpoch(evaluation: Evaluation): Generator<TrainEvent> {
     const { trainer } = this;
     const imagesPerSecond = (this.#stepCount * trainer.recipe.batchSize) / this.#stepSeconds;
-    if (this.#position.epoch + 1 < trainer.recipe.epochs) this.loaders.training.prepare(this.#position.epoch + 1);
-    const evaluation = await trainer.evaluate(this.loaders.validation.all());
     const { epoch, lossSum, best: earlier } = this.#position;
     const fields = fieldsOf(evaluation.metrics);
     if (!Number.isFinite(fields.validationLoss)) {
@@ -320,9 +368,14 @@ class Session {
     yield this.#record(event);
     if (best) yield* this.#saveBest();
     yield* this.#saveLast();
+    this.parent.tell(DRAWING);
     const metrics = this.run.readMetrics();
-    writeCurves(this.run.path, metrics);
-    writeTensorBoard(this.run.path, metrics);
+    yield* warnings("curves.svg cannot be drawn", () => writeCurves(this.run.path, metrics));
+    yield* this.#drawTensorBoard(metrics);
+  }
+
+  #drawTensorBoard(metrics = this.run.readMetrics()): Generator<TrainEvent> {
+    return warnings("TensorBoard's events cannot be kept", () => writeTensorBoard(this.run.path, metrics));
   }
 
   /** Keeps a list of the photographs that could not be read. @returns how many there are */
@@ -333,18 +386,27 @@ class Session {
   }
 
   *#saveBest(): Generator<TrainEvent> {
+    this.parent.tell(SAVING);
     const path = this.run.bestCheckpoint;
     saveCheckpoint(path, this.#checkpoint());
     yield { type: "checkpoint", path, kind: "best", epoch: this.#position.epoch, step: this.#step };
   }
 
   *#saveLast(): Generator<TrainEvent> {
+    this.#writeLast();
     const path = this.run.lastCheckpoint;
+    yield { type: "checkpoint", path, kind: "last", epoch: this.#position.epoch, step: this.#step };
+  }
+
+  /** Once at each position. */
+  #writeLast(): void {
+    if (this.#saved === this.#position) return;
+    this.parent.tell(SAVING);
     const { tensors, counters } = this.trainer.trainingState();
     const position = { ...this.#position, seconds: this.#seconds };
     const state: RunState = { position, counters, trainImages: this.trainer.data.train.count };
-    saveCheckpoint(path, this.#checkpoint(), { training: tensors, state });
-    yield { type: "checkpoint", path, kind: "last", epoch: this.#position.epoch, step: this.#step };
+    saveCheckpoint(this.run.lastCheckpoint, this.#checkpoint(), { training: tensors, state });
+    this.#saved = this.#position;
   }
 
   #checkpoint(): Checkpoint {
@@ -367,8 +429,9 @@ class Session {
     }
     this.trainer.restore(weights, training, counters);
     this.#position = position;
+    this.#saved = position;
     this.#secondsBefore = position.seconds;
-    this.run.truncateMetrics(this.#step);
+    this.run.truncateMetrics(this.#step, position.epoch);
   }
 
   #config(): CheckpointConfig {
@@ -393,5 +456,25 @@ class Session {
   #record(event: TrainEvent): TrainEvent {
     this.run.appendMetric(event);
     return event;
+  }
+}
+
+/** A run is to stop in the middle of a validation. */
+class Stopped extends Error {}
+
+async function* untilStop<T>(values: AsyncIterable<T>, shouldStop: () => boolean): AsyncGenerator<T> {
+  if (shouldStop()) throw new Stopped();
+  for await (const value of values) {
+    yield value;
+    if (shouldStop()) throw new Stopped();
+  }
+}
+
+/** What only shows a run must not end it. */
+function* warnings(what: string, write: () => void): Generator<TrainEvent> {
+  try {
+    write();
+  } catch (error) {
+    yield { type: "warning", message: `${what}: ${error instanceof Error ? error.message : error}` };
   }
 }

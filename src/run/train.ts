@@ -9,6 +9,7 @@ import { presets } from "../recipe/presets.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { RecipeInput } from "../recipe/recipe.js";
 import { defaultRunPath } from "./run-folder.js";
+import { OPENING } from "./phases.js";
 import type { SessionOptions } from "./session.js";
 import { streamFromThread } from "../base/thread-stream.js";
 
@@ -59,8 +60,12 @@ export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" |
  */
 export async function* train(options: TrainOptions | ResumeOptions): AsyncGenerator<TrainEvent, void, undefined> {
   settleLibraries();
-  const workerData = await sessionOptions(options);
-  yield* streamFromThread<TrainEvent>(new URL("./training-worker.js", import.meta.url), workerData, options.signal);
+  const task = await sessionOptions(options);
+  const { signal } = options;
+  yield* streamFromThread<TrainEvent>(new URL("./training-worker.js", import.meta.url), task, {
+    signal,
+    begins: OPENING,
+  });
 }
 
 async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<SessionOptions> {

@@ -283,6 +283,9 @@ test(
     assert.deepEqual(run.readMetrics(), events);
     run.truncateMetrics(4);
     assert.deepEqual(run.readMetrics(), events);
+    // Killed between an epoch's line and its checkpoint: it will be validated again.
+    run.truncateMetrics(4, 1);
+    assert.deepEqual(run.readMetrics(), events.slice(0, 5));
     run.truncateMetrics(3);
     assert.deepEqual(run.readMetrics(), events.slice(0, 4));
     run.truncateMetrics(2);

@@ -25,8 +25,12 @@ export interface DataKind<Set extends LabelledSet = LabelledSet> {
   evaluation(split: Set & Split): EvaluationFormat;
   /** The images `indices` in that order, on memory of their own that threads can share. */
   select(set: Set, indices: Uint32Array): Set;
-  /** The same images, read from small copies in `folder`. @throws InputError where images of this kind are not cached */
-  cached(split: Set & Split, folder: string): Promise<Set & Split>;
+  /**
+   * The same images, read from small copies in `folder`; as they were where `shouldStop` said so meanwhile.
+   *
+   * @throws InputError where images of this kind are not cached
+   */
+  cached(split: Set & Split, folder: string, shouldStop?: () => boolean): Promise<Set & Split>;
   /** An image to look at. @throws InputError where it cannot be read */
   open(set: Set, index: number): Promise<OpenImage>;
   /** @throws InputError where the images cannot be changed so */

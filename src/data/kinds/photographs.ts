@@ -24,8 +24,9 @@ export const photographs: DataKind<PhotoSet> = {
   },
   evaluation: (split: FormattedPhotos) => split.evaluation,
   select: (set, indices) => ({ ...set, ...selectPhotos(set, indices), count: indices.length }),
-  async cached(split, folder) {
-    const { locations } = await packPhotos(split, folder, { shorterSide: Math.round(split.height * CACHE_MARGIN) });
+  async cached(split, folder, shouldStop) {
+    const shorterSide = Math.round(split.height * CACHE_MARGIN);
+    const { locations } = await packPhotos(split, folder, { shorterSide, shouldStop });
     return { ...split, locations };
   },
   async open({ locations }, index) {

@@ -20,6 +20,8 @@ export interface PackOptions {
   readonly shorterSide: number;
   /** Called after each file of copies with how many of the set's pictures are done. */
   readonly seen?: (done: number) => void;
+  /** Asked between pictures: the set stays as it is then, and the files that are whole stay for the next time. */
+  readonly shouldStop?: (() => boolean) | undefined;
 }
 
 /** Pictures of one tar file: its copies wait in memory until it is written, some 40 MB of them. */
@@ -44,7 +46,7 @@ const BLOCK = 512;
  * @throws KnackError where the folder cannot be written
  */
 export async function packPhotos(set: PhotoSet, folder: string, options: PackOptions): Promise<PhotoSet> {
-  const { shorterSide, seen = () => {} } = options;
+  const { shorterSide, seen = () => {}, shouldStop = () => false } = options;
   const target = resolve(folder, `${shorterSide}-${(await sourceKey(set.locations)).slice(0, 32)}`);
   const { count } = set;
   const copies: PhotoCopies = {
@@ -59,7 +61,8 @@ export async function packPhotos(set: PhotoSet, folder: string, options: PackOpt
     mkdirSync(target, { recursive: true });
     for (const [number, file] of copies.files.entries()) {
       const [first, end] = [number * PER_FILE, Math.min((number + 1) * PER_FILE, count)];
-      if (!(await isWhole(file))) await pack(set.locations, { first, end }, file, shorterSide);
+      if (!(await isWhole(file))) await pack(set.locations, { first, end }, file, { shorterSide, shouldStop });
+      if (shouldStop()) return set;
       for (const { name, start, length } of tarMembers(file)) {
         const index = Number.parseInt(name, 10);
         copies.fileOf[index] = number;
@@ -112,12 +115,12 @@ async function pack(
   locations: PhotoLocations,
   { first, end }: { first: number; end: number },
   file: string,
-  shorterSide: number,
+  { shorterSide, shouldStop }: { readonly shorterSide: number; readonly shouldStop: () => boolean },
 ): Promise<void> {
   const members: Buffer[][] = Array.from({ length: end - first }, () => []);
   let next = first;
   const lane = async () => {
-    while (next < end) {
+    while (next < end && !shouldStop()) {
       const index = next++;
       const copy = await smallerCopy(locations, index, shorterSide);
       if (copy === undefined) continue;
@@ -126,6 +129,7 @@ async function pack(
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() + 1 }, lane));
+  if (shouldStop()) return; // not all of them are there
   const bytes = Buffer.concat([...members.flat(), Buffer.alloc(2 * BLOCK)]);
   await writeBeside(file, bytes);
   const sum = createHash("sha256").update(bytes).digest("hex");

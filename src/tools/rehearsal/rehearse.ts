@@ -11,5 +11,6 @@ import { streamFromThread } from "../../base/thread-stream.js";
  */
 export function rehearse(options: RehearsalOptions, signal?: AbortSignal): AsyncGenerator<Rehearsed, void, undefined> {
   settleLibraries();
-  return streamFromThread<Rehearsed>(new URL("./rehearsal-worker.js", import.meta.url), options, signal);
+  const begins = { what: "building a row", seconds: 5 };
+  return streamFromThread<Rehearsed>(new URL("./rehearsal-worker.js", import.meta.url), options, { signal, begins });
 }
