@@ -1,11 +1,16 @@
 #!/usr/bin/env node
 import { existsSync } from "node:fs";
 
-const main = new URL("../dist/src/cli/main.js", import.meta.url);
+const built = (path) => new URL(`../dist/src/cli/${path}`, import.meta.url);
 
-if (existsSync(main)) {
-  const cli = await import(main.href);
-  await cli.main(process.argv);
+if (existsSync(built("main.js"))) {
+  // Before all else is loaded, so that a signal that comes meanwhile is not Node's.
+  if (["train", "ablate"].includes(process.argv[2])) {
+    const { listenForStops } = await import(built("stops/stop-requests.js").href);
+    listenForStops();
+  }
+  const { main } = await import(built("main.js").href);
+  await main(process.argv);
 } else {
   console.error("knack: not set up yet: run `npm run setup`");
   process.exitCode = 2;

@@ -1,5 +1,4 @@
 import { Command, CommanderError } from "commander";
-import { systemReason } from "../base/atomic-file.js";
 import { KnackError } from "../base/errors.js";
 import { settleLibraries } from "../native/torch/library-settings.js";
 import { VERSION } from "../base/version.js";
@@ -16,16 +15,12 @@ import { pullCommand } from "./commands/pull.js";
 import { reportCommand } from "./commands/report.js";
 import { scheduleCommand } from "./commands/schedule.js";
 import { trainCommand } from "./commands/train.js";
+import { endWithOutput } from "./output/standard-output.js";
 
 /** Runs the command line. Sets the process's exit code: 0 done, 1 the run failed, 2 the command line or the input is wrong. */
 export async function main(argv: readonly string[]): Promise<void> {
   settleLibraries();
-  // `knack schedule … | head` closes the pipe early: that is no failure.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    console.error(`knack: cannot write the output: ${systemReason(error)}`);
-    process.exit(1);
-  });
+  endWithOutput();
   const program = new Command("knack")
     .description("Train image classifiers from TypeScript, with the whole bag of tricks")
     .version(VERSION);

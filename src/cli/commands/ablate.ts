@@ -7,10 +7,11 @@ import { loadRecipe } from "../../recipe/load-recipe.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { plainName } from "../../run/run-folder.js";
 import { createAblationProgress } from "../output/ablate-progress.js";
+import { outliveOutput } from "../output/standard-output.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions, switchedOff } from "../options/recipe-options.js";
-import { untilSignal } from "../until-signal.js";
+import { untilSignal } from "../stops/until-signal.js";
 
 type AblateCommandOptions = RecipeOptions &
   DataOptions & {
@@ -81,6 +82,7 @@ async function run(data: string, options: AblateCommandOptions): Promise<void> {
   const out = options.out ?? join("runs", `ablation-${plainName(data)}-${plainName(name)}`);
   // Only here, so that the other commands start without the plots' library.
   const { ablate } = await import("../../ablation/ablate.js");
+  outliveOutput();
   const progress = createAblationProgress(process.stdout);
   const settings = {
     data,
@@ -96,7 +98,7 @@ async function run(data: string, options: AblateCommandOptions): Promise<void> {
     winograd,
   };
   try {
-    await untilSignal("stopping at a checkpoint", async (signal, exitCode) => {
+    await untilSignal(progress, async (signal, exitCode) => {
       for await (const event of ablate({ ...settings, signal })) {
         progress.show(event);
         if (event.type === "interrupted") process.exitCode = exitCode();

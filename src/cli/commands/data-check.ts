@@ -2,6 +2,7 @@ import type { SingleBar } from "cli-progress";
 import { Command } from "commander";
 import type { PhotoReport, Spread } from "../../tools/data-check/check-photos.js";
 import { progressBar } from "../output/progress-bar.js";
+import { canRedraw } from "../output/terminal.js";
 
 /** Lines of each list that people are shown; --json has all. */
 const SHOWN = 20;
@@ -38,7 +39,7 @@ export function dataCheckCommand(): Command {
 }
 
 function readingBar(total: number): SingleBar | undefined {
-  if (!process.stderr.isTTY) return undefined;
+  if (!canRedraw(process.stderr)) return undefined;
   const bar = progressBar("reading |{bar}| {value}/{total}", process.stderr);
   bar.start(total, 0);
   return bar;

@@ -5,6 +5,7 @@ import { type EngineHere, engineHere, FAST_ENGINE_GAIN } from "../../engine/engi
 import { convolutionFault } from "../../nn/precision.js";
 import { describeEngine, type Engine } from "../../tensor/engine.js";
 import { describeMachine, type Machine } from "../../run/environment.js";
+import { canRedraw } from "../output/terminal.js";
 
 /** What `knack doctor` found. */
 export interface Findings extends Machine {
@@ -246,7 +247,7 @@ const INDENT = 24;
 /** The report for people; it fits the terminal, 80 columns where there is none. */
 function report({ knack }: Findings, lines: readonly Line[]): string {
   const width = Math.min(process.stdout.columns || 80, 100) - INDENT;
-  const colours = process.stdout.isTTY && process.stdout.hasColors();
+  const colours = canRedraw(process.stdout) && process.stdout.hasColors();
   const rows = lines.flatMap(({ mark, name, text, problem }) => {
     const painted = colours ? `\u001b[${COLOURS[mark]}m${mark}\u001b[0m` : mark;
     const head = `  ${painted}${" ".repeat(8 - mark.length)}${name.padEnd(INDENT - 10)}`;

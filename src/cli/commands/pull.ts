@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { importedText } from "../output/imported-text.js";
 import { progressBar } from "../output/progress-bar.js";
+import { canRedraw } from "../output/terminal.js";
 
 interface PullCommandOptions {
   out?: string;
@@ -22,7 +23,7 @@ export function pullCommand(): Command {
       const { pullModel } = await import("../../weights/hub/pull-model.js");
       const { readClassNames } = await import("../../weights/class-names.js");
       const directory = out ?? model.split("/").at(-1) ?? model;
-      const bar = process.stderr.isTTY ? new DownloadBar() : undefined;
+      const bar = canRedraw(process.stderr) ? new DownloadBar() : undefined;
       try {
         const pulled = await pullModel(model, directory, {
           ...(revision === undefined ? {} : { revision }),

@@ -10,8 +10,9 @@ import { loadCheckpoint } from "../../weights/checkpoint.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
 import { createProgress, type Progress } from "../output/progress.js";
+import { outliveOutput } from "../output/standard-output.js";
 import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
-import { untilSignal } from "../until-signal.js";
+import { untilSignal } from "../stops/until-signal.js";
 
 type TrainCommandOptions = RecipeOptions &
   DataOptions & {
@@ -59,6 +60,7 @@ export function trainCommand(): Command {
     .option("--json", "print one JSON object a line");
   return addRecipeOptions(command).action(async (data: string | undefined, options: TrainCommandOptions) => {
     const { json = false } = options;
+    outliveOutput();
     const progress = createProgress(process.stdout, { json });
     try {
       await run(await trainOptions(data, options), progress, !json);
@@ -112,13 +114,15 @@ async function run(options: TrainOptions | ResumeOptions, progress: Progress, fo
   const tell = (outcome: ReportOutcome) => {
     report = outcome;
   };
-  await untilSignal(forPeople ? "stopping at a checkpoint" : undefined, async (signal, exitCode) => {
+  await untilSignal(progress, async (signal, exitCode) => {
     for await (const event of trainWithReport({ ...options, signal }, tell)) {
       progress.show(event);
       if (event.type === "interrupted") process.exitCode = exitCode();
     }
+    if (report) showReport(report, forPeople);
+    // The run is done, and only its report was stopped.
+    if (report && "problem" in report && signal.aborted) process.exitCode = exitCode();
   });
-  if (report) showReport(report, forPeople);
 }
 
 /** The run is done and saved: a report that cannot be written is a warning. */

@@ -16,10 +16,11 @@ import type { Recipe } from "../../recipe/recipe.js";
 import { peakLearningRate } from "../../recipe/learning-rate-schedule.js";
 import { formatDuration } from "./progress.js";
 import { progressBar } from "./progress-bar.js";
+import { canRedraw } from "./terminal.js";
 
 /** Shows an ablation to whoever looks at `out`: the plan, a line a run, a bar on a terminal, and the table. */
 export function createAblationProgress(out: Writable, clock = () => performance.now() / 1000): AblationProgress {
-  return new AblationProgress(out, (out as NodeJS.WriteStream).isTTY === true, clock);
+  return new AblationProgress(out, canRedraw(out), clock);
 }
 
 export class AblationProgress {
@@ -28,6 +29,8 @@ export class AblationProgress {
   readonly #durations: number[] = [];
   #started = 0;
   #current: RunEvent | undefined;
+  #closed = false;
+  #ended = false;
 
   constructor(
     private readonly out: Writable,
@@ -36,6 +39,7 @@ export class AblationProgress {
   ) {}
 
   show(event: AblationEvent): void {
+    this.#ended ||= event.type === "interrupted" || event.type === "done";
     switch (event.type) {
       case "checking":
         this.#print(`checking ${event.rows} rows${event.timed ? " and timing their steps" : ""} …`);
@@ -62,18 +66,29 @@ export class AblationProgress {
     }
   }
 
+  /** Takes the bar off the screen, and draws none any more. */
   close(): void {
+    this.#closed = true;
+    this.#clear();
+  }
+
+  /** Whether people are to be told that the ablation is stopping. */
+  awaitsStop(): boolean {
+    return !this.#ended;
+  }
+
+  #clear(): void {
     this.#bar?.stop();
     this.#bar = undefined;
   }
 
   #print(...lines: string[]): void {
-    this.close();
+    this.#clear();
     for (const line of lines) this.out.write(`${line}\n`);
   }
 
   #step({ event }: TrainingEvent): void {
-    if (!this.terminal || event.type !== "step" || !this.#current) return;
+    if (!this.terminal || this.#closed || event.type !== "step" || !this.#current) return;
     const text = `${place(this.#current)} | epoch ${event.epoch}/${event.epochs} | ${Math.round(event.imagesPerSecond)} images/s`;
     if (this.#bar === undefined) {
       this.#bar = progressBar("|{bar}| {percentage} % | {text}", this.out);

@@ -4,6 +4,7 @@ import { type MetricDescription, type MetricValues, valueText } from "../../metr
 import type { AuditEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "../../run/events.js";
 import { metricsOf } from "../../run/metric-fields.js";
 import { progressBar } from "./progress-bar.js";
+import { canRedraw } from "./terminal.js";
 
 const SECONDS_BETWEEN_LINES = 30;
 /** The share of an epoch from which on waiting for images is worth a word. */
@@ -12,8 +13,10 @@ const MUCH_WAITING = 0.05;
 /** Shows a run's events to whoever looks at `out`. */
 export interface Progress {
   show(event: TrainEvent): void;
-  /** Takes an unfinished bar off the screen, as when the run ends by an error. */
+  /** Takes an unfinished bar off the screen, and draws none any more: the run ends by an error, or is to stop. */
   close(): void;
+  /** Whether people are to be told that the run is stopping: they read this, and it has not ended yet. */
+  awaitsStop(): boolean;
 }
 
 /**
@@ -27,7 +30,7 @@ export function createProgress(
   clock = () => performance.now() / 1000,
 ): Progress {
   if (options.json) return new JsonLines(out);
-  return new Report(out, (out as NodeJS.WriteStream).isTTY ? new BarSteps(out) : new LineSteps(out, clock), clock);
+  return new Report(out, canRedraw(out) ? new BarSteps(out) : new LineSteps(out, clock), clock);
 }
 
 /** 45 -> "45s", 754 -> "12m34s", 7260 -> "2h01m" */
@@ -47,6 +50,10 @@ class JsonLines implements Progress {
   }
 
   close(): void {}
+
+  awaitsStop(): boolean {
+    return false;
+  }
 }
 
 /** The way steps are shown between the lines that every report has. */
@@ -61,6 +68,8 @@ class Report implements Progress {
   private first: { step: number; time: number } | undefined;
   private epochs = 0;
   private metrics: readonly MetricDescription[] = [];
+  private closed = false;
+  private ended = false;
 
   constructor(
     private readonly out: Writable,
@@ -69,9 +78,10 @@ class Report implements Progress {
   ) {}
 
   show(event: TrainEvent): void {
+    this.ended ||= event.type === "interrupted" || event.type === "done";
     switch (event.type) {
       case "step":
-        this.steps.show(event, this.remaining(event));
+        if (!this.closed) this.steps.show(event, this.remaining(event));
         break;
       case "audit":
         this.epochs = event.epochs;
@@ -89,6 +99,9 @@ class Report implements Progress {
           `stopped in epoch ${event.epoch} after step ${event.step}; go on with: knack train --resume ${event.run}`,
         );
         break;
+      case "warning":
+        this.print(`warning: ${event.message}`);
+        break;
       case "error":
         this.print(`error: ${event.message}`);
         break;
@@ -99,7 +112,12 @@ class Report implements Progress {
   }
 
   close(): void {
+    this.closed = true;
     this.steps.clear();
+  }
+
+  awaitsStop(): boolean {
+    return !this.ended;
   }
 
   private print(...lines: string[]): void {
@@ -123,7 +141,7 @@ class BarSteps implements StepDisplay {
   show(event: StepEvent, remaining: number): void {
     const payload = { text: stepText(event, remaining), epoch: epochText(event.epoch, event.epochs) };
     if (this.bar === undefined) {
-      this.bar = progressBar("{epoch} |{bar}| {percentage} % | {text}", this.out, { linewrap: true });
+      this.bar = progressBar("{epoch} |{bar}| {percentage} % | {text}", this.out);
       this.bar.start(event.stepsPerEpoch, event.stepInEpoch, payload);
     } else this.bar.update(event.stepInEpoch, payload);
   }
@@ -188,7 +206,8 @@ function epochLine(event: EpochEvent, epochs: number, metrics: readonly MetricDe
     epochText(event.epoch, epochs),
     `training loss ${event.trainLoss.toFixed(4)}`,
     ...metricTexts(ordered, metricsOf(event), notes),
-    `${Math.round(event.imagesPerSecond)} images/s`,
+    // An epoch that was stopped in its validation has no steps afterwards.
+    ...(event.imagesPerSecond > 0 ? [`${Math.round(event.imagesPerSecond)} images/s`] : []),
     formatDuration(event.seconds),
     ...(event.waitSeconds > MUCH_WAITING * event.seconds
       ? [`${formatDuration(event.waitSeconds)} waiting for images`]
