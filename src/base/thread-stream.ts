@@ -42,6 +42,8 @@ export interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
   /** What the thread begins with. */
   readonly begins: Doing;
+  /** Is told what the thread is at, each time that is something else. */
+  readonly onDoing?: ((what: string) => void) | undefined;
 }
 
 /** A thread whose stream has ended ends by itself at once, and one that is ended by force too, unless it is inside of a library. */
@@ -58,9 +60,9 @@ const END_SECONDS = 2;
 export async function* streamFromThread<T>(
   module: URL,
   task: unknown,
-  { signal, begins }: StreamOptions,
+  { signal, begins, onDoing }: StreamOptions,
 ): AsyncGenerator<T, void, undefined> {
-  const thread = new Thread<T>(module, task, begins);
+  const thread = new Thread<T>(module, task, begins, onDoing);
   const stop = () => thread.stop();
   signal?.addEventListener("abort", stop);
   try {
@@ -103,7 +105,12 @@ class Thread<T> {
   #forced = false;
   #wake = () => {};
 
-  constructor(module: URL, task: unknown, begins: Doing) {
+  constructor(
+    module: URL,
+    task: unknown,
+    begins: Doing,
+    private readonly onDoing: (what: string) => void = () => {},
+  ) {
     this.#doing = begins;
     const workerData: ToThread = { task, stop: this.#stop };
     this.#worker = new Worker(module, { workerData, execArgv: [] });
@@ -148,6 +155,7 @@ class Thread<T> {
     else if ("failure" in message) this.#finish(errorOf(message.failure));
     else if ("end" in message) this.#finish(null);
     else {
+      if (message.doing.what !== this.#doing.what) this.onDoing(message.doing.what);
       this.#doing = message.doing;
       if (this.#stop[0] === 1) this.#wait();
     }

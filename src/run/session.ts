@@ -24,7 +24,16 @@ import type { EpochEvent, TrainEvent } from "./events.js";
 import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
 import { fieldsOf } from "./metric-fields.js";
-import { BUILDING, DRAWING, ENDING, OPENING, SAVING, training as trainingFor, VALIDATING } from "./phases.js";
+import {
+  BUILDING,
+  DRAWING,
+  ENDING,
+  MEASURING,
+  OPENING,
+  SAVING,
+  training as trainingFor,
+  VALIDATING,
+} from "./phases.js";
 import { writeCurves } from "./plots.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { Recipe } from "../recipe/recipe.js";
@@ -96,7 +105,7 @@ export async function* runSession(
   const data = await withCache(trainingData(opened, asked, (last ?? startsFrom)?.config), cache, shouldStop);
   tell(BUILDING);
   const earlier = last ?? (repeats === undefined ? undefined : loadCheckpoint(repeats));
-  const choices = new ConvolutionChoices(earlier?.convolutions);
+  const choices = new ConvolutionChoices(earlier?.convolutions, () => tell(MEASURING));
   const recipe = {
     ...asked,
     model: formForImages(asked.model, data.train.height, data.train.width),

@@ -38,9 +38,11 @@ export interface TrainOptions extends DataSelection {
   readonly tensorboard?: boolean | undefined;
   /** Stops the run cleanly, at a checkpoint. */
   readonly signal?: AbortSignal | undefined;
+  /** Is told what the run is at, beside its events: "opening the data", "measuring convolutions", "training", … */
+  readonly onDoing?: ((what: string) => void) | undefined;
 }
 
-export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" | "tensorboard" | "signal"> {
+export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" | "tensorboard" | "signal" | "onDoing"> {
   /** The run's folder. */
   readonly resume: string;
   /** Needed only where the run was given its images in memory. */
@@ -61,10 +63,11 @@ export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" |
 export async function* train(options: TrainOptions | ResumeOptions): AsyncGenerator<TrainEvent, void, undefined> {
   settleLibraries();
   const task = await sessionOptions(options);
-  const { signal } = options;
+  const { signal, onDoing } = options;
   yield* streamFromThread<TrainEvent>(new URL("./training-worker.js", import.meta.url), task, {
     signal,
     begins: OPENING,
+    onDoing,
   });
 }
 

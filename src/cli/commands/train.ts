@@ -5,6 +5,7 @@ import type { EngineName } from "../../engine/engine-name.js";
 import { problemText, type ReportOutcome, trainWithReport } from "../../train.js";
 import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
 import type { Recipe } from "../../recipe/recipe.js";
+import { MEASURING } from "../../run/phases.js";
 import type { ResumeOptions, TrainOptions } from "../../run/train.js";
 import { loadCheckpoint } from "../../weights/checkpoint.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
@@ -115,7 +116,11 @@ async function run(options: TrainOptions | ResumeOptions, progress: Progress, fo
     report = outcome;
   };
   await untilSignal(progress, async (signal, exitCode) => {
-    for await (const event of trainWithReport({ ...options, signal }, tell)) {
+    // It takes seconds, once a machine, before the first line of the run.
+    const onDoing = (what: string) => {
+      if (forPeople && what === MEASURING.what) console.log(`${what} …`);
+    };
+    for await (const event of trainWithReport({ ...options, signal, onDoing }, tell)) {
       progress.show(event);
       if (event.type === "interrupted") process.exitCode = exitCode();
     }
