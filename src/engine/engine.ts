@@ -81,7 +81,10 @@ export function whyNoFastEngine({ device, precision }: EngineTask): string | und
   if (device !== "cpu") return `it computes on CPUs, not on ${device}`;
   if (!addon) return whyNoCpuAddon();
   const { block, instructionSet } = addon.processor();
-  return block === null ? `it needs a processor with AVX2, and this has ${instructionSet}` : undefined;
+  if (block === null) return `it needs a processor with AVX2, and this has ${instructionSet}`;
+  return precision === "bf16" && block < 16
+    ? `it has no bf16 without AVX-512, and this has ${instructionSet}`
+    : undefined;
 }
 
 /**

@@ -39,22 +39,17 @@ export function lowerPrecision(model: Module, precision: Precision, device: stri
 }
 
 function requireConvolutions(precision: Precision, device: string): void {
-  const fault = convolutionFault(precision, device);
-  if (!fault) return;
-  const instead = precision === "fp16" ? "bf16 (--precision bf16)" : "fp32 (--precision fp32)";
-  throw new InputError(`precision: ${fault.message}: use ${instead}`, fault.cause);
-}
-
-/** Why nothing can be trained in a precision on a device, as an error with its cause; undefined where it can. */
-export function convolutionFault(precision: Precision, device: string): Error | undefined {
   const dtype = COMPUTE_DTYPE[precision];
   try {
     scope(() => {
       noGradient(() => conv2d(full([1, 1, 4, 4], 1, dtype, device), full([1, 1, 3, 3], 1, dtype, device), null));
     });
-    return undefined;
-  } catch (cause) {
-    return new Error(`this libtorch has no ${precision} convolution on ${device}`, { cause });
+  } catch (error) {
+    const instead = precision === "fp16" ? "bf16 (--precision bf16)" : "fp32 (--precision fp32)";
+    throw new InputError(
+      `precision: this libtorch has no ${precision} convolution on ${device}: use ${instead}`,
+      error,
+    );
   }
 }
 

@@ -20,7 +20,35 @@ export function conv2d(
   bias: Tensor | null,
   options: { stride?: Pair; padding?: Pair; dilation?: Pair; groups?: number } = {},
 ): Tensor {
-  return aten_conv2d(input, weight, bias, options.stride, options.padding, options.dilation, options.groups);
+  const { stride, padding, dilation, groups } = options;
+  return rounded(input, (as) =>
+    aten_conv2d(as(input), as(weight), bias && as(bias), stride, padding, dilation, groups),
+  );
+}
+
+let bfloat16: boolean | undefined;
+/** Whether libtorch convolves and multiplies in bf16 on this processor's CPU: oneDNN does from AVX-512 on. */
+export function hasBfloat16(): boolean {
+  bfloat16 ??= scope(() => {
+    try {
+      aten_conv2d(full([1, 1, 4, 4], 1, "bfloat16"), full([1, 1, 3, 3], 1, "bfloat16"), null, 1, 0, 1, 1);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return bfloat16;
+}
+
+/** Where there is no bf16, sums of bf16 numbers in float32, rounded to bf16: what it would compute. */
+function rounded(input: Tensor, compute: (as: (tensor: Tensor) => Tensor) => Tensor): Tensor {
+  if (input.dtype !== "bfloat16" || input.device !== "cpu" || hasBfloat16()) return compute((tensor) => tensor);
+  return scope(() =>
+    toDType(
+      compute((tensor) => toDType(tensor, "float32")),
+      "bfloat16",
+    ),
+  );
 }
 
 const aten_batch_norm = tensorOperator("aten::batch_norm");
@@ -40,7 +68,7 @@ export function batchNorm(
 const aten_linear = tensorOperator("aten::linear");
 /** input [N, in] x weight [out, in] + bias [out] -> [N, out] */
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
-  return aten_linear(input, weight, bias);
+  return rounded(input, (as) => aten_linear(as(input), as(weight), bias && as(bias)));
 }
 
 export const relu: (input: Tensor) => Tensor = tensorOperator("aten::relu");

@@ -31,7 +31,6 @@ import {
 } from "../support/against-pytorch.js";
 import { inputError } from "../support/input-error.js";
 import { runPython } from "../support/oracle.js";
-import { whereBf16 } from "../support/bf16.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
@@ -363,7 +362,7 @@ test("zero gamma finds the CIFAR form's blocks, and none in Inception and Mobile
   }
 });
 
-test("the new families compute and learn in bfloat16", whereBf16, () => {
+test("the new families compute and learn in bfloat16", () => {
   for (const [name, size, options] of [
     ["mobilenetv1_025", 64, { pad_type: "same", act_layer: "relu6" }],
     ["inception_v3", 107, {}],

@@ -21,7 +21,6 @@ import type { Tensor } from "../../src/tensor/tensor.js";
 import { zeroGammas } from "../../src/tricks/zero-gamma.js";
 import { decayGroups } from "../support/decay-groups.js";
 import { fitWeights, taskOfWeights } from "../../src/weights/fit-weights.js";
-import { whereBf16 } from "../support/bf16.js";
 
 /** A 3x3 convolution with a bias, which knack's own layers never have. */
 class BiasedConv extends Module {
@@ -146,7 +145,7 @@ test("the stream of a weight is its layer's, so that knack's own and a new layer
   assert.deepEqual(rawTensor(model.stem.weight), rawTensor(own.stem.weight));
 });
 
-test("weight decay and 16 bit go by what the layers say", whereBf16, () => {
+test("weight decay and 16 bit go by what the layers say", () => {
   using model = build();
   const { decayed, undecayed } = decayGroups(model);
   assert.deepEqual([...decayed.keys()], ["stem.weight", "scale.mixing", "block.conv.weight", "top.weight"]);
@@ -179,7 +178,7 @@ test("zero gamma finds the block, and the head is what the entry names", () => {
   assert.equal(head.size + backbone.size, [...model.parameters()].length);
 });
 
-test("in 16-bit training its own layers pass 16 bit on", whereBf16, () => {
+test("in 16-bit training its own layers pass 16 bit on", () => {
   using model = build();
   const masters = lowerPrecision(model, "bf16", "cpu");
   const dtype = scope(() => model.forward(full([2, 3, 8, 8], 1, "bfloat16")).dtype);

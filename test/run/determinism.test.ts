@@ -13,7 +13,6 @@ import { type ResumeOptions, type TrainOptions, train } from "../../src/run/trai
 import { loadTrainingState } from "../../src/weights/checkpoint.js";
 import { repositoryRoot } from "../support/oracle.js";
 import { writeTinyData } from "../support/tiny-data.js";
-import { LOW_PRECISION } from "../support/bf16.js";
 
 // For the training threads. Two that wait for each other on a busy machine's two cores are far slower than one.
 process.env.OMP_NUM_THREADS = "1";
@@ -30,7 +29,7 @@ const recipe: RecipeInput = {
   accumulation: 2,
   schedule: { type: "cosine" },
   warmup: { epochs: 0.5 },
-  precision: LOW_PRECISION,
+  precision: "bf16",
   lossScale: "dynamic",
   labelSmoothing: { epsilon: 0.1, spread: "others" },
   mixup: { alpha: 0.2, pairing: "permute" },

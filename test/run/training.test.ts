@@ -21,7 +21,6 @@ import { LossScaler } from "../../src/optim/loss-scaler.js";
 import { saveCheckpoint } from "../../src/weights/checkpoint.js";
 import { inputError } from "../support/input-error.js";
 import { batchOf, CLASSES, randomData } from "../support/random-data.js";
-import { LOW_PRECISION } from "../support/bf16.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
@@ -90,7 +89,7 @@ const everyTrick = (teacher: string): RecipeInput => ({
   warmup: { epochs: 1 },
   zeroGamma: true,
   noBiasDecay: true,
-  precision: LOW_PRECISION,
+  precision: "bf16",
   lossScale: "dynamic",
   schedule: { type: "cosine" },
   labelSmoothing: {},
@@ -118,7 +117,7 @@ test("50 steps and an evaluation with every trick leave as many tensors alive as
 });
 
 test("memory does not grow over 500 steps", async () => {
-  const trainer = new Trainer(tinyRecipe({ epochs: 125, mixup: {}, ema: {}, precision: LOW_PRECISION }), data, {
+  const trainer = new Trainer(tinyRecipe({ epochs: 125, mixup: {}, ema: {}, precision: "bf16" }), data, {
     device: "cpu",
   });
   try {

@@ -27,7 +27,6 @@ import { saveCheckpoint } from "../../src/weights/checkpoint.js";
 import { decodeSafetensors, encodeSafetensors } from "../../src/weights/safetensors/safetensors.js";
 import { runPython } from "../support/oracle.js";
 import { batchOf, CLASSES, randomData } from "../support/random-data.js";
-import { hasBf16 } from "../support/bf16.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
@@ -78,7 +77,7 @@ const ALONE = {
   warmup: { warmup: { epochs: 1.5 } },
   "zero gamma": { zeroGamma: true },
   "no bias decay": { noBiasDecay: true },
-  ...(hasBf16 && { "low precision": { precision: "bf16" } }),
+  "low precision": { precision: "bf16" },
   cosine: { schedule: { type: "cosine" } },
   "label smoothing over the others": { labelSmoothing: { epsilon: 0.1, spread: "others" } },
   "label smoothing over all": { labelSmoothing: { epsilon: 0.1, spread: "all" } },

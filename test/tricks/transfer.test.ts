@@ -50,7 +50,6 @@ import {
   trainerOf,
   unequal,
 } from "../support/tiny-training.js";
-import { LOW_PRECISION } from "../support/bf16.js";
 
 type Weights = ReadonlyMap<string, RawTensor>;
 
@@ -130,7 +129,7 @@ for (const kind of ["checkpoint", "run", "safetensors", "pth"] as const) {
 }
 
 test("initial weights are what 16-bit training and averaging start from, too", () => {
-  using trainer = trainerOf({ init: { weights: trained.checkpoint }, precision: LOW_PRECISION, ema: {} }, noise);
+  using trainer = trainerOf({ init: { weights: trained.checkpoint }, precision: "bf16", ema: {} }, noise);
   assert.deepEqual(trainer.weights(), new Map(weights));
   assert.deepEqual(live(trainer), new Map(weights));
 });
@@ -224,7 +223,7 @@ test("a run from initial weights that are gone by then goes on with the same bit
       freezeEpochs: 2,
       backboneLr: 0.1,
       classBalance: "sampling",
-      precision: LOW_PRECISION,
+      precision: "bf16",
       ema: { decay: 0.9 },
       accumulation: 2,
       epochs: 4,
@@ -248,8 +247,8 @@ test("a run from initial weights that are gone by then goes on with the same bit
 for (const changes of [
   {},
   { accumulation: 2 },
-  { precision: LOW_PRECISION, lossScale: "dynamic" },
-  { precision: LOW_PRECISION, ema: { decay: 0.9 }, mixup: {}, nesterov: false },
+  { precision: "bf16", lossScale: "dynamic" },
+  { precision: "bf16", ema: { decay: 0.9 }, mixup: {}, nesterov: false },
 ] satisfies RecipeInput[]) {
   test(`frozen epochs move the head alone, then all learns: ${JSON.stringify(changes)}`, async () => {
     using trainer = trainerOf({

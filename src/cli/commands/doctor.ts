@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { fashionMnistFolder, openFashionMnist } from "../../data/sources/fashion-mnist.js";
 import { type EngineHere, engineHere, FAST_ENGINE_GAIN } from "../../engine/engine-here.js";
-import { convolutionFault } from "../../nn/precision.js";
 import { describeEngine, type Engine } from "../../tensor/engine.js";
+import { hasBfloat16 } from "../../tensor/ops.js";
 import { describeMachine, type Machine } from "../../run/environment.js";
 import { canRedraw } from "../output/terminal.js";
 
@@ -12,8 +12,8 @@ export interface Findings extends Machine {
   /** The facts of the engine, or the loader's message where it does not load. */
   readonly engine: Engine | string;
   readonly networks: EngineHere;
-  /** Why bf16 cannot be trained on the CPU, in training's words; null where it can, or the engine does not load. */
-  readonly bf16Fault: string | null;
+  /** Whether libtorch computes in bf16 on this CPU; true where the engine does not load. */
+  readonly bf16: boolean;
   readonly dataSets: readonly DataSetFacts[];
 }
 
@@ -51,7 +51,7 @@ export function doctorCommand(): Command {
       const lines = examine(findings);
       const problems = lines.flatMap(({ problem }) => problem ?? []);
       if (json) {
-        const { engine, bf16Fault: _, ...facts } = findings;
+        const { engine, bf16: _, ...facts } = findings;
         const engineFacts = typeof engine === "string" ? {} : engine;
         process.stdout.write(`${JSON.stringify({ ...facts, ...engineFacts, problems }, null, 2)}\n`);
       } else {
@@ -67,7 +67,7 @@ function look(): Findings {
     ...describeMachine(),
     engine,
     networks: engineHere(),
-    bf16Fault: typeof engine === "string" ? null : (convolutionFault("bf16", "cpu")?.message ?? null),
+    bf16: typeof engine === "string" || hasBfloat16(),
     dataSets: [findFashionMnist()],
   };
 }
@@ -197,10 +197,15 @@ function examineOneDnn({ oneDnn, devices }: Engine): Line {
   });
 }
 
-function examineBfloat16({ devices }: Engine, { cpu, platform, bf16Fault }: Findings): Line {
+function examineBfloat16({ devices }: Engine, { cpu, platform, bf16 }: Findings): Line {
   const native = ["avx512_bf16", "amx_bf16", "bf16"].find((name) => cpu.instructionSets.includes(name));
   if (hasGpu(devices)) return ok("bf16", "on the GPU");
-  if (bf16Fault !== null) return note("bf16", "no", { what: bf16Fault, todo: "train with --precision fp32" });
+  if (!bf16) {
+    return note("bf16", "by fp32, rounded", {
+      what: "oneDNN has no bf16 for this processor: it is computed in fp32 and rounded, slower than fp32",
+      todo: "train with --precision fp32",
+    });
+  }
   if (native) return ok("bf16", `by ${native}`);
   if (!platform.startsWith("linux")) return ok("bf16", "not known");
   return note("bf16", "no instructions for it", {
