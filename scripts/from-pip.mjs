@@ -2,11 +2,14 @@
 // environment in knack's cache folder, and every later set-up of this user takes it; deleting the folder undoes that.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 
 /** As the XDG base directory specification says, which passes over relative paths. */
-const cacheHome = isAbsolute(process.env.XDG_CACHE_HOME ?? "") ? process.env.XDG_CACHE_HOME : join(homedir(), ".cache");
+const home = isAbsolute(process.env.HOME ?? "") ? process.env.HOME : userInfo().homedir;
+const cacheHome = isAbsolute(process.env.XDG_CACHE_HOME ?? "")
+  ? process.env.XDG_CACHE_HOME
+  : join(home ?? "/", ".cache");
 export const PIP_FOLDER = join(cacheHome ?? "", "knack", "from-pip");
 
 /** oneDNN 2.6, library and headers: the version that the fast engine is written for. */

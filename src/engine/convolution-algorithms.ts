@@ -1,7 +1,7 @@
-import { mkdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.js";
+import { cacheFolder, makeFolder } from "../base/folders.js";
 import type { Algorithms, ConvolutionAlgorithm, ConvolutionShape, CpuAddon } from "../native/cpu/addon.js";
 import { VERSION } from "../base/version.js";
 import { type ConvolutionChoices, keyOf, parseChoices } from "./convolution-choices.js";
@@ -18,7 +18,7 @@ const WORTHWHILE = 0.95;
  * wherever it comes from.
  */
 export class ConvolutionAlgorithms {
-  readonly #file: string;
+  readonly #file: string | undefined;
   readonly #known: Record<string, Algorithms>;
   #measured: Record<string, Algorithms> = {};
 
@@ -28,7 +28,8 @@ export class ConvolutionAlgorithms {
     private readonly machine: string,
     private readonly choices: ConvolutionChoices,
   ) {
-    this.#file = join(cacheFolder(), `convolutions-${VERSION}-${machine.replace(/[^\w.]+/g, "-")}.json`);
+    const folder = cacheFolder();
+    this.#file = folder && join(folder, `convolutions-${VERSION}-${machine.replace(/[^\w.]+/g, "-")}.json`);
     this.#known = read(this.#file);
   }
 
@@ -49,9 +50,9 @@ export class ConvolutionAlgorithms {
 
   /** Keeps what was measured for the next process; where the folder cannot be written, the next one measures again. */
   remember(): void {
-    if (Object.keys(this.#measured).length === 0) return;
+    if (Object.keys(this.#measured).length === 0 || this.#file === undefined) return;
     try {
-      mkdirSync(cacheFolder(), { recursive: true });
+      makeFolder(dirname(this.#file));
       // What another process has measured meanwhile stays.
       writeFileAtomic(this.#file, `${JSON.stringify({ ...read(this.#file), ...this.#measured }, null, 1)}\n`);
     } catch {
@@ -93,11 +94,8 @@ export class ConvolutionAlgorithms {
   }
 }
 
-function cacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "knack");
-}
-
-function read(file: string): Record<string, Algorithms> {
+function read(file: string | undefined): Record<string, Algorithms> {
+  if (file === undefined) return {};
   try {
     return parseChoices(JSON.parse(readFileSync(file, "utf8")));
   } catch {

@@ -3,6 +3,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { systemReason, writeFileAtomic } from "../base/atomic-file.js";
 import type { DataSelection } from "../data/sources/open.js";
 import { InputError, KnackError } from "../base/errors.js";
+import { makeFolder } from "../base/folders.js";
 import type { TrainEvent } from "./events.js";
 
 const METRICS = "metrics.jsonl";
@@ -30,19 +31,29 @@ export class RunFolder {
    * @throws InputError where it exists and is not empty, or cannot be made or written.
    */
   static create(path: string): RunFolder {
-    try {
+    return making(path, () => {
       makeFolder(path);
-      if (fs.readdirSync(path).length > 0) {
+      if (fs.readdirSync(path).length > 0 || !makeNew(join(path, "checkpoints"))) {
         throw new InputError(
           `${path} is not empty: go on with the run there by --resume ${path}, or choose another --out`,
         );
       }
-      fs.mkdirSync(join(path, "checkpoints"));
-    } catch (error) {
-      if (error instanceof InputError) throw error;
-      throw new InputError(`cannot make the run folder ${path}: ${systemReason(error)}; choose another --out`, error);
-    }
-    return new RunFolder(path);
+      return new RunFolder(path);
+    });
+  }
+
+  /**
+   * Makes a folder that no other run has, its parents too: `path`, or where that is there already `path-2`, `path-3`, …
+   *
+   * @throws InputError where none can be made or written.
+   */
+  static createNext(path: string): RunFolder {
+    return making(path, () => {
+      makeFolder(dirname(path));
+      let name = path;
+      for (let number = 2; !makeNew(name); number++) name = `${path}-${number}`;
+      return RunFolder.create(name);
+    });
   }
 
   /**
@@ -157,15 +168,28 @@ export class RunFolder {
   }
 }
 
-/** Makes a folder with its parents, where it is not there yet. Node's own recursive mkdir never comes back from a path like /proc/run. */
-export function makeFolder(path: string): void {
-  if (fs.existsSync(path)) return;
-  makeFolder(dirname(path));
-  fs.mkdirSync(path);
+/** @returns whether there was nothing of that name */
+function makeNew(folder: string): boolean {
+  try {
+    fs.mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function making(path: string, make: () => RunFolder): RunFolder {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`cannot make the run folder ${path}: ${systemReason(error)}; choose another --out`, error);
+  }
 }
 
 /**
- * Where a run goes that was given no folder: `runs/<data>-<recipe>-<yyyymmdd-hhmmss>`, local time.
+ * Where a run goes that was given no folder: `runs/<data>-<recipe>-<yyyymmdd-hhmmss>`, local time, and a number where another has that name.
  *
  * @param data a data set's name or path
  * @param recipe a recipe's name or file

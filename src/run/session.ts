@@ -60,6 +60,8 @@ export interface NewRun extends EngineOptions {
   readonly recipe: Recipe;
   /** The run's folder, which must not be there yet or be empty. */
   readonly out: string;
+  /** Whether a folder of the next free number is taken instead, where `out` is there. */
+  readonly numbered?: boolean | undefined;
   /** A folder that keeps large training photographs as small copies, for this run and later ones. */
   readonly cache?: string | undefined;
   /** A run, or a checkpoint, whose convolutions' algorithms are taken: on the same kind of machine the same bits are computed. */
@@ -95,7 +97,7 @@ export async function* runSession(
   requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
   const task = "resume" in options ? earlierRun(options) : newRun(options);
-  const { recipe: asked, source, selection, out, cache, engine, repeats } = task;
+  const { recipe: asked, source, selection, out, numbered, cache, engine, repeats } = task;
   makeDeterministic(engine.reproducible === true);
   const opened = typeof source === "string" ? openData(source, selection) : source;
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
@@ -130,7 +132,7 @@ export async function* runSession(
     const validation = evaluationLoader(data.validation, { badPictures, workers });
     loaders.push(validation);
     const tricks = audit(trainer, out);
-    const run = resumed ?? RunFolder.create(out);
+    const run = resumed ?? (numbered ? RunFolder.createNext(out) : RunFolder.create(out));
     if (!resumed) {
       run.writeJson("recipe.json", recipe);
       const { description } = data;
@@ -146,7 +148,7 @@ export async function* runSession(
     if (options.tensorboard) keepTensorBoard(run.path);
     run.writeJson("environment.json", { ...describeEnvironment(), ...engine });
     yield* new Session(trainer, { training, validation }, run, { shouldStop, tell }).events(
-      tricks,
+      { ...tricks, run: run.path },
       resumed !== undefined,
     );
   } finally {
@@ -161,16 +163,19 @@ interface Task {
   readonly source: string | AnySource;
   readonly selection?: DataSelection | undefined;
   readonly out: string;
+  readonly numbered?: boolean | undefined;
   readonly cache: string | undefined;
   readonly engine: EngineChoice;
   readonly repeats?: string | undefined;
 }
 
 /** Folders and files are remembered by their full paths, so that the run can be resumed from anywhere. */
-function newRun({ recipe, data, selection, out, cache, engine = DEFAULT_ENGINE, repeats }: NewRun): Task {
+function newRun(run: NewRun): Task {
+  const { recipe, data, selection, out, numbered, cache, engine = DEFAULT_ENGINE, repeats } = run;
   const source = typeof data === "string" ? anywhere(data) : data;
   const tricks = recipe.tricks.map((own) => ({ ...own, module: resolve(own.module) }));
-  return { recipe: { ...recipe, tricks }, source, selection, out, cache: cache && resolve(cache), engine, repeats };
+  const place = { out, numbered, cache: cache && resolve(cache) };
+  return { recipe: { ...recipe, tricks }, source, selection, ...place, engine, repeats };
 }
 
 function earlierRun({ resume, data }: ResumedRun): Task {

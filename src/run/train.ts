@@ -87,8 +87,8 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
     typeof options.recipe === "string"
       ? await loadRecipe(options.recipe)
       : parseRecipe(options.recipe, "the recipe", presets.baseline);
-  const out = options.out ?? defaultRunPath(typeof data === "string" ? data : "images", recipe.name);
-  const { cache } = options;
+  const { out = defaultRunPath(typeof data === "string" ? data : "images", recipe.name), cache } = options;
+  const numbered = options.out === undefined;
   const isRun = typeof options.recipe === "string" && isRunFolder(options.recipe);
   const repeats = options.repeats ?? (isRun ? (options.recipe as string) : undefined);
   return {
@@ -96,6 +96,7 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
     selection: { holdOut, trainShare },
     recipe,
     out,
+    numbered,
     cache,
     workers,
     device,

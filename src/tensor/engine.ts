@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { homeFolder } from "../base/folders.js";
 import { addon } from "../native/torch/addon.js";
 
 /** How set-up came by a libtorch; "pip" is `npm run setup -- --from pip`. */
@@ -123,6 +123,8 @@ function blasName(from: string): string {
 }
 
 function withoutHome(path: string): string {
-  const home = `${homedir()}/`;
-  return path.startsWith(home) ? `~/${path.slice(home.length)}` : path.replace(/^\/(home|Users)\/[^/]+/, "~");
+  const home = homeFolder();
+  return home !== undefined && path.startsWith(`${home}/`)
+    ? `~${path.slice(home.length)}`
+    : path.replace(/^\/(home|Users)\/[^/]+/, "~");
 }

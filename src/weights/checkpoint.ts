@@ -7,6 +7,7 @@ import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { replaceDirectoryAtomic, systemReason, writeFileAtomic } from "../base/atomic-file.js";
 import { InputError, KnackError } from "../base/errors.js";
+import { makeFolder } from "../base/folders.js";
 import { type KeptChoices, parseKeptChoices } from "../engine/convolution-choices.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { type CheckpointConfig, configJson, parseConfig } from "./config.js";
@@ -59,7 +60,7 @@ export function createCheckpoint(directory: string, checkpoint: Checkpoint): voi
   naming(directory, () => {
     try {
       fs.rmSync(folder, { recursive: true, force: true });
-      makeFolders(folder);
+      makeFolder(folder);
       writeCheckpoint(folder, checkpoint);
       fs.renameSync(folder, directory);
     } catch (error) {
@@ -77,12 +78,6 @@ export function requireFree(directory: string): void {
     if (!entry.isDirectory()) throw new InputError(`${directory} is there and no folder: choose another --out`);
     if (fs.readdirSync(directory).length > 0) throw new InputError(`${directory} is not empty: choose another --out`);
   });
-}
-
-/** Like `mkdir -p`. Node's own recursive mode hangs where a parent refuses, as /proc does. */
-function makeFolders(folder: string): void {
-  if (!fs.existsSync(dirname(folder))) makeFolders(dirname(folder));
-  fs.mkdirSync(folder);
 }
 
 /** Runs `action`; an error of the file system becomes one for people that names `directory`. */

@@ -1,9 +1,7 @@
 /** Tiny trainings on noise: what the tests of training from trained weights, of unequal classes and of early stop share. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after } from "node:test";
 import type { DataSource } from "../../src/data/image-set.js";
 import type { TrainEvent } from "../../src/index.js";
 import { addon } from "../../src/native/torch/addon.js";
@@ -15,6 +13,8 @@ import { type NewRun, type ResumedRun, runSession } from "../../src/run/session.
 import { Trainer } from "../../src/training/trainer.js";
 import { loadTrainingState } from "../../src/weights/checkpoint.js";
 import { batchOf, randomData } from "./random-data.js";
+
+export { scratchFolder } from "./scratch-folder.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
@@ -33,13 +33,6 @@ export const TINY: RecipeInput = {
   lr: 0.05,
   seed: 1,
 };
-
-/** @returns what makes paths in a folder that is there until the file's tests have ended */
-export function scratchFolder(name: string): (...path: string[]) => string {
-  const folder = mkdtempSync(join(tmpdir(), `knack-${name}-`));
-  after(() => rmSync(folder, { recursive: true }));
-  return (...path) => join(folder, ...path);
-}
 
 export function tiny(changes: RecipeInput = {}): Recipe {
   return parseRecipe({ ...TINY, ...changes }, "the test's recipe");

@@ -2,10 +2,10 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { systemReason, writeFileAtomic } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
+import { makeFolder } from "../../base/folders.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
 import type { Recipe } from "../../recipe/recipe.js";
-import { makeFolder } from "../../run/run-folder.js";
 import { differences } from "./differences.js";
 import type { Extent } from "./plan.js";
 

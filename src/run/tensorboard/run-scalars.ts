@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../../base/folders.js";
 import type { Scalars } from "./event.js";
 import { updateEventFile } from "./event-file.js";
 import { writeHyperParameters } from "./hyper-parameters.js";
@@ -14,7 +15,7 @@ const FILE = "events.out.tfevents.knack";
 
 /** Has a run keep event files for TensorBoard from now on: it does where its folder has the folder for them. */
 export function keepTensorBoard(runFolder: string): void {
-  mkdirSync(join(runFolder, FOLDER), { recursive: true });
+  makeFolder(join(runFolder, FOLDER));
 }
 
 /**
