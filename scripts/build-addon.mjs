@@ -10,7 +10,8 @@ import { describeLibtorch, findLibtorch } from "./find-libtorch.mjs";
 import { filesUnder, root, stampOf, writeWhole } from "./stamp.mjs";
 
 const require = createRequire(import.meta.url);
-const PIXELS = "src/native/pixels/pixels.cc";
+/** Addons of one file each, without libtorch: loops over pictures' bytes, and what Node does not know of its process. */
+const PLAIN = ["pixels", "process"];
 const TORCH = "src/native/torch";
 const CPU = "src/native/cpu";
 const mac = process.platform === "darwin";
@@ -115,7 +116,7 @@ export async function buildAddon({ force = false } = {}) {
   const { libtorch, tried } = findLibtorch();
   if (!libtorch)
     throw new Error(`no libtorch found (${tried.join("; ")}): run \`npm run setup\`, or set KNACK_LIBTORCH`);
-  // The loops over pictures' bytes and the fast engine are addons of their own, without libtorch.
+  // The fast engine is an addon of its own, without libtorch.
   const sources = filesUnder(TORCH, ".cc");
   const fault = withoutFastEngine(libtorch);
   const cpuSources = fault === null ? filesUnder(CPU, ".cc") : [];
@@ -135,7 +136,8 @@ export async function buildAddon({ force = false } = {}) {
   ]);
   const record = join(root, "build/addon.json");
   const addon = join(root, "build/knack.node");
-  const built = [addon, join(root, "build/pixels.node"), record].every((file) => existsSync(file));
+  const plain = PLAIN.map((name) => join(root, `build/${name}.node`));
+  const built = [addon, ...plain, record].every((file) => existsSync(file));
   if (!force && built && JSON.parse(readFileSync(record, "utf8")).stamp === stamp) {
     console.log(`addon: up to date, libtorch ${describeLibtorch(libtorch)}`);
     return;
@@ -175,16 +177,11 @@ export async function buildAddon({ force = false } = {}) {
   } else {
     rmSync(cpu, { force: true });
   }
-  await run(`compiling ${PIXELS}`, [
-    "-std=c++17",
-    ...addonFlags(),
-    "-O3",
-    ...shared,
-    PIXELS,
-    "-o",
-    "build/pixels.node.new",
-  ]);
-  renameSync(join(root, "build/pixels.node.new"), join(root, "build/pixels.node"));
+  for (const name of PLAIN) {
+    const [source, made] = [`src/native/${name}/${name}.cc`, `build/${name}.node.new`];
+    await run(`compiling ${source}`, ["-std=c++17", ...addonFlags(), "-O3", ...shared, source, "-o", made]);
+    renameSync(join(root, made), join(root, `build/${name}.node`));
+  }
   renameSync(`${addon}.new`, addon);
   const facts = { libtorch, withoutFastEngine: fault, built: new Date().toISOString(), stamp };
   writeWhole("build/addon.json", `${JSON.stringify(facts, null, 2)}\n`);

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { usableProcessors } from "./base/limits.js";
 import type { TrainEvent } from "./run/events.js";
 import { streamFromThread } from "./base/thread-stream.js";
 import { type ResumeOptions, type TrainOptions, train } from "./run/train.js";
@@ -36,7 +36,7 @@ export async function* trainWithReport(
 const begins = { what: "the report", seconds: 0 };
 
 async function report(run: string, options: TrainOptions | ResumeOptions): Promise<ReportOutcome> {
-  const { device = "cpu", workers = availableParallelism(), data, signal } = options;
+  const { device = "cpu", workers = usableProcessors(), data, signal } = options;
   const stopped = { problem: `it was stopped; write it with: knack report ${run}` };
   if (signal?.aborted) return stopped;
   const task: ReportTask = { run, device, workers, data: typeof data === "string" ? undefined : data };

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { KnackError } from "./errors.js";
+import { lackIn } from "./lack.js";
 
 /**
  * Writes a file so that a reader, or a restart after a crash, finds the whole old or the whole new content: written beside
@@ -66,10 +67,10 @@ export function replaceDirectoryAtomic(path: string, write: (directory: string) 
   });
 }
 
-/** Why the system refused, in its own words without the error code: "no space left on device". */
+/** Why the system refused, in its own words without the error code: "no space left on device". Of a limit, which one it is. */
 export function systemReason(error: unknown): string {
   const { message } = error as Error;
-  return /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
+  return lackIn(error)?.message ?? /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
 }
 
 /** Runs `action`; an error of the file system becomes one for people that names `path`. */

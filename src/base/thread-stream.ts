@@ -1,8 +1,10 @@
 /** A stream of values that a thread of its own makes, because making them blocks a thread for seconds. */
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { parentPort, Worker, workerData } from "node:worker_threads";
+import { parentPort, type Worker, workerData } from "node:worker_threads";
 import { DivergedError, HeldError, InputError, KnackError } from "./errors.js";
+import { lackIn } from "./lack.js";
+import { startThread } from "./start-thread.js";
 
 /** What a thread is at, and how many seconds of it are waited for once the thread was told to stop. */
 export interface Doing {
@@ -113,11 +115,11 @@ class Thread<T> {
   ) {
     this.#doing = begins;
     const workerData: ToThread = { task, stop: this.#stop };
-    this.#worker = new Worker(module, { workerData, execArgv: [] });
+    this.#worker = startThread(module, workerData);
     this.#exited = once(this.#worker, "exit").catch(() => {}); // an error is noted below
     this.#worker.on("message", (message: FromThread<T>) => this.#take(message));
     this.#worker.on("error", (cause) => {
-      this.#finish(new KnackError(`training ended by an error: ${messageOf(cause)}`, { cause }));
+      this.#finish(lackIn(cause) ?? new KnackError(`training ended by an error: ${messageOf(cause)}`, { cause }));
     });
     this.#worker.on("exit", (code) => {
       if (!this.#forced) this.#finish(new KnackError(`its thread ended by itself (exit code ${code})`));
@@ -197,7 +199,7 @@ class Thread<T> {
 }
 
 function failureFrom(error: unknown): Failure {
-  const message = messageOf(error);
+  const message = messageOf(lackIn(error) ?? error);
   if (error instanceof DivergedError) return { kind: "diverged", message };
   return { kind: error instanceof KnackError && error.exitCode === 2 ? "input" : "other", message };
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { KnackError } from "../base/errors.js";
+import { lackIn } from "../base/lack.js";
 import { settleLibraries } from "../native/torch/library-settings.js";
 import { VERSION } from "../base/version.js";
 import { ablateCommand } from "./commands/ablate.js";
@@ -19,7 +20,7 @@ import { endWithOutput } from "./output/standard-output.js";
 
 /** Runs the command line. Sets the process's exit code: 0 done, 1 the run failed, 2 the command line or the input is wrong. */
 export async function main(argv: readonly string[]): Promise<void> {
-  settleLibraries();
+  settleLibraries((line) => console.error(`knack: warning: ${line}`));
   endWithOutput();
   const program = new Command("knack")
     .description("Train image classifiers from TypeScript, with the whole bag of tricks")
@@ -60,7 +61,7 @@ function report(error: unknown): number {
     return 2;
   }
   if ((error as NodeJS.ErrnoException | undefined)?.code === "EPIPE") return 0;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = lackIn(error)?.message ?? (error instanceof Error ? error.message : String(error));
   console.error(`knack: ${message.split("\n", 1)[0]}`);
   return error instanceof KnackError ? error.exitCode : 1;
 }

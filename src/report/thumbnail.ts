@@ -1,3 +1,4 @@
+import { refuseLack } from "../base/lack.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import type { LabelledSet } from "../data/split.js";
 
@@ -18,7 +19,8 @@ export async function thumbnail(set: LabelledSet, index: number): Promise<Thumbn
     if (pixelated) return { uri: dataUri("png", await pipeline.png().toBuffer()), pixelated };
     const webp = await pipeline.resize(SIDE, SIDE, { fit: "inside" }).webp({ quality: 70 }).toBuffer();
     return { uri: dataUri("webp", webp), pixelated };
-  } catch {
+  } catch (error) {
+    refuseLack(error);
     // Whatever it is that happened to the file since it was evaluated, the page does without the picture.
     return undefined;
   }

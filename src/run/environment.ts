@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
-import { availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { availableParallelism, cpus, release, type } from "node:os";
+import { usableMemory } from "../base/limits.js";
 import { VERSION } from "../base/version.js";
 import { cpuFlags } from "../native/cpu/cpu-flags.js";
 import { describeEngine, type Engine } from "../tensor/engine.js";
@@ -53,8 +54,7 @@ export function describeMachine(): Machine {
       cores: processors.length || availableParallelism(),
       instructionSets: [...neon, ...INSTRUCTION_SETS.filter((name) => flags.has(name))],
     },
-    // Without a limit the constraint is 0 or beyond all memory.
-    memory: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY),
+    memory: usableMemory(),
     nvidiaGpu: existsSync("/dev/nvidiactl"),
   };
 }

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
+import { refuseLack } from "../../base/lack.js";
 import { fashionMnistFolder, openFashionMnist } from "../../data/sources/fashion-mnist.js";
 import { type EngineHere, engineHere, FAST_ENGINE_GAIN } from "../../engine/engine-here.js";
 import { describeEngine, type Engine } from "../../tensor/engine.js";
@@ -76,6 +77,7 @@ function findEngine(): Engine | string {
   try {
     return describeEngine();
   } catch (error) {
+    refuseLack(error);
     const { cause } = error as Error;
     const message = cause instanceof Error ? cause.message : String(error);
     return message.split("\n", 1)[0] ?? "";

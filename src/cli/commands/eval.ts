@@ -1,5 +1,5 @@
-import { availableParallelism } from "node:os";
 import { Command } from "commander";
+import { usableProcessors } from "../../base/limits.js";
 import { valueText } from "../../metrics/metric.js";
 import { openData } from "../../data/sources/open.js";
 import type { DataOptions } from "../options/data-options.js";
@@ -33,7 +33,7 @@ export function evalCommand(): Command {
       const { badPictures, images, metrics } = await evaluateCheckpoint(
         checkpoint,
         all ? [source.train, source.validation] : [source.validation],
-        { device, workers: availableParallelism() },
+        { device, workers: usableProcessors() },
       );
       for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
       if (json) {

@@ -1,5 +1,5 @@
-import { availableParallelism } from "node:os";
 import { Command } from "commander";
+import { usableProcessors } from "../../base/limits.js";
 import { type Device, deviceOption } from "../options/compute-options.js";
 
 interface ReportOptions {
@@ -17,7 +17,7 @@ export function reportCommand(): Command {
     .action(async (run: string, { out, device }: ReportOptions) => {
       // Only here, so that the other commands start without the engine.
       const { writeReport } = await import("../../report/write-report.js");
-      const { file, missing } = await writeReport(run, { device, workers: availableParallelism() }, { out });
+      const { file, missing } = await writeReport(run, { device, workers: usableProcessors() }, { out });
       if (missing !== undefined) console.error(`knack: the report is without measurements: ${missing}`);
       console.log(`report: ${file}`);
     });

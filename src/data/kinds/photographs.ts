@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { usableProcessors } from "../../base/limits.js";
 import { packPhotos } from "../photos/packed-cache.js";
 import { photoName, readPhoto } from "../photos/photo-locations.js";
 import { selectPhotos } from "../photos/photo-selection.js";
@@ -13,7 +13,7 @@ const CACHE_MARGIN = 16 / 7;
 /** Photographs in files, which are read and brought to one size whenever they are seen. */
 export const photographs: DataKind<PhotoSet> = {
   tag: "photos",
-  defaultWorkers: () => Math.min(4, availableParallelism()),
+  defaultWorkers: () => Math.min(4, usableProcessors()),
   evaluationWorkers: (workers) => workers,
   nameOf: ({ locations }, index) => photoName(locations, index),
   inputFormat: (set: PhotoSet | FormattedPhotos) => ("evaluation" in set ? set : undefined),

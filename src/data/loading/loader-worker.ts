@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { InputError } from "../../base/errors.js";
+import { KnackError } from "../../base/errors.js";
+import { lackIn } from "../../base/lack.js";
 import type { BatchContent } from "../kinds/kind.js";
 import { type BatchSource, makeBatch } from "./batch.js";
 
@@ -15,8 +16,8 @@ export interface BatchRequest {
 /** A loader worker's answer; its buffers change hands rather than being copied. */
 export type BatchReply = { readonly id: number } & (
   | { readonly content: BatchContent }
-  /** Errors lose their class on the way to another thread. */
-  | { readonly failure: string; readonly input: boolean }
+  /** Errors lose their class on the way to another thread; those for people have an exit code. */
+  | { readonly failure: string; readonly exitCode: KnackError["exitCode"] | undefined }
 );
 
 const source: BatchSource = workerData;
@@ -26,8 +27,10 @@ parentPort?.on("message", async ({ id, epoch, indices, repeats }: BatchRequest) 
   try {
     const content = await makeBatch(source, epoch, indices, repeats);
     reply({ id, content }, [content.pixels.buffer, content.labels.buffer]);
-  } catch (error) {
-    reply({ id, failure: error instanceof Error ? error.message : String(error), input: error instanceof InputError });
+  } catch (cause) {
+    const error = lackIn(cause) ?? cause;
+    const failure = error instanceof Error ? error.message : String(error);
+    reply({ id, failure, exitCode: error instanceof KnackError ? error.exitCode : undefined });
   }
 });
 

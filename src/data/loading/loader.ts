@@ -1,6 +1,8 @@
 import { setImmediate } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { InputError, KnackError } from "../../base/errors.js";
+import { lackIn } from "../../base/lack.js";
+import { startThread } from "../../base/start-thread.js";
 import type { Augmentation } from "../augment/index.js";
 import type { BatchContent } from "../kinds/kind.js";
 import { kindOf } from "../kinds/kinds.js";
@@ -53,11 +55,11 @@ export class Loader {
   readonly #source: BatchSource;
   readonly #batchSize: number;
   readonly #options: LoaderOptions;
-  readonly #workers: LoaderWorker[];
+  readonly #workers: LoaderWorker[] = [];
   #prepared: { readonly epoch: number; readonly ahead: Promise<BatchContent>[] } | undefined;
   #closed = false;
 
-  /** @throws InputError where the batch is larger than the set, or an option is out of range */
+  /** @throws InputError where the batch is larger than the set, or an option is out of range; LackError where there can be no more threads */
   constructor(set: Split, options: LoaderOptions) {
     const { batchSize, augmentation, seed, workers } = options;
     if (batchSize > set.count) {
@@ -71,7 +73,12 @@ export class Loader {
     this.#options = options;
     this.#source = { set, augmentation: augmentation === "none" ? undefined : augmentation, seed };
     this.#batchSize = batchSize;
-    this.#workers = Array.from({ length: workers }, (_, i) => new LoaderWorker(i + 1, this.#source));
+    try {
+      for (let number = 1; number <= workers; number++) this.#workers.push(new LoaderWorker(number, this.#source));
+    } catch (error) {
+      void this.close();
+      throw error;
+    }
   }
 
   /**
@@ -182,19 +189,19 @@ class LoaderWorker {
   #ended: KnackError | undefined;
 
   constructor(number: number, source: BatchSource) {
-    // Without the process's own flags: `node --input-type=module -e ...` would hand down one that a worker refuses.
-    this.#worker = new Worker(new URL("./loader-worker.js", import.meta.url), { workerData: source, execArgv: [] });
+    this.#worker = startThread(new URL("./loader-worker.js", import.meta.url), source);
     this.#worker.unref();
     this.#worker.on("message", (reply: BatchReply) => {
       const waiting = this.#waiting.get(reply.id);
       if ("content" in reply) waiting?.resolve(reply.content);
-      else if (reply.input) waiting?.reject(new InputError(reply.failure));
+      else if (reply.exitCode === 2) waiting?.reject(new InputError(reply.failure));
+      else if (reply.exitCode === 1) waiting?.reject(new KnackError(reply.failure));
       else waiting?.reject(new KnackError(`loader worker ${number} failed: ${reply.failure}`));
       // An answer that comes after `close` finds nobody waiting; the thread's end must be waited for then.
       if (this.#waiting.delete(reply.id) && this.#waiting.size === 0) this.#worker.unref();
     });
     this.#worker.on("error", (cause) => {
-      this.#end(new KnackError(`loader worker ${number} died: ${messageOf(cause)}`, { cause }));
+      this.#end(lackIn(cause) ?? new KnackError(`loader worker ${number} died: ${messageOf(cause)}`, { cause }));
     });
     this.#worker.on("exit", (code) => {
       this.#end(new KnackError(`loader worker ${number} ended unexpectedly (exit code ${code})`));

@@ -1,11 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, mkdirSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { usableProcessors } from "../../base/limits.js";
 import { systemReason } from "../../base/atomic-file.js";
 import { KnackError } from "../../base/errors.js";
+import { makeFolder } from "../../base/folders.js";
+import { refuseLack } from "../../base/lack.js";
 import { openPicture } from "../pictures/picture.js";
 import { tarMembers } from "../sources/photos/tar-members.js";
 import { type PhotoCopies, type PhotoLocations, photoName, readPhoto } from "./photo-locations.js";
@@ -58,7 +60,7 @@ export async function packPhotos(set: PhotoSet, folder: string, options: PackOpt
     lengths: new Float64Array(new SharedArrayBuffer(count * Float64Array.BYTES_PER_ELEMENT)),
   };
   try {
-    mkdirSync(target, { recursive: true });
+    makeFolder(target);
     for (const [number, file] of copies.files.entries()) {
       const [first, end] = [number * PER_FILE, Math.min((number + 1) * PER_FILE, count)];
       if (!(await isWhole(file))) await pack(set.locations, { first, end }, file, { shorterSide, shouldStop });
@@ -99,13 +101,19 @@ async function sourceKey(locations: PhotoLocations): Promise<string> {
   return hash.digest("hex");
 }
 
+function absent(error: unknown): string {
+  refuseLack(error);
+  return "";
+}
+
 async function isWhole(file: string): Promise<boolean> {
-  const [expected] = (await readFile(`${file}.sha256`, "utf8").catch(() => "")).split(" ");
+  const [expected] = (await readFile(`${file}.sha256`, "utf8").catch(absent)).split(" ");
   if (!expected) return false;
   const hash = createHash("sha256");
   try {
     await pipeline(createReadStream(file), hash);
-  } catch {
+  } catch (error) {
+    refuseLack(error);
     return false;
   }
   return hash.digest("hex") === expected;
@@ -128,7 +136,7 @@ async function pack(
       members[index - first] = [tarHeader(`${String(index).padStart(9, "0")}.jpg`, copy.length), copy, padding];
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() + 1 }, lane));
+  await Promise.all(Array.from({ length: usableProcessors() + 1 }, lane));
   if (shouldStop()) return; // not all of them are there
   const bytes = Buffer.concat([...members.flat(), Buffer.alloc(2 * BLOCK)]);
   await writeBeside(file, bytes);
@@ -145,7 +153,8 @@ async function smallerCopy(locations: PhotoLocations, index: number, shorterSide
     const size = { height: Math.round(height * scale), width: Math.round(width * scale) };
     const resized = picture.resize({ ...size, fit: "fill", fastShrinkOnLoad: false });
     return await resized.jpeg(ENCODING).toBuffer();
-  } catch {
+  } catch (error) {
+    refuseLack(error);
     return undefined;
   }
 }

@@ -3,6 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { resolve } from "node:path";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
+import { refuseLack } from "../../base/lack.js";
 
 /** A larger file is no photograph, and reading it would fill the memory. */
 const MAX_FILE_BYTES = 2 ** 30;
@@ -62,7 +63,8 @@ export function photoName({ containers, containerOf, names, nameEnds }: PhotoLoc
 /**
  * The bytes of an encoded picture.
  *
- * @throws UnreadablePhoto, an InputError that names the picture, where it is no file (any more) or cannot be read
+ * @throws UnreadablePhoto, an InputError that names the picture, where it is no file (any more) or cannot be read; LackError where the
+ *   machine has no more files or memory
  */
 export async function readPhoto(locations: PhotoLocations, index: number): Promise<Buffer> {
   const name = photoName(locations, index);
@@ -79,6 +81,7 @@ export async function readPhoto(locations: PhotoLocations, index: number): Promi
     return await readExactly(file, name, start, length);
   } catch (error) {
     if (error instanceof UnreadablePhoto) throw error;
+    refuseLack(error);
     // Node gives bytes that are not UTF-8 as U+FFFD, and a file of that name does not exist.
     const reason = name.includes("\ufffd") ? "its name is not UTF-8, rename it" : systemReason(error);
     throw new UnreadablePhoto(name, copied ? `${systemReason(error)}: its copy in ${path}` : reason, error);

@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import sharp, { type Sharp, type SharpOptions } from "sharp";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
+import { refuseLack } from "../../base/lack.js";
 import { plainJpegSize } from "./jpeg-header.js";
 import type { Picture } from "./picture-shape.js";
 
@@ -35,7 +36,8 @@ const MAX_PIXELS = 178_956_970;
  * says; grey, palette, CMYK and 16-bit pictures converted; transparency over white. ICC profiles count for CMYK alone: Pillow, and
  * so the pipelines that published weights were trained with, ignore them, and converting takes longer than decoding.
  *
- * @throws InputError where the file cannot be read, is no such picture, is cut off or broken, or is too large.
+ * @throws InputError where the file cannot be read, is no such picture, is cut off or broken, or is too large; LackError where the machine
+ *   has no more files, threads or memory to read it with, which is no fault of the picture's.
  */
 export async function decodePicture(source: PictureSource, options: PictureOptions = {}): Promise<Picture> {
   return readPixels(await openPicture(source, options));
@@ -74,7 +76,7 @@ export async function openPicture(
 /**
  * Decodes an opened picture through the steps its pipeline has by now.
  *
- * @throws InputError where it is cut off or broken.
+ * @throws InputError where it is cut off or broken; LackError as `decodePicture`.
  */
 export async function readPixels({ pipeline, where }: OpenPicture): Promise<Picture> {
   const { data, info } = await explained(where, () => pipeline.raw().toBuffer({ resolveWithObject: true }));
@@ -89,6 +91,7 @@ async function readPicture(path: string, where: string): Promise<Uint8Array> {
     if (!found.isFile() && !found.isFIFO()) throw new InputError(`${where} is a device, not a picture`);
     return await readFile(path);
   } catch (error) {
+    refuseLack(error);
     if (error instanceof InputError) throw error;
     throw new InputError(`cannot read ${where}: ${systemReason(error)}`, error);
   }
@@ -101,11 +104,18 @@ function isPicture(bytes: Uint8Array): boolean {
   return starts.some((start) => head.startsWith(start)) || /^RIFF....WEBP|^....ftyp.*avi[fs]/s.test(head);
 }
 
-/** Runs a step of libvips. Its own words are left out: it keeps them for all threads in one place, where they may be another picture's. */
+/**
+ * Runs a step of libvips. Its own words are left out: it keeps them for all threads in one place, where they may be another picture's, and
+ * this one's be taken by another. Therefore what fails is done again: whether threads or memory were missing is looked for twice.
+ */
 async function explained<T>(where: string, step: () => Promise<T>): Promise<T> {
   try {
-    return await step();
+    return await step().catch((error) => {
+      refuseLack(error);
+      return step();
+    });
   } catch (error) {
+    refuseLack(error);
     throw new InputError(`${where} is cut off or broken`, error);
   }
 }

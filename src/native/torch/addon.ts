@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
-import { availableParallelism } from "node:os";
+import { cpus } from "node:os";
 import { KnackError } from "../../base/errors.js";
-import { settleLibraries } from "./library-settings.js";
+import { requireThreads } from "../process/process.js";
+import { computingThreads, settleLibraries } from "./library-settings.js";
 
 declare const handleBrand: unique symbol;
 /** An opaque native object; only the addon can make or read one. */
@@ -46,6 +47,7 @@ export interface Addon {
   awaitCopy(copy: Handle): void;
   describeEngine(): EngineDescription;
   threads(): number;
+  /** Of the calling thread's operators; they are started. */
   setThreads(count: number): void;
   /** Whether cuDNN takes only algorithms that always compute the same bits, and does not try which is fastest. */
   setDeterministic(on: boolean): void;
@@ -67,9 +69,13 @@ export interface EngineDescription {
 
 function load(): Addon {
   settleLibraries();
+  const threads = computingThreads();
+  // OpenMP ends the process where it gets none, OpenBLAS interrupts it, and libtorch's own pool, at first one a core and then made anew, waits
+  // for ever.
+  requireThreads(3 * (threads - 1) + (cpus().length - 1), `computing with ${threads} threads`);
   const functions = requireAddon();
   // libtorch starts with one thread where it cannot tell the cores; OpenMP keeps the number for each calling thread.
-  if (!process.env.OMP_NUM_THREADS) functions.setThreads(availableParallelism());
+  functions.setThreads(threads);
   return functions;
 }
 

@@ -44,6 +44,9 @@ Napi::Value setThreads(const Napi::CallbackInfo& info) {
     // OpenMP ends the process where it cannot start as many threads as it was told to.
     if (!(count >= 1 && count <= 1024)) throw std::invalid_argument("setThreads: expected 1 to 1024 threads");
     at::set_num_threads(static_cast<int>(count));
+    // Starts them now, before others take the last that the system gives, by sums enough for all of them: OpenMP's, and those of a pool that
+    // libtorch makes again in each of OpenMP's threads when that first asks for their number, as it does in sums along a dimension.
+    if (count > 1) at::ones({static_cast<int64_t>(count), at::internal::GRAIN_SIZE}).sum(1);
     return info.Env().Undefined();
   });
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { availableParallelism } from "node:os";
+import { refuseLack } from "../../base/lack.js";
+import { usableProcessors } from "../../base/limits.js";
 import { photoName, readPhoto, UnreadablePhoto } from "../../data/photos/photo-locations.js";
 import type { OtherFiles, PhotoSet, PhotoSource } from "../../data/photos/photo-set.js";
 import { openPicture, readPixels } from "../../data/pictures/picture.js";
@@ -68,7 +69,7 @@ export async function checkPhotos(source: PhotoSource, seen: (done: number) => v
     }
   };
   // Each lane decodes in one of libuv's threads; the next reads meanwhile.
-  await Promise.all(Array.from({ length: availableParallelism() + 1 }, lane));
+  await Promise.all(Array.from({ length: usableProcessors() + 1 }, lane));
   return found.report();
 }
 
@@ -100,6 +101,7 @@ class Findings {
       this.#widths[at] = picture.width;
       this.#heights[at] = picture.height;
     } catch (error) {
+      refuseLack(error);
       this.#unreadable.push({ name: photoName(locations, index), split, reason: reasonOf(error), at });
     }
   }

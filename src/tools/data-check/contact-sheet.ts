@@ -1,3 +1,4 @@
+import { refuseLack } from "../../base/lack.js";
 import { readPhoto } from "../../data/photos/photo-locations.js";
 import type { PhotoSet } from "../../data/photos/photo-set.js";
 import { openPicture } from "../../data/pictures/picture.js";
@@ -31,7 +32,8 @@ async function small(set: PhotoSet, index: number): Promise<Buffer | undefined> 
   try {
     const { pipeline } = await openPicture(await readPhoto(set.locations, index));
     return await pipeline.resize(TILE, TILE, { fit: "cover" }).png({ compressionLevel: 1 }).toBuffer();
-  } catch {
+  } catch (error) {
+    refuseLack(error);
     return undefined;
   }
 }

@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { KnackError } from "./errors.js";
+import { groupLimits } from "./limits.js";
+
+/** Something of the machine ran out, or a limit was reached: no fault of any input. Exit code 1. */
+export class LackError extends KnackError {
+  override readonly name = "LackError";
+}
+
+/** Codes and words by which Node, libvips, glib and C++ tell that something ran out. */
+const SIGNS: readonly { readonly sign: RegExp; readonly lack: () => string }[] = [
+  { sign: /\b(EMFILE|ENFILE)\b|too many open files/i, lack: lackOfFiles },
+  {
+    sign: /\bEAGAIN\b|\bERR_WORKER_INIT_FAILED\b|creat\w* thread|resource temporarily unavailable/i,
+    lack: lackOfThreads,
+  },
+  {
+    sign: /\bENOMEM\b|out of memory|unable to allocate|failed to allocate|allocation failed|memory limit|bad_alloc/i,
+    lack: lackOfMemory,
+  },
+];
+
+/** Why something failed, where something ran out: says what, and which limit is set. Undefined where it failed by itself. */
+export function lackIn(error: unknown): LackError | undefined {
+  if (error instanceof LackError) return error;
+  if (!(error instanceof Error) || error instanceof KnackError) return undefined;
+  const { code = "" } = error as NodeJS.ErrnoException;
+  const found = SIGNS.find(({ sign }) => sign.test(code) || sign.test(error.message));
+  return found && new LackError(found.lack(), { cause: error });
+}
+
+/** @throws LackError where something ran out */
+export function refuseLack(error: unknown): void {
+  const lack = lackIn(error);
+  if (lack !== undefined) throw lack;
+}
+
+function lackOfFiles(): string {
+  return `too many open files: ${limitText([["ulimit -n", softLimit("Max open files")]], "the system's limit")}; raise it`;
+}
+
+/** For those who know that threads are what is missing. */
+export function lackOfThreads(): string {
+  const limits: [string, number][] = [
+    ["ulimit -u", softLimit("Max processes")],
+    ["pids.max of the control group", groupLimits().threads],
+  ];
+  return `no more threads can be started: ${limitText(limits, "the system's limit")}; raise it, or use fewer (--workers 0, OMP_NUM_THREADS=1)`;
+}
+
+function lackOfMemory(): string {
+  const limits: [string, number][] = [
+    ["ulimit -v, in bytes,", softLimit("Max address space")],
+    ["the control group's memory limit, in bytes,", groupLimits().memory],
+  ];
+  return `out of memory: ${limitText(limits, "the machine has no more")}; raise it, or use a smaller --batch-size`;
+}
+
+/** Which of the limits are set: any of them can be the one that was reached. */
+function limitText(limits: readonly (readonly [name: string, value: number])[], otherwise: string): string {
+  const set = limits.filter(([, value]) => Number.isFinite(value));
+  return set.length === 0 ? otherwise : set.map(([name, value]) => `${name} is ${value}`).join(", ");
+}
+
+/** A soft limit of this process as /proc names it; Infinity where there is none or no /proc. */
+function softLimit(name: string): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    return Number(new RegExp(`^${name} +(\\d+)`, "m").exec(limits)?.[1] ?? Infinity);
+  } catch {
+    return Infinity;
+  }
+}
