@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "../settings/zod.js";
 import { InputError } from "../base/errors.js";
 import { readOnnxMetadata } from "../onnx/model-file.js";
 

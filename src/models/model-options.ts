@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "../settings/zod.js";
 import { didYouMean } from "../base/did-you-mean.js";
 import { InputError } from "../base/errors.js";
 

@@ -1,14 +1,6 @@
-import { CustomChart, LineChart, ScatterChart } from "echarts/charts";
-import { GridComponent, LegendComponent, MarkLineComponent, TitleComponent } from "echarts/components";
-import { type EChartsCoreOption, init, use } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
+import type { EChartsCoreOption } from "echarts/core";
+import echarts = require("echarts");
 import { Html, html } from "./html.js";
-
-use([
-  ...[CustomChart, LineChart, ScatterChart],
-  ...[GridComponent, LegendComponent, MarkLineComponent, TitleComponent],
-  SVGRenderer,
-]);
 
 /** The colours of a chart. */
 export interface ChartColors {
@@ -54,12 +46,13 @@ export function chartText({ ink }: ChartColors) {
 }
 
 /**
- * Draws a chart of echarts without a browser. echarts escapes the texts.
+ * Draws a chart of echarts without a browser. echarts escapes the texts. It is one file here: as modules, its hundreds of files are all
+ * opened at once, more than some machines allow a process.
  *
  * @param fluid whether the SVG takes the width of what it is in; else it has its own size
  */
 export function chartSvg(option: EChartsCoreOption, { width, height }: ChartSize, fluid = false): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
+  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
     chart.setOption({ animation: false, textStyle: chartText(PAGE_COLORS), ...option });
     return chart.renderToSVGString({ useViewBox: fluid });

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "../settings/zod.js";
 import { InputError } from "../base/errors.js";
 import { type augmentationDefaults, augmentationSchema } from "../data/augment/index.js";
 import { OPTIMIZERS } from "../optim/optimizers/index.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "../settings/zod.js";
 import type { Evaluation } from "../training/evaluate.js";
 import { InputError } from "../base/errors.js";
 

@@ -1,5 +1,5 @@
 /** The keys of a recipe that belong to no part: what is trained, how long, from which pictures. */
-import { z } from "zod";
+import { z } from "./zod.js";
 import {
   aboveZero,
   atLeastZero,

@@ -1,5 +1,5 @@
 /** Schemas of settings, whose errors complete the sentence "KEY: must be …, not …". */
-import { z } from "zod";
+import { z } from "./zod.js";
 import { didYouMean } from "../base/did-you-mean.js";
 
 /** The keys of a part's settings and their schemas. */

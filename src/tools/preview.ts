@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import sharp from "../data/pictures/sharp.js";
 import { type BatchSource, makeBatch } from "../data/loading/batch.js";
 import { epochOrder } from "../data/sampling/epoch-order.js";
 import { Loader } from "../data/loading/loader.js";

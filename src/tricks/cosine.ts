@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "../settings/zod.js";
 import { SCHEDULES } from "../optim/schedules/index.js";
 import type { Schedule } from "../optim/schedules/schedule.js";
 import { stepDecay } from "../optim/schedules/step-decay.js";

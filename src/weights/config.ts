@@ -1,5 +1,5 @@
 /** `config.json` of a checkpoint: what the model is and how pictures become its input, under the keys timm uses. */
-import { z } from "zod";
+import { z } from "../settings/zod.js";
 import { InputError } from "../base/errors.js";
 import { MODELS } from "../models/registry.js";
 

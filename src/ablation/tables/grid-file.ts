@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { z } from "zod";
+import { z } from "../../settings/zod.js";
 import { InputError } from "../../base/errors.js";
 import { loadFile } from "../../base/load-file.js";
 import { besideFile } from "../../recipe/load-recipe.js";

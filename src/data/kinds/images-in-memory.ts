@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import sharp from "../pictures/sharp.js";
 import { InputError } from "../../base/errors.js";
 import { augmentInto } from "../augment/image-transform.js";
 import { AUGMENTERS } from "../augment/index.js";

@@ -1,4 +1,4 @@
-import type { Sharp } from "sharp";
+import type { Sharp } from "../pictures/sharp.js";
 import { type Random, randomFor } from "../../tensor/random.js";
 import type { Augmentation } from "../augment/index.js";
 import type { EvaluationFormat } from "../pictures/evaluation-transform.js";

@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import sharp from "../pictures/sharp.js";
 import { InputError } from "../../base/errors.js";
 import { type Random, randomFor } from "../../tensor/random.js";
 import { trainingPixels } from "../augment/photo-transform.js";

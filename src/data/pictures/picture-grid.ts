@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import sharp, { type OverlayOptions } from "sharp";
+import sharp, { type OverlayOptions } from "./sharp.js";
 import { writeFileAtomic } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { printable } from "../../base/printable.js";

@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import sharp, { type Sharp, type SharpOptions } from "sharp";
+import sharp, { type Sharp, type SharpOptions } from "./sharp.js";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { refuseLack } from "../../base/lack.js";

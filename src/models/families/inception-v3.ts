@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "../../settings/zod.js";
 import { BatchNorm2d } from "../../nn/layers/batch-norm2d.js";
 import { Conv2d, type Conv2dOptions } from "../../nn/layers/conv2d.js";
 import { Dropout } from "../../nn/layers/dropout.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "../../settings/zod.js";
 import { BatchNorm2d } from "../../nn/layers/batch-norm2d.js";
 import { Conv2d } from "../../nn/layers/conv2d.js";
 import { Identity } from "../../nn/layers/identity.js";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "../../settings/zod.js";
 import { digits } from "../../base/printable.js";
 import { aboveZero, number, type Problem, show } from "../../settings/schema.js";
 import { schedule } from "./schedule.js";
