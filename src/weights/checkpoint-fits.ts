@@ -1,3 +1,4 @@
+import { className } from "../base/class-name.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import type { LabelledSet } from "../data/split.js";
 import { modelEntry } from "../models/registry.js";
@@ -14,7 +15,9 @@ export function mismatches({ config, format }: LoadedModel, set: LabelledSet): s
   if (config.num_classes !== set.classes.length) {
     faults.push(`${config.num_classes} classes, not ${set.classes.length}`);
   } else if (hasNames(config.label_names) && hasNames(set.classes)) {
-    const other = config.label_names.findIndex((name, label) => name !== set.classes[label]);
+    const other = config.label_names.findIndex(
+      (name, label) => className(name) !== className(set.classes[label] ?? ""),
+    );
     if (other >= 0)
       faults.push(`other classes (class ${other} is ${config.label_names[other]}, not ${set.classes[other]})`);
   }

@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { globSync, isDynamicPattern } from "tinyglobby";
-import { listFolder, lookAt } from "../../data/sources/read-files.js";
+import { isFolder, listFolder, lookAt } from "../../data/sources/read-files.js";
 import { PICTURE_FORMATS, PICTURE_NAME } from "../../data/pictures/picture.js";
 import { InputError } from "../../base/errors.js";
 
@@ -43,8 +43,7 @@ function picturesBelow(folder: string, above: readonly string[]): string[] {
   return listFolder(folder).flatMap((entry) => {
     if (entry.name.startsWith(".")) return [];
     const path = join(folder, entry.name);
-    const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && lookAt(path)?.isDirectory());
-    if (isFolder) return picturesBelow(path, [...above, here]);
+    if (isFolder(folder, entry)) return picturesBelow(path, [...above, here]);
     return PICTURE_NAME.test(entry.name) ? [path] : [];
   });
 }

@@ -1,6 +1,7 @@
 import { basename, dirname, extname, posix, resolve } from "node:path";
 import { CsvError } from "csv-parse";
 import { parse } from "csv-parse/sync";
+import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
 import { byCodePoint } from "./photos/code-point-order.js";
 import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
@@ -44,7 +45,7 @@ function listPhotoCsv(spec: string): ListedPhotos {
       if (columns) return;
       columns = { path: 0, label: 1, split: 2 };
     }
-    const [path, label, split] = [row[columns.path], row[columns.label], row[columns.split] ?? ""];
+    const [path, label, split] = [row[columns.path], className(row[columns.label] ?? ""), row[columns.split] ?? ""];
     const where = `${file}, line ${line}`;
     if (!path || !label) throw new InputError(`${where}: expected are a path and a label, separated by a comma`);
     if (split !== "" && !isSplitName(split)) {

@@ -1,13 +1,14 @@
-import { opendirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
 import type { OtherFiles } from "../photos/photo-set.js";
 import { PICTURE_NAME } from "../pictures/picture.js";
 import { byCodePoint } from "./photos/code-point-order.js";
 import { addOther, type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
-import { entriesOf, holdsShards, isFolder, isShards, splitFolders } from "./photos/split-folders.js";
-import { lookAt } from "./read-files.js";
+import { entriesOf, holdsShards, isShards, splitFolders } from "./photos/split-folders.js";
+import { isFolder, openFolder } from "./read-files.js";
 import type { PhotoFormat } from "./source.js";
 
 export const photoFolder: PhotoFormat = {
@@ -19,7 +20,7 @@ export const photoFolder: PhotoFormat = {
 
 /**
  * Lists FOLDER/CLASS/… or FOLDER/{train,val}/CLASS/…: classes are the first folders, their indices and the order of the pictures
- * torchvision's ImageFolder's. Pictures in folders inside a class belong to it; what begins with a dot is not there. Links are
+ * torchvision's ImageFolder's; folders whose names differ only in how an accent is written are one class. Pictures in folders inside a class belong to it; what begins with a dot is not there. Links are
  * followed, but for those back to a folder they are in.
  *
  * @throws InputError where there are no class folders, one without pictures, or one for validation only
@@ -27,18 +28,19 @@ export const photoFolder: PhotoFormat = {
 function listPhotoFolder(root: string): ListedPhotos {
   const otherFiles: OtherFiles = { count: 0, examples: [] };
   const splits = splitFolders(root, otherFiles);
-  const classes = classFolders(root, splits.train, otherFiles);
+  const folders = classFolders(root, splits.train, otherFiles);
+  const classes = [...new Set(folders.map(className))];
   if (classes.length === 0) {
     throw new InputError(
       `${root} holds no folders of pictures: expected are CLASS/picture.jpg or train/CLASS/picture.jpg in it`,
     );
   }
-  const list = (split: string, labels: readonly string[]) => {
+  const list = (split: string, inside: readonly string[]) => {
     const listing = new PhotoListing(root, "folders");
-    for (const name of labels) listClass(listing, join(split, name), classes.indexOf(name), otherFiles);
+    for (const name of inside) listClass(listing, join(split, name), classes.indexOf(className(name)), otherFiles);
     return listing;
   };
-  const train = list(splits.train, classes);
+  const train = list(splits.train, folders);
   const counts = new Uint32Array(classes.length);
   for (let i = 0; i < train.count; i++) counts[train.label(i)] = (counts[train.label(i)] as number) + 1;
   const empty = counts.indexOf(0);
@@ -50,7 +52,7 @@ function listPhotoFolder(root: string): ListedPhotos {
   if (splits.validation === undefined) return { ...common, train };
 
   const validated = classFolders(root, splits.validation, otherFiles);
-  const unknown = validated.find((name) => !classes.includes(name));
+  const unknown = validated.find((name) => !classes.includes(className(name)));
   if (unknown !== undefined) {
     const path = JSON.stringify(join(splits.validation, unknown));
     throw new InputError(`${path} in ${root} is a class that ${splits.train}/ does not have`);
@@ -106,12 +108,12 @@ function identityOf(folder: string): string {
 function holdsPhotographs(folder: string, depth: number): boolean {
   const folders: string[] = [];
   // Entry by entry, because the first picture of a million tells.
-  const entries = opendirSync(folder);
+  const entries = openFolder(folder);
   try {
     for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
       if (entry.name.startsWith(".")) continue;
       if (PICTURE_NAME.test(entry.name) || isShards(entry.name)) return true;
-      if (lookAt(join(folder, entry.name))?.isDirectory()) folders.push(join(folder, entry.name));
+      if (isFolder(folder, entry)) folders.push(join(folder, entry.name));
     }
   } finally {
     entries.closeSync();

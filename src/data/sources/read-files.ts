@@ -1,5 +1,7 @@
-import { type Dirent, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { type Dir, type Dirent, opendirSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
 import { InputError } from "../../base/errors.js";
+import { refuseLack } from "../../base/lack.js";
 
 /**
  * A data file's bytes.
@@ -11,12 +13,39 @@ export function readDataFile(path: string): Buffer {
 }
 
 /**
- * What a path is, undefined where there is nothing.
+ * What a path is, undefined where there is nothing: also where a link leads nowhere, or round in a circle.
  *
  * @throws InputError where it cannot be looked at
  */
 export function lookAt(path: string): Stats | undefined {
-  return explained(() => statSync(path, { throwIfNoEntry: false }));
+  return explained(() => {
+    try {
+      return statSync(path, { throwIfNoEntry: false });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ELOOP") return undefined;
+      throw error;
+    }
+  });
+}
+
+/** Whether an entry of `listFolder` is a folder or a link to one; a link that leads nowhere, or where nobody may look, is none. */
+export function isFolder(parent: string, entry: Dirent): boolean {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  try {
+    return statSync(join(parent, entry.name)).isDirectory();
+  } catch (error) {
+    refuseLack(error);
+    return false;
+  }
+}
+
+/**
+ * A folder, to look at its entries one by one.
+ *
+ * @throws InputError where it cannot be listed
+ */
+export function openFolder(folder: string): Dir {
+  return explained(() => opendirSync(folder));
 }
 
 /**
@@ -39,6 +68,7 @@ function explained<T>(read: () => T): T {
   try {
     return read();
   } catch (cause) {
+    refuseLack(cause);
     throw new InputError(`cannot read the data: ${cause instanceof Error ? cause.message : cause}`, cause);
   }
 }

@@ -1,4 +1,5 @@
 import { basename, dirname, join, posix, resolve } from "node:path";
+import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
 import type { OtherFiles } from "../photos/photo-set.js";
 import { PICTURE_NAME } from "../pictures/picture.js";
@@ -102,8 +103,9 @@ function listShard(pictures: PhotoListing, shard: string, labels: Map<string, nu
       const name = JSON.stringify(`${shard}/${picture.name}`);
       throw new InputError(`the picture ${name} has no class: expected is a .cls, or a .json with "label", beside it`);
     }
-    const number = labels.get(label) ?? labels.size;
-    labels.set(label, number);
+    const name = className(label);
+    const number = labels.get(name) ?? labels.size;
+    labels.set(name, number);
     pictures.add(shard, picture.name, number, picture);
   };
   for (const member of tarMembers(join(pictures.root, shard))) {
@@ -139,7 +141,7 @@ function classNames(root: string, shard: string, labels: readonly string[]): str
     return readDataFile(file)
       .toString()
       .split(/\r?\n/)
-      .map((line) => line.trim())
+      .map((line) => className(line.trim()))
       .filter((line) => line !== "");
   }
   if (!labels.every(isIndex)) return labels.toSorted(byCodePoint);

@@ -1,10 +1,11 @@
-import { type Dirent, readdirSync, statSync } from "node:fs";
+import { type Dirent, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { systemReason } from "../../../base/atomic-file.js";
 import { InputError } from "../../../base/errors.js";
+import { refuseLack } from "../../../base/lack.js";
 import type { OtherFiles } from "../../photos/photo-set.js";
 import { PICTURE_NAME } from "../../pictures/picture.js";
-import { namesIn } from "../read-files.js";
+import { isFolder, namesIn } from "../read-files.js";
 import { byCodePoint } from "./code-point-order.js";
 import { addOther } from "./photo-listing.js";
 import { splitsAmong } from "./split-names.js";
@@ -62,17 +63,8 @@ export function entriesOf(folder: string): Dirent[] {
       .filter(({ name }) => !name.startsWith("."))
       .sort((a, b) => byCodePoint(a.name, b.name));
   } catch (error) {
+    refuseLack(error);
     throw new InputError(`cannot list the folder ${JSON.stringify(folder)}: ${systemReason(error)}`, error);
-  }
-}
-
-/** Whether it is a folder or a link to one; a link that leads nowhere is none. */
-export function isFolder(parent: string, entry: Dirent): boolean {
-  if (!entry.isSymbolicLink()) return entry.isDirectory();
-  try {
-    return statSync(join(parent, entry.name)).isDirectory();
-  } catch {
-    return false;
   }
 }
 
