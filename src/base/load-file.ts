@@ -1,34 +1,42 @@
-import { readFile } from "node:fs/promises";
+import { existsSync, statSync } from "node:fs";
+import { access, constants, readFile } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { createJiti } from "jiti";
 import { InputError } from "./errors.js";
+import { refuseLack } from "./lack.js";
 
-/** Whether a name is that of a file which `loadFile` reads. */
+/** Whether a name is that of a file which `loadFile` reads: by its ending, or because there is a file or a pipe of that name. */
 export function isFile(spec: string): boolean {
-  return /^\.([cm]?[jt]s|json)$/.test(extname(spec));
+  return isCode(spec) || extname(spec) === ".json" || (existsSync(spec) && !statSync(spec).isDirectory());
+}
+
+function isCode(file: string): boolean {
+  return /^\.[cm]?[jt]s$/.test(extname(file));
 }
 
 /**
- * What a JSON file holds, or a TypeScript or JavaScript file exports as its default.
+ * What a TypeScript or JavaScript file exports as its default, or any other file or pipe holds as JSON.
  *
  * @param what what that should be, for the message
  * @throws InputError if there is no such file or it cannot be read
  */
 export function loadFile(file: string, what: string): Promise<unknown> {
-  return extname(file) === ".json" ? readJson(file) : importDefault(file, what);
+  return isCode(file) ? importDefault(file, what) : readJson(file);
 }
 
-async function readText(file: string): Promise<string> {
+/** What reading a file gives. @throws InputError where there is no such file, or it cannot be read */
+async function explained<T>(file: string, read: Promise<T>): Promise<T> {
   try {
-    return await readFile(file, "utf8");
+    return await read;
   } catch (error) {
+    refuseLack(error);
     const { code } = error as NodeJS.ErrnoException;
     throw new InputError(`${file}: ${code === "ENOENT" ? "there is no such file" : `cannot be read (${code})`}`, error);
   }
 }
 
 async function readJson(file: string): Promise<unknown> {
-  const text = (await readText(file)).replace(/^\uFEFF/, "");
+  const text = (await explained(file, readFile(file, "utf8"))).replace(/^\uFEFF/, "");
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -71,13 +79,14 @@ async function importDefault(file: string, what: string): Promise<unknown> {
  * @throws InputError if there is no such file or it cannot be loaded
  */
 export async function importFile(file: string): Promise<Record<string, unknown>> {
-  await readText(file);
+  await explained(file, access(file, constants.R_OK));
   // By its place and not by import: the package as a whole is no floor below, and most commands never need it.
   const knack: unknown = await import(new URL("../index.js", import.meta.url).href);
   const options = { fsCache: false, moduleCache: false, interopDefault: false, virtualModules: { knack } };
   try {
     return await createJiti(import.meta.url, options).import(resolve(file));
   } catch (error) {
+    refuseLack(error);
     throw new InputError(`${file}: cannot be loaded: ${firstLine(messageOf(error))}`, error);
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { didYouMean } from "../base/did-you-mean.js";
 import { InputError } from "../base/errors.js";
@@ -17,7 +17,8 @@ export function isRunFolder(path: string): boolean {
 }
 
 /**
- * Loads a recipe by the name of a preset, from a run's folder, from a JSON file, or from a TypeScript or JavaScript file's default export.
+ * Loads a recipe by the name of a preset, from a run's folder, from a TypeScript or JavaScript file's default export, or from any other file or
+ * pipe as JSON.
  * A file's recipe is called after the file unless it has a `name`; relative modules of its own tricks are taken from beside it.
  *
  * @throws InputError if there is no such preset or file, or the file holds no valid recipe
@@ -25,11 +26,19 @@ export function isRunFolder(path: string): boolean {
 export async function loadRecipe(spec: string): Promise<Recipe> {
   if (isPresetName(spec)) return parseRecipe(presets[spec], spec);
   if (isRunFolder(spec)) return parseRecipe(await loadFile(join(spec, RECIPE), "the recipe"), join(spec, RECIPE));
-  if (isFile(spec)) return parseRecipe(named(spec, besideFile(spec, await loadFile(spec, "the recipe"))), spec);
+  if (isFile(spec)) {
+    const recipe = await loadFile(spec, "the recipe");
+    return parseRecipe(isPipe(spec) ? besideFile("recipe", recipe) : named(spec, besideFile(spec, recipe)), spec);
+  }
   const names = Object.keys(presets);
   throw new InputError(
     `--recipe: there is no preset "${spec}"${didYouMean(spec, names)} (presets: ${names.join(", ")}; or give a .json, .ts or .js file, or a run's folder)`,
   );
+}
+
+/** `--recipe <(jq … recipe.json)`: its name says nothing, and nothing lies beside it. */
+function isPipe(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isFile() === false;
 }
 
 function named(file: string, recipe: unknown): unknown {
