@@ -93,7 +93,7 @@ export function withoutFastEngine({ oneDnn }) {
   const { stdout } = spawnSync(program, args, { input, encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] });
   const [, major, minor, runtime, openMp] = /^FOUND (\d+) (\d+) (\S+) (\S+)/m.exec(stdout ?? "") ?? [];
   if (major === undefined) return "it needs oneDNN 2, whose headers are not here";
-  if (major !== "2") return `it needs oneDNN 2, and here is ${major}.${minor}`;
+  if (major !== "2") return `it needs oneDNN 2 and here is ${major}.${minor}`;
   return runtime === openMp ? null : "it needs oneDNN 2 with OpenMP, and the one here has other threads";
 }
 

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
-import { PIP_FOLDER, torchFromPip } from "./from-pip.mjs";
+import { installedFromPip } from "./from-pip.mjs";
 
 /**
  * @typedef {object} Libtorch
@@ -120,10 +120,10 @@ export function findLibtorch() {
   }
 
   const tried = ["KNACK_LIBTORCH: not set"];
-  const installed = torchFromPip();
-  const fromPip = installed === undefined ? `${PIP_FOLDER}: not there` : inspect("pip", installed);
-  if (typeof fromPip !== "string")
-    return { libtorch: { ...fromPip, oneDnn: PIP_FOLDER, detail: tried.join("; ") }, tried };
+  const installed = installedFromPip();
+  const fromPip = installed === undefined ? "nothing installed by `--from pip`" : inspect("pip", installed.torch);
+  if (installed && typeof fromPip !== "string")
+    return { libtorch: { ...fromPip, oneDnn: installed.prefix, detail: tried.join("; ") }, tried };
   tried.push(`pip: ${fromPip}`);
 
   const folder = pythonTorch();

@@ -5,12 +5,18 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { tmpdir, userInfo } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 
-/** As the XDG base directory specification says, which passes over relative paths. */
-const home = isAbsolute(process.env.HOME ?? "") ? process.env.HOME : userInfo().homedir;
-const cacheHome = isAbsolute(process.env.XDG_CACHE_HOME ?? "")
-  ? process.env.XDG_CACHE_HOME
-  : join(home ?? "/", ".cache");
-export const PIP_FOLDER = join(cacheHome ?? "", "knack", "from-pip");
+/** knack's cache folder by the rules of src/base/folders.ts, which is not compiled yet; undefined where the user has no home. */
+function cacheFolder() {
+  const { XDG_CACHE_HOME = "", HOME = "" } = process.env;
+  if (isAbsolute(XDG_CACHE_HOME)) return join(XDG_CACHE_HOME, "knack");
+  try {
+    return join(isAbsolute(HOME) ? HOME : userInfo().homedir, ".cache/knack");
+  } catch {
+    return undefined;
+  }
+}
+const cache = cacheFolder();
+const PIP_FOLDER = cache && join(cache, "from-pip");
 
 /** oneDNN 2.6, library and headers: the version that the fast engine is written for. */
 const ONEDNN = ["onednn-cpu-gomp==2022.2.1", "onednn-devel-cpu-gomp==2022.2.1"];
@@ -23,8 +29,11 @@ function torchIn(/** @type {string} */ environment) {
   return versions.map((python) => join(lib, python, "site-packages/torch")).find((folder) => existsSync(folder));
 }
 
-/** PyTorch's folder, where it was installed; it is there whole or not at all. */
-export const torchFromPip = () => torchIn(PIP_FOLDER);
+/** What was installed, whole or not at all: PyTorch's folder and the prefix that oneDNN is in. @returns {{ torch: string, prefix: string } | undefined} */
+export function installedFromPip() {
+  const torch = PIP_FOLDER && torchIn(PIP_FOLDER);
+  return torch && PIP_FOLDER ? { torch, prefix: PIP_FOLDER } : undefined;
+}
 
 /** @returns {string} standard output @throws {Error} with what the program said */
 function output(/** @type {string} */ program, /** @type {string[]} */ args, cwd = "/") {
@@ -89,7 +98,8 @@ function cudaRequirements(/** @type {string} */ environment) {
 
 /** Installs PyTorch and oneDNN unless they are there. @throws {Error} for people */
 export function installFromPip() {
-  if (torchFromPip()) {
+  if (PIP_FOLDER === undefined) throw new Error("this user has no home folder: name one for it in XDG_CACHE_HOME");
+  if (installedFromPip()) {
     console.log(`from pip: all there in ${PIP_FOLDER}; delete that folder for a newer PyTorch`);
     return;
   }

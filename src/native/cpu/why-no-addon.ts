@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 export function whyNoCpuAddon(): string {
   try {
     const record = JSON.parse(readFileSync(new URL("../../../../build/addon.json", import.meta.url), "utf8"));
-    if (typeof record.withoutFastEngine === "string") return `it was not built: ${record.withoutFastEngine}`;
+    if (typeof record.withoutFastEngine === "string") return `it was not built, since ${record.withoutFastEngine}`;
   } catch {
     // The addon was built by other means.
   }
