@@ -75,7 +75,8 @@ arm64() {
   if [[ ${KNACK_CROSS:-} ]]; then lend_compiler; fi
   step "npm run setup"
   did+="; set-up in $took"
-  step "npx knack train fashion-mnist --model resnet20 --option width=4 --train-share 0.01 --epochs 1 --batch-size 64 --no-warmup"
+  step "node -e 'import(\"./dist/test/support/tiny-data.js\").then((data) => data.writeTinyData(\"tiny\"))'"
+  step "npx knack train tiny --model resnet20 --option width=4 --epochs 2 --batch-size 32 --no-warmup"
   did+="; training in $took"
   step "node scripts/fresh-machine/steps.mjs > steps.json"
   (cd "$repository" && node scripts/fresh-machine/steps.mjs "$root$(home_in_root)/knack/steps.json")
