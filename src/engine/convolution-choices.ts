@@ -40,8 +40,13 @@ export class ConvolutionChoices {
 
   /** What a checkpoint keeps; undefined where nothing was chosen. */
   toKeep(): KeptChoices | undefined {
-    if (this.#made.size === 0) return undefined;
-    return { machine: this.#machine, convolutions: Object.fromEntries([...this.#made].sort()) };
+    if (this.#made.size === 0) return this.kept;
+    // Those that the run kept and has not come to yet stay.
+    const earlier = this.kept?.machine === this.#machine ? Object.entries(this.kept.convolutions) : [];
+    return {
+      machine: this.#machine,
+      convolutions: Object.fromEntries([...new Map([...earlier, ...this.#made])].sort()),
+    };
   }
 }
 
