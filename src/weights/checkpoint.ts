@@ -113,7 +113,7 @@ export function loadCheckpoint(path: string): Checkpoint {
   return readSteadily(isFile ? dirname(path) : checkpointFolder(path), (folder) => ({
     weights: readTensors(join(folder, weights)).tensors,
     config: readConfig(join(folder, CONFIG)),
-    convolutions: readConvolutions(join(folder, CONVOLUTIONS)),
+    ...readConvolutions(join(folder, CONVOLUTIONS)),
   }));
 }
 
@@ -200,11 +200,12 @@ function readTensors(file: string) {
 }
 
 /** Without them, or with broken ones, this machine chooses. */
-function readConvolutions(file: string): KeptChoices | undefined {
+function readConvolutions(file: string): Pick<Checkpoint, "convolutions"> {
   try {
-    return parseKeptChoices(JSON.parse(fs.readFileSync(file, "utf8")));
+    const convolutions = parseKeptChoices(JSON.parse(fs.readFileSync(file, "utf8")));
+    return convolutions ? { convolutions } : {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 

@@ -159,7 +159,8 @@ test("a batch is copied while the GPU computes the step before it", { skip }, ()
     const options = { data, recipe: parseRecipe({ ...TINY, epochs: 1 }, "the test's recipe") };
     let steps = "";
     for await (const event of session({ ...options, out: join(folder, "run"), device: "cuda" })) {
-      if (event.type === "audit") traced();
+      // A checkpoint takes every weight from the GPU, and waits for each.
+      if (event.type === "audit" || event.type === "checkpoint") traced();
       if (event.type === "step" || event.type === "epoch") steps += traced();
     }
     // "aa" is a batch on its way, its pixels and its labels, "rr" is that it must be there now; what is asked for before a "w" is computed meanwhile.

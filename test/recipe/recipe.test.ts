@@ -227,7 +227,7 @@ describe("loadRecipe", () => {
     assert.rejects(
       loadRecipe("bagoftricks"),
       says(
-        '--recipe: there is no preset "bagoftricks"; did you mean "bag-of-tricks"? (presets: baseline, efficient, bag-of-tricks, fine-tune; or give a .json, .ts or .js file)',
+        '--recipe: there is no preset "bagoftricks"; did you mean "bag-of-tricks"? (presets: baseline, efficient, bag-of-tricks, fine-tune; or give a .json, .ts or .js file, or a run\'s folder)',
       ),
     ));
 
