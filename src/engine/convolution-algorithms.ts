@@ -20,7 +20,6 @@ const WORTHWHILE = 0.95;
 export class ConvolutionAlgorithms {
   readonly #file: string | undefined;
   readonly #known: Record<string, Algorithms>;
-  #measured: Record<string, Algorithms> = {};
 
   /** @param machine what times depend on: processor, instruction set, oneDNN, threads */
   constructor(
@@ -43,22 +42,25 @@ export class ConvolutionAlgorithms {
       return DIRECT;
     }
     const known = this.choices.of(this.machine, shape) ?? this.#known[keyOf(shape)];
-    const chosen = known && this.#canCompute(shape, known) ? known : this.#measure(shape);
+    const chosen = known && this.#canCompute(shape, known) ? known : this.#agree(shape, this.#measure(shape));
     this.choices.take(this.machine, shape, chosen);
     return chosen;
   }
 
-  /** Keeps what was measured for the next process; where the folder cannot be written, the next one measures again. */
-  remember(): void {
-    if (Object.keys(this.#measured).length === 0 || this.#file === undefined) return;
+  /** Keeps what was measured for other processes, unless one of them was first: then that is taken, and all of them compute the same bits. */
+  #agree(shape: ConvolutionShape, measured: Algorithms): Algorithms {
+    if (this.#file === undefined) return measured;
+    const key = keyOf(shape);
+    const known = read(this.#file);
+    const first = known[key];
+    if (first && this.#canCompute(shape, first)) return first;
     try {
       makeFolder(dirname(this.#file));
-      // What another process has measured meanwhile stays.
-      writeFileAtomic(this.#file, `${JSON.stringify({ ...read(this.#file), ...this.#measured }, null, 1)}\n`);
+      writeFileAtomic(this.#file, `${JSON.stringify({ ...known, [key]: measured }, null, 1)}\n`);
     } catch {
       // A home that is read-only costs a second of measuring at each start, no more.
     }
-    this.#measured = {};
+    return measured;
   }
 
   #canCompute(shape: ConvolutionShape, algorithms: Algorithms): boolean {
@@ -87,10 +89,7 @@ export class ConvolutionAlgorithms {
       return weighted;
     };
     const whole = (algorithms: Algorithms) => passes.reduce<number>((sum, pass) => sum + seconds(algorithms, pass), 0);
-    const chosen = candidates.reduce((best, algorithms) => (whole(algorithms) < whole(best) ? algorithms : best));
-    this.#known[keyOf(shape)] = chosen;
-    this.#measured[keyOf(shape)] = chosen;
-    return chosen;
+    return candidates.reduce((best, algorithms) => (whole(algorithms) < whole(best) ? algorithms : best));
   }
 }
 

@@ -64,7 +64,6 @@ export class FastEngine {
 
   /** @throws UnsupportedLayer where oneDNN lacks an operation of these sizes */
   compile(description: NetworkDescription): NetworkHandle {
-    this.#algorithms.remember();
     try {
       return this.addon.compile(description);
     } catch (error) {

@@ -66,9 +66,7 @@ const winogradIn = (...passes: number[]) => {
 
 const chosen = (fake: ReturnType<typeof fakeAddon>, shape: ConvolutionShape, choices = new ConvolutionChoices()) => {
   const algorithms = new ConvolutionAlgorithms(fake, "machine", choices);
-  const result = algorithms.choose(shape, true);
-  algorithms.remember();
-  return result;
+  return algorithms.choose(shape, true);
 };
 
 describe("choosing", () => {
@@ -111,13 +109,20 @@ describe("remembering", () => {
   test("a machine measures each shape once, and keeps what another process has measured meanwhile", () => {
     const one = fakeAddon(winogradIn(0, 1, 2));
     const algorithms = new ConvolutionAlgorithms(one, "machine", new ConvolutionChoices());
-    algorithms.choose(inner, true);
     chosen(fakeAddon(winogradIn()), { ...inner, outChannels: 32 });
-    algorithms.remember();
+    algorithms.choose(inner, true);
     const again = fakeAddon(winogradIn());
     assert.deepEqual(chosen(again, inner), [1, 1, 1]);
     assert.deepEqual(chosen(again, { ...inner, outChannels: 32 }), [0, 0, 0]);
     assert.deepEqual(again.timed, []);
+  });
+
+  test("of two processes that measure at once, the first to say so decides for both", () => {
+    const [one, two] = [winogradIn(0), winogradIn(2)].map(
+      (wins) => new ConvolutionAlgorithms(fakeAddon(wins), "machine", new ConvolutionChoices()),
+    );
+    assert.deepEqual(one?.choose(inner, true), [1, 0, 0]);
+    assert.deepEqual(two?.choose(inner, true), [1, 0, 0]);
   });
 
   test("a run's choices come before the machine's, where they are of this machine and can be computed", () => {
