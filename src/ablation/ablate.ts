@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { anywhere, type DataSelection } from "../data/sources/open.js";
+import { listOptions } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "../engine/engine-name.js";
 import { fitBudget } from "./runs/budget.js";
@@ -61,11 +62,13 @@ export async function* ablate(options: AblateOptions): AsyncGenerator<AblationEv
 function askedFor(options: AblateOptions): Asked {
   const { table, data, holdOut, trainShare, seeds, budget, device } = options;
   const { engine = DEFAULT_ENGINE.engine, winograd = DEFAULT_ENGINE.winograd } = options;
+  const list = listOptions(options);
   const first = table.rows[0]?.recipe.seed ?? 0;
   return {
     table: basename(table.name),
     data: anywhere(data),
     holdOut: holdOut ?? null,
+    ...(Object.values(list).some((value) => value !== undefined) && { list }),
     trainShare: trainShare ?? 1,
     seeds: Array.from({ length: seeds }, (_, index) => first + index),
     budget: budget ?? null,
@@ -83,7 +86,7 @@ async function settle(asked: Asked, options: AblateOptions): Promise<Settings | 
   const check = (extent: Extent, timed: boolean) =>
     buildRows(atExtent(table, extent), timed, {
       data: asked.data,
-      selection: selectionAt({ holdOut }, extent),
+      selection: selectionAt({ holdOut, ...asked.list }, extent),
       device: asked.device,
       engine: asked.engine,
       workers,

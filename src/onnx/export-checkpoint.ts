@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.js";
 import { evaluationPixels } from "../data/pictures/evaluation-transform.js";
 import { lookAt, namesIn } from "../data/sources/read-files.js";
-import { PICTURE_NAME } from "../data/pictures/picture.js";
+import { PICTURE_NAME } from "../data/pictures/picture-name.js";
 import { InputError, KnackError } from "../base/errors.js";
 import { foldBatchNorm } from "../nn/graph/fold-batch-norm.js";
 import { traceGraph } from "../nn/graph/graph.js";

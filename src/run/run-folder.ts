@@ -120,7 +120,16 @@ export class RunFolder {
     const saved = (this.readJson("data.json") ?? {}) as Record<string, unknown>;
     const text = (key: string) => (typeof saved[key] === "string" ? saved[key] : undefined);
     const trainShare = typeof saved.trainShare === "number" ? saved.trainShare : undefined;
-    return { source: text("source") ?? null, holdOut: text("holdOut"), trainShare, cache: text("cache") };
+    return {
+      source: text("source") ?? null,
+      holdOut: text("holdOut"),
+      trainShare,
+      images: text("images"),
+      pathColumn: text("pathColumn"),
+      labelColumn: text("labelColumn"),
+      skipBadRows: saved.skipBadRows === true,
+      cache: text("cache"),
+    };
   }
 
   /**

@@ -1,5 +1,6 @@
+import { resolve } from "node:path";
 import type { DataSelection } from "../data/sources/open.js";
-import type { AnySource } from "../data/sources/source.js";
+import { type AnySource, listOptions } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
 import type { EngineName } from "../engine/engine-name.js";
 import { settleLibraries } from "../native/torch/library-settings.js";
@@ -80,8 +81,9 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
   const { engine: name = "auto", winograd = true, reproducible = false } = options;
   const engine = { engine: name, winograd, reproducible };
   const { data, holdOut, trainShare } = options;
-  if (typeof data !== "string" && (holdOut ?? trainShare) !== undefined) {
-    throw new InputError("holdOut, trainShare: images given in memory are used as they are; drop them");
+  const list = listOptions(options);
+  if (typeof data !== "string" && [holdOut, trainShare, ...Object.values(list)].some((value) => value !== undefined)) {
+    throw new InputError("holdOut, trainShare, images …: images given in memory are used as they are; drop them");
   }
   const recipe =
     typeof options.recipe === "string"
@@ -93,7 +95,7 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
   const repeats = options.repeats ?? (isRun ? (options.recipe as string) : undefined);
   return {
     data,
-    selection: { holdOut, trainShare },
+    selection: { holdOut, trainShare, ...list, images: list.images && resolve(list.images) },
     recipe,
     out,
     numbered,

@@ -37,7 +37,7 @@ const digits: SourceFormat = {
   words: "a .digits file",
   holdsOut: "digits",
   recognises: ({ spec, exists }) => exists && spec.endsWith(".digits"),
-  open({ spec }, holdOut) {
+  open({ spec }, { holdOut }) {
     const labels = Int32Array.from(readFileSync(spec, "latin1"), Number);
     const of = (labels: Int32Array): ImagesAndLabels => ({ pixels: Uint8Array.from(labels, (n) => 10 * n), labels });
     const held = holdOut === undefined ? labels : labels.filter((label) => label === Number(holdOut));

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { systemReason, writeFileAtomic } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { makeFolder } from "../../base/folders.js";
+import type { ListOptions } from "../../data/sources/source.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
 import type { Recipe } from "../../recipe/recipe.js";
@@ -20,6 +21,8 @@ export interface Asked {
   /** A data set's name or full path. */
   readonly data: string;
   readonly holdOut: string | null;
+  /** Of a list of pictures: how it is read, where it matters. */
+  readonly list?: ListOptions | undefined;
   readonly trainShare: number;
   readonly seeds: readonly number[];
   /** Seconds. */

@@ -6,6 +6,7 @@ import type { Switch } from "../../settings/switches.js";
 import { TRICKS } from "../../tricks/index.js";
 import { momentsOf } from "../../tricks/running-tricks.js";
 import type { Trick } from "../../tricks/trick.js";
+import { addListOptions, type ListCommandOptions, listOptionsFrom } from "../options/data-options.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
 
 /** Keys that change what the network sees, beside those of augmentation and of the tricks that change batches. */
@@ -17,11 +18,12 @@ const OF_TRICKS: readonly Switch[] = TRICKS.filter((trick: Trick) =>
 const changesImages = (each: Switch) =>
   KEYS.includes(each.key) || each.key.startsWith("augmentation.") || OF_TRICKS.includes(each);
 
-type PreviewOptions = RecipeOptions & {
-  out: string;
-  epoch: string;
-  recipe: string;
-};
+type PreviewOptions = RecipeOptions &
+  ListCommandOptions & {
+    out: string;
+    epoch: string;
+    recipe: string;
+  };
 
 /** `knack data preview`: a picture of what training shows the network. */
 export function dataPreviewCommand(): Command {
@@ -31,19 +33,21 @@ export function dataPreviewCommand(): Command {
     .requiredOption("--out <file>", "the PNG to write")
     .option("--epoch <number>", "the first epoch shown", "1")
     .option("--recipe <recipe>", "as for knack train", "bag-of-tricks");
-  return addRecipeOptions(command, changesImages).action(async (data: string, options: PreviewOptions) => {
-    const { out } = options;
-    const epoch = Number(options.epoch);
-    if (!(Number.isSafeInteger(epoch) && epoch >= 1)) {
-      throw new InputError(`--epoch: must be a whole number above 0, not "${options.epoch}"`);
-    }
-    const recipe = recipeFromOptions(await loadRecipe(options.recipe), options);
-    // Only here, so that the other commands start without the engine.
-    const { openData } = await import("../../data/sources/open.js");
-    const { trainingData } = await import("../../run/training-data.js");
-    const { writePreview } = await import("../../tools/preview.js");
-    const { train } = trainingData(openData(data), recipe, undefined);
-    await writePreview(train, recipe, epoch - 1, out);
-    console.log(`preview: ${out}`);
-  });
+  return addRecipeOptions(addListOptions(command), changesImages).action(
+    async (data: string, options: PreviewOptions) => {
+      const { out } = options;
+      const epoch = Number(options.epoch);
+      if (!(Number.isSafeInteger(epoch) && epoch >= 1)) {
+        throw new InputError(`--epoch: must be a whole number above 0, not "${options.epoch}"`);
+      }
+      const recipe = recipeFromOptions(await loadRecipe(options.recipe), options);
+      // Only here, so that the other commands start without the engine.
+      const { openData } = await import("../../data/sources/open.js");
+      const { trainingData } = await import("../../run/training-data.js");
+      const { writePreview } = await import("../../tools/preview.js");
+      const { train } = trainingData(openData(data, listOptionsFrom(options)), recipe, undefined);
+      await writePreview(train, recipe, epoch - 1, out);
+      console.log(`preview: ${out}`);
+    },
+  );
 }

@@ -2,11 +2,11 @@ import { Command } from "commander";
 import { usableProcessors } from "../../base/limits.js";
 import { valueText } from "../../metrics/metric.js";
 import { openData } from "../../data/sources/open.js";
-import type { DataOptions } from "../options/data-options.js";
+import { addListOptions, type DataOptions, type ListCommandOptions, listOptionsFrom } from "../options/data-options.js";
 import { fieldsOf } from "../../run/metric-fields.js";
 import { type Device, deviceOption } from "../options/compute-options.js";
 
-interface EvalOptions extends Pick<DataOptions, "holdOut"> {
+interface EvalOptions extends Pick<DataOptions, "holdOut">, ListCommandOptions {
   readonly all?: boolean;
   readonly json?: boolean;
   readonly device: Device;
@@ -14,7 +14,7 @@ interface EvalOptions extends Pick<DataOptions, "holdOut"> {
 
 /** `knack eval`: the metrics of a checkpoint on a data set's validation images. */
 export function evalCommand(): Command {
-  return new Command("eval")
+  const command = new Command("eval")
     .description("measure a checkpoint on the validation images of a data set")
     .argument("<checkpoint>", "a checkpoint's folder, or a run's (its best checkpoint)")
     .argument(
@@ -24,12 +24,13 @@ export function evalCommand(): Command {
     .addOption(deviceOption())
     .option("--hold-out <file>", "CIFAR: this training file's images, not those of the test files")
     .option("--all", "all its images, not only the validation images")
-    .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1')
-    .action(async (checkpoint: string, data: string, { holdOut, all, json, device }: EvalOptions) => {
+    .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1');
+  return addListOptions(command).action(
+    async (checkpoint: string, data: string, { holdOut, all, json, device, ...list }: EvalOptions) => {
       // Only here, so that the other commands start sooner.
       const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
       const { metricsFor } = await import("../../metrics/index.js");
-      const source = openData(data, { holdOut });
+      const source = openData(data, { holdOut, ...listOptionsFrom(list) });
       const { badPictures, images, metrics } = await evaluateCheckpoint(
         checkpoint,
         all ? [source.train, source.validation] : [source.validation],
@@ -45,5 +46,6 @@ export function evalCommand(): Command {
         return `${metric.title} ${valueText(metric, metrics[metric.name] ?? Number.NaN)}`;
       });
       console.log([...shown, `${images} images`].join(" | "));
-    });
+    },
+  );
 }

@@ -2,7 +2,8 @@ import { realpathSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { globSync, isDynamicPattern } from "tinyglobby";
 import { isFolder, listFolder, lookAt } from "../../data/sources/read-files.js";
-import { PICTURE_FORMATS, PICTURE_NAME } from "../../data/pictures/picture.js";
+import { PICTURE_FORMATS } from "../../data/pictures/picture.js";
+import { PICTURE_NAME } from "../../data/pictures/picture-name.js";
 import { InputError } from "../../base/errors.js";
 
 /**

@@ -26,8 +26,6 @@ export interface PictureOptions {
 }
 
 export const PICTURE_FORMATS = "JPEG, PNG, WebP, AVIF, GIF and TIFF";
-/** What the names of picture files end in. */
-export const PICTURE_NAME = /\.(jpe?g|png|webp|avif|gif|tiff?)$/i;
 
 const MAX_PIXELS = 178_956_970;
 

@@ -3,7 +3,7 @@ import { didYouMean } from "../../base/did-you-mean.js";
 import { InputError } from "../../base/errors.js";
 import { type DataSource, dataSource, type ImagesAndLabels, sharedBytes, sharedLabels } from "../image-set.js";
 import { readDataFile } from "./read-files.js";
-import type { Place, SourceFormat } from "./source.js";
+import type { OpenOptions, Place, SourceFormat } from "./source.js";
 
 const SIDE = 32;
 const PLANE = SIDE * SIDE;
@@ -60,7 +60,7 @@ export const cifar: SourceFormat = {
  * @param holdOut a training file to validate on; the test files are left alone then
  * @throws InputError where a file is missing or its records are not whole, or a label is out of range
  */
-function openCifar({ spec: folder, names }: Place, holdOut?: string): DataSource {
+function openCifar({ spec: folder, names }: Place, { holdOut }: OpenOptions): DataSource {
   const layout = LAYOUTS.find(({ train }) => names.some((name) => train.test(name)));
   if (layout === undefined) {
     const wanted = LAYOUTS.map(({ expected }) => expected).join(", or ");

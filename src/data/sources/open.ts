@@ -6,7 +6,7 @@ import type { PhotoSource } from "../photos/photo-set.js";
 import { trainOnShare } from "../sampling/training-share.js";
 import { PHOTO_SOURCES, SOURCES } from "./index.js";
 import { photoFolder } from "./photo-folder.js";
-import { type AnySource, Place, type SourceFormat } from "./source.js";
+import { type AnySource, type ListOptions, listOptions, Place, type SourceFormat } from "./source.js";
 
 /** What `openData` finds from any working directory: a data set's name as it is, a folder or file by its full path. */
 export function anywhere(spec: string): string {
@@ -14,7 +14,7 @@ export function anywhere(spec: string): string {
 }
 
 /** What of a data set is trained on and validated on, where it is not all of the first and the set's own of the second. */
-export interface DataSelection {
+export interface DataSelection extends ListOptions {
   /** CIFAR folders: the training file that is validated on, such as "data_batch_5.bin"; the test files are left alone then. */
   readonly holdOut?: string | undefined;
   /** The share of each class's training images that is trained on, above 0 and at most 1. */
@@ -36,8 +36,9 @@ export function openData(spec: string, selection: DataSelection = {}): AnySource
 export function openAs(
   sources: readonly SourceFormat[],
   spec: string,
-  { holdOut, trainShare = 1 }: DataSelection = {},
+  { holdOut, trainShare = 1, ...rest }: DataSelection = {},
 ): AnySource {
+  const list = listOptions(rest);
   if (!(trainShare > 0 && trainShare <= 1)) {
     throw new InputError(`--train-share: must be above 0 and at most 1, not ${trainShare}`);
   }
@@ -48,8 +49,17 @@ export function openAs(
     throw new InputError(`--hold-out: "${spec}" is no folder of ${files}, and only their files can be held out`);
   }
   if (format === undefined) throw new InputError(`${misfit(place)}: understood are ${understood(sources)}`);
-  const source = format.open(place, holdOut);
+  refuseListOptions(place, format, list);
+  const source = format.open(place, { holdOut, ...list });
   return trainShare < 1 ? trainOnShare(source, trainShare) : source;
+}
+
+/** A list is read by options of its own. */
+function refuseListOptions({ spec }: Place, { isList }: SourceFormat, options: ListOptions): void {
+  const given = Object.entries(options).find(([, value]) => value !== undefined && value !== false);
+  if (isList || given === undefined) return;
+  const option = given[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new InputError(`--${option}: "${spec}" is no list of pictures (.csv), and only lists need it; drop it`);
 }
 
 function misfit({ spec, exists, isFolder }: Place): string {
@@ -65,22 +75,25 @@ function understood(sources: readonly SourceFormat[]): string {
  * Lists a set of photographs:
  *
  * - FOLDER/CLASS/picture.jpg, or FOLDER/{train,val}/CLASS/picture.jpg;
- * - TABLE.csv of path,label or path,label,split;
+ * - TABLE.csv of path,label or path,label,split, read as `list` says;
  * - WebDataset tar files: one, "shards-{000..012}.tar", or a folder of them, with or without train/ and val/.
  *
  * Where the source has no split of its own, `split` holds some pictures of each class out for validation.
  *
  * @throws InputError where it is none of these, or holds no pictures for training or none for validation
  */
-export function openPhotos(spec: string, split?: HeldOut): PhotoSource {
+export function openPhotos(spec: string, split?: HeldOut, list: ListOptions = {}): PhotoSource {
   if (split && !(split.fraction > 0 && split.fraction < 1)) {
     throw new InputError(`the share of validation pictures must be between 0 and 1, not ${split.fraction}`);
   }
   const place = new Place(spec);
   const format = PHOTO_SOURCES.find((each) => each.recognises(place));
-  if (format) return format.open(place, undefined, split);
+  if (format) {
+    refuseListOptions(place, format, list);
+    return format.open(place, { ...list, split });
+  }
   if (!place.exists) throw new InputError(`there is no ${JSON.stringify(spec)}`);
   // A folder without pictures, which says what it lacks.
-  if (place.isFolder) return photoFolder.open(place, undefined, split);
+  if (place.isFolder) return photoFolder.open(place, { split });
   throw new InputError(`${JSON.stringify(spec)} is neither a folder, nor a .csv file, nor a .tar file`);
 }

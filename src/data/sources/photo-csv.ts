@@ -1,100 +1,155 @@
 import { basename, dirname, extname, posix, resolve } from "node:path";
-import { CsvError } from "csv-parse";
-import { parse } from "csv-parse/sync";
 import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
-import { byCodePoint } from "./photos/code-point-order.js";
 import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
 import { isSplitName, splitsAmong } from "./photos/split-names.js";
-import { readDataFile } from "./read-files.js";
-import type { PhotoFormat } from "./source.js";
+import { lookAt } from "./read-files.js";
+import type { ListOptions, PhotoFormat } from "./source.js";
+import { isMissing, oddLabels, sortedClasses } from "./tables/class-labels.js";
+import { type Columns, columnsOf } from "./tables/columns.js";
+import { PictureFinder } from "./tables/picture-finder.js";
+import { Table, type TableRow } from "./tables/table.js";
 
-const PATH = ["path", "file", "filename", "file_name", "image"];
-const LABEL = ["label", "class"];
+/** Rows that tell the columns apart. */
+const ROWS_LOOKED_AT = 200;
+/** Bad rows that a message lists. */
+const SHOWN = 10;
 
 export const photoCsv: PhotoFormat = {
   name: "photo-csv",
   words: "a .csv file of path,label",
-  recognises: (place) => /\.csv$/i.test(place.spec) && !place.isFolder,
-  open: ({ spec, exists }, _, split) => {
+  isList: true,
+  recognises: (place) => /\.(csv|tsv)$/i.test(place.spec) && !place.isFolder,
+  open: ({ spec, exists }, options) => {
     if (!exists) throw new InputError(`there is no ${JSON.stringify(spec)}`);
-    return photoSource(listPhotoCsv(spec), split);
+    return photoSource(new PhotoList(spec, options).listed(), options.split);
   },
 };
 
 /**
- * Lists the pictures of a table `path,label` or `path,label,split`, with or without a line of those names (which then tells the
- * columns apart). Paths are relative to the table's folder. Classes are the labels that occur, sorted by code point, or as
- * numbers where all are. A split is "train" or "val" ("test" where there is no "val", otherwise those rows are left out).
- *
- * @throws InputError that names the line where a row has no path, label or known split
+ * A table of pictures and labels, perhaps with a split, with or without a line of names. Pictures are looked for below the table's folder
+ * or `images`. Classes are the labels that occur, sorted by code point, or as numbers where all are. A split is "train" or "val" ("test"
+ * where there is no "val", otherwise those rows are left out).
  */
-function listPhotoCsv(spec: string): ListedPhotos {
-  const file = resolve(spec);
-  const root = dirname(file);
-  const labels: string[] = [];
-  const numbers = new Map<string, number>();
-  const listings = new Map<string, PhotoListing>();
-  let columns: { path: number; label: number; split: number } | undefined;
+class PhotoList {
+  readonly #file: string;
+  readonly #finder: PictureFinder;
+  readonly #labels: string[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #listings = new Map<string, PhotoListing>();
+  /** Each picture with its first row's label and line. */
+  readonly #seen = new Map<string, { readonly number: number; readonly line: number; readonly split: string }>();
+  readonly #bad: string[] = [];
+  #missing = 0;
+  #repeated = 0;
 
-  // Each row goes straight into a listing: a million rows of strings would fill the memory.
-  const take = (row: readonly string[], line: number): void => {
-    if (columns === undefined) {
-      columns = columnsOf(row);
-      if (columns) return;
-      columns = { path: 0, label: 1, split: 2 };
+  constructor(
+    spec: string,
+    private readonly options: ListOptions,
+  ) {
+    this.#file = resolve(spec);
+    const { images } = options;
+    if (images !== undefined && !lookAt(images)?.isDirectory()) {
+      throw new InputError(`--images: there is no folder ${JSON.stringify(images)}`);
     }
-    const [path, label, split] = [row[columns.path], className(row[columns.label] ?? ""), row[columns.split] ?? ""];
-    const where = `${file}, line ${line}`;
-    if (!path || !label) throw new InputError(`${where}: expected are a path and a label, separated by a comma`);
-    if (split !== "" && !isSplitName(split)) {
-      throw new InputError(`${where}: the split ${JSON.stringify(split)} is neither "train" nor "val" nor "test"`);
-    }
-    const number = numbers.get(label) ?? labels.push(label) - 1;
-    numbers.set(label, number);
-    const listing = listings.get(split.toLowerCase()) ?? new PhotoListing(root, "folders");
-    listings.set(split.toLowerCase(), listing);
-    const folder = posix.dirname(posix.normalize(path));
-    listing.add(folder === "." ? "" : folder, posix.basename(path), number);
-  };
-  try {
-    parse(readDataFile(file), {
-      bom: true,
-      trim: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-      on_record: (row: string[], { lines }) => void take(row, lines),
+    this.#finder = new PictureFinder(resolve(images ?? dirname(this.#file)));
+  }
+
+  /** @throws InputError that names lines, where rows have no picture, label or known split and are not left out */
+  listed(): ListedPhotos {
+    const file = this.#file;
+    const table = new Table(file);
+    const rows = table.firstRows(ROWS_LOOKED_AT);
+    if (rows.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
+    const columns = columnsOf(file, rows, this.#finder, this.options);
+    let first = columns.header !== undefined;
+    table.eachRow((row) => {
+      if (first) first = false;
+      else this.#take(row, columns);
     });
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    throw new InputError(`${file} is no CSV file: ${error.message.split("\n", 1)[0]}`, error);
-  }
-  if (labels.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
-  if (listings.has("") && listings.size > 1) {
-    throw new InputError(`${file}: some rows have a split and some have none: give it to all or to none`);
+    this.#refuseBadRows();
+    if (this.#labels.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
+    const listings = this.#listings;
+    if (listings.has("") && listings.size > 1) {
+      throw new InputError(`${file}: some rows have a split and some have none: give it to all or to none`);
+    }
+    const { train, validation } = splitsAmong([...listings.keys()]);
+    if (!listings.has("") && train === undefined) throw new InputError(`${file}: no row has the split "train"`);
+    const classes = sortedClasses(this.#labels);
+    const ranks = new Map(classes.map((name, rank) => [name, rank]));
+    for (const listing of listings.values())
+      listing.relabel((number) => ranks.get(this.#labels[number] as string) as number);
+    return {
+      name: basename(file, extname(file)),
+      classes,
+      train: listings.get(train ?? "") as PhotoListing,
+      validation: listings.get(validation ?? "none"),
+      from: file,
+      otherFiles: { count: 0, examples: [] },
+      notes: [...this.#notes(), ...oddLabels(classes)],
+    };
   }
 
-  const { train, validation } = splitsAmong([...listings.keys()]);
-  if (!listings.has("") && train === undefined) throw new InputError(`${file}: no row has the split "train"`);
-  const classes = labels.toSorted(
-    labels.every((label) => /^\d+$/.test(label)) ? (a, b) => Number(a) - Number(b) : byCodePoint,
-  );
-  const ranks = new Map(classes.map((name, rank) => [name, rank]));
-  for (const listing of listings.values()) listing.relabel((number) => ranks.get(labels[number] as string) as number);
-  return {
-    name: basename(file, extname(file)),
-    classes,
-    train: listings.get(train ?? "") as PhotoListing,
-    validation: listings.get(validation ?? "none"),
-    from: file,
-    otherFiles: { count: 0, examples: [] },
-  };
-}
+  #take({ cells, line }: TableRow, { path: at, label: labelAt, split: splitAt, header }: Columns): void {
+    const bad = (what: string) => void this.#bad.push(`line ${line}: ${what}`);
+    const [path, label] = [cells[at] ?? "", className(cells[labelAt] ?? "")];
+    const split = splitAt === undefined ? "" : (cells[splitAt] ?? "").toLowerCase();
+    if (header && path === header[at] && label === header[labelAt]) return bad("the line of names again");
+    if (path === "") return bad("no picture");
+    if (isMissing(label)) return bad("no label");
+    if (split !== "" && !isSplitName(split)) {
+      return bad(`the split ${JSON.stringify(split)} is neither "train" nor "val" nor "test"`);
+    }
+    const found = this.#finder.find(path);
+    if (found === undefined) {
+      this.#missing++;
+      return bad(`there is no picture ${JSON.stringify(path)}`);
+    }
+    if ("several" in found) {
+      const names = found.several.slice(0, 3).map((name) => JSON.stringify(name));
+      return bad(`${JSON.stringify(path)} may be ${names.join(" or ")}`);
+    }
+    const number = this.#numbers.get(label) ?? this.#labels.length;
+    const before = this.#seen.get(found.picture);
+    if (before !== undefined && before.number !== number) {
+      return bad(`${JSON.stringify(path)} has another label than in line ${before.line}`);
+    }
+    // Where pictures are held out by chance, a copy could be trained on.
+    if (before?.split === "" && split === "") {
+      this.#repeated++;
+      return;
+    }
+    this.#seen.set(found.picture, before ?? { number, line, split });
+    if (number === this.#labels.length) this.#numbers.set(label, this.#labels.push(label) - 1);
+    const listing = this.#listings.get(split) ?? new PhotoListing(this.#finder.root, "folders");
+    this.#listings.set(split, listing);
+    const folder = posix.dirname(found.picture);
+    listing.add(folder === "." ? "" : folder, posix.basename(found.picture), number);
+  }
 
-/** Where the columns are if this row is a line of names. */
-function columnsOf(row: readonly string[]): { path: number; label: number; split: number } | undefined {
-  const at = (names: readonly string[]) => row.findIndex((cell) => names.includes(cell.toLowerCase()));
-  const columns = { path: at(PATH), label: at(LABEL), split: at(["split"]) };
-  return columns.path >= 0 && columns.label >= 0 ? columns : undefined;
+  #refuseBadRows(): void {
+    if (this.#bad.length === 0) return;
+    if (this.#seen.size === 0 && this.#missing > 0) {
+      throw new InputError(
+        `${this.#file}: none of its pictures is below ${this.#finder.root} (${this.#bad[0]}): say where they are by --images DIR`,
+      );
+    }
+    if (this.options.skipBadRows) return;
+    throw new InputError(
+      `${this.#file}: ${this.#badRows("cannot be used")}; mend ${this.#bad.length === 1 ? "it" : "them"}, or use --skip-bad-rows`,
+    );
+  }
+
+  #badRows(what: string): string {
+    const count = this.#bad.length;
+    const more = count > SHOWN ? "; …" : "";
+    return `${count} row${count === 1 ? "" : "s"} ${what} (${this.#bad.slice(0, SHOWN).join("; ")}${more})`;
+  }
+
+  #notes(): string[] {
+    const notes = this.#bad.length > 0 ? [this.#badRows("left out")] : [];
+    if (this.#repeated > 0) notes.push(`${this.#repeated} repeated row${this.#repeated === 1 ? "" : "s"} counted once`);
+    return notes;
+  }
 }

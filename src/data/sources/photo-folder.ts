@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
 import type { OtherFiles } from "../photos/photo-set.js";
-import { PICTURE_NAME } from "../pictures/picture.js";
+import { PICTURE_NAME } from "../pictures/picture-name.js";
 import { byCodePoint } from "./photos/code-point-order.js";
 import { addOther, type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
@@ -15,7 +15,7 @@ export const photoFolder: PhotoFormat = {
   name: "photo-folder",
   words: "a folder of photographs (CLASS/picture.jpg or train/CLASS/picture.jpg)",
   recognises: ({ spec, isFolder }) => isFolder && holdsPhotographs(spec, 3) && !holdsShards(spec),
-  open: ({ spec }, _, split) => photoSource(listPhotoFolder(resolve(spec)), split),
+  open: ({ spec }, { split }) => photoSource(listPhotoFolder(resolve(spec)), split),
 };
 
 /**

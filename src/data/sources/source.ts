@@ -2,6 +2,7 @@ import type { Stats } from "node:fs";
 import type { DataSource, HeldOut } from "../image-set.js";
 import type { PhotoSource } from "../photos/photo-set.js";
 import { lookAt, namesIn } from "./read-files.js";
+import type { AskedColumns } from "./tables/columns.js";
 
 /** A data set of any kind: small images in memory, or photographs. */
 export type AnySource = DataSource | PhotoSource;
@@ -16,19 +17,39 @@ export interface SourceFormat {
   readonly byName?: true;
   /** The files of which one can be held out for validation, where it can, as messages call them: "CIFAR binary files". */
   readonly holdsOut?: string;
+  /** Whether it is a list, which `ListOptions` are for. */
+  readonly isList?: true;
   /** Whether a place holds such a data set, or a part of one, so that `open` can say what is missing. */
   recognises(place: Place): boolean;
   /**
-   * @param holdOut the training file to validate on, only where `holdsOut` names some
    * @throws InputError where the data set is not whole
    */
-  open(place: Place, holdOut?: string): AnySource;
+  open(place: Place, options: OpenOptions): AnySource;
+}
+
+/** How a list of pictures is read. */
+export interface ListOptions extends AskedColumns {
+  /** The folder in which, or below which, its pictures are; default: the list's own. */
+  readonly images?: string | undefined;
+  /** Whether rows without a picture or label are left out, and said, rather than refused. */
+  readonly skipBadRows?: boolean | undefined;
+}
+
+/** What of some options is about lists. */
+export function listOptions({ images, pathColumn, labelColumn, skipBadRows }: ListOptions): ListOptions {
+  return { images, pathColumn, labelColumn, skipBadRows };
+}
+
+export interface OpenOptions extends ListOptions {
+  /** The training file to validate on, only where `holdsOut` names some. */
+  readonly holdOut?: string | undefined;
+  /** Photographs: what is held out where the data set has no split of its own. */
+  readonly split?: HeldOut | undefined;
 }
 
 /** A kind of data set that lists photographs. */
 export interface PhotoFormat extends SourceFormat {
-  /** As `open`. @param split what is held out where the data set has no split of its own */
-  open(place: Place, holdOut?: string, split?: HeldOut): PhotoSource;
+  open(place: Place, options: OpenOptions): PhotoSource;
 }
 
 /** Where a data set is looked for. What is there is read when it is first asked for, since a name is no path. */

@@ -2,7 +2,7 @@ import { basename, dirname, join, posix, resolve } from "node:path";
 import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
 import type { OtherFiles } from "../photos/photo-set.js";
-import { PICTURE_NAME } from "../pictures/picture.js";
+import { PICTURE_NAME } from "../pictures/picture-name.js";
 import { byCodePoint } from "./photos/code-point-order.js";
 import { addOther, type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
@@ -16,7 +16,7 @@ export const webdataset: PhotoFormat = {
   name: "webdataset",
   words: 'WebDataset tar files ("shards-{000..012}.tar")',
   recognises: ({ spec, isFolder }) => (isFolder ? holdsShards(spec) : isShards(spec)),
-  open: ({ spec, isFolder }, _, split) => photoSource((isFolder ? listShardFolder : listShards)(resolve(spec)), split),
+  open: ({ spec, isFolder }, { split }) => photoSource((isFolder ? listShardFolder : listShards)(resolve(spec)), split),
 };
 
 /** Lists the pictures of "photos.tar" or "shards-{000..012}.tar". */

@@ -17,6 +17,8 @@ export interface ListedPhotos {
   /** Where it all came from, for people. */
   readonly from: string;
   readonly otherFiles: OtherFiles;
+  /** What a person should know about it, each a part of a sentence. */
+  readonly notes?: readonly string[];
 }
 
 export function addOther(others: OtherFiles, path: string): void {

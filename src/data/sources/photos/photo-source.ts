@@ -11,7 +11,7 @@ import type { ListedPhotos } from "./photo-listing.js";
  * @throws InputError where there are no pictures for training or none for validation, or all are of one class
  */
 export function photoSource(
-  { name, classes, from, otherFiles, ...listed }: ListedPhotos,
+  { name, classes, from, otherFiles, notes = [], ...listed }: ListedPhotos,
   split: HeldOut = { fraction: 0.2, seed: 0 },
 ): PhotoSource {
   if (classes.length < 2) {
@@ -29,6 +29,6 @@ export function photoSource(
   const held = given ? "" : `; ${percent} of each class held out for validation, seed ${split.seed}`;
   const description =
     `${name}: ${train.count.toLocaleString("en")} training and ${validation.count.toLocaleString("en")} validation ` +
-    `photographs, ${classes.length} classes, from ${from}${held}`;
+    `photographs, ${classes.length} classes, from ${from}${held}${notes.map((note) => `; ${note}`).join("")}`;
   return { kind: "photos", train, validation, description, split: given ? "given" : split, otherFiles };
 }

@@ -4,7 +4,7 @@ import { systemReason } from "../../../base/atomic-file.js";
 import { InputError } from "../../../base/errors.js";
 import { refuseLack } from "../../../base/lack.js";
 import type { OtherFiles } from "../../photos/photo-set.js";
-import { PICTURE_NAME } from "../../pictures/picture.js";
+import { PICTURE_NAME } from "../../pictures/picture-name.js";
 import { isFolder, namesIn } from "../read-files.js";
 import { byCodePoint } from "./code-point-order.js";
 import { addOther } from "./photo-listing.js";
