@@ -66,7 +66,10 @@ class PhotoList {
     let first = columns.header !== undefined;
     table.eachRow((row) => {
       if (first) first = false;
-      else this.#take(row, columns);
+      else {
+        const fault = this.#take(row, columns);
+        if (fault !== undefined) this.#bad.push(`line ${row.line}: ${fault}`);
+      }
     });
     this.#refuseBadRows();
     if (this.#labels.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
@@ -91,34 +94,34 @@ class PhotoList {
     };
   }
 
-  #take({ cells, line }: TableRow, { path: at, label: labelAt, split: splitAt, header }: Columns): void {
-    const bad = (what: string) => void this.#bad.push(`line ${line}: ${what}`);
+  /** @returns why the row cannot be used, if so */
+  #take({ cells, line }: TableRow, { path: at, label: labelAt, split: splitAt, header }: Columns): string | undefined {
     const [path, label] = [cells[at] ?? "", className(cells[labelAt] ?? "")];
     const split = splitAt === undefined ? "" : (cells[splitAt] ?? "").toLowerCase();
-    if (header && path === header[at] && label === header[labelAt]) return bad("the line of names again");
-    if (path === "") return bad("no picture");
-    if (isMissing(label)) return bad("no label");
+    if (header && path === header[at] && label === header[labelAt]) return "the line of names again";
+    if (path === "") return "no picture";
+    if (isMissing(label)) return "no label";
     if (split !== "" && !isSplitName(split)) {
-      return bad(`the split ${JSON.stringify(split)} is neither "train" nor "val" nor "test"`);
+      return `the split ${JSON.stringify(split)} is neither "train" nor "val" nor "test"`;
     }
     const found = this.#finder.find(path);
     if (found === undefined) {
       this.#missing++;
-      return bad(`there is no picture ${JSON.stringify(path)}`);
+      return `there is no picture ${JSON.stringify(path)}`;
     }
     if ("several" in found) {
       const names = found.several.slice(0, 3).map((name) => JSON.stringify(name));
-      return bad(`${JSON.stringify(path)} may be ${names.join(" or ")}`);
+      return `${JSON.stringify(path)} may be ${names.join(" or ")}`;
     }
     const number = this.#numbers.get(label) ?? this.#labels.length;
     const before = this.#seen.get(found.picture);
     if (before !== undefined && before.number !== number) {
-      return bad(`${JSON.stringify(path)} has another label than in line ${before.line}`);
+      return `${JSON.stringify(path)} has another label than in line ${before.line}`;
     }
     // Where pictures are held out by chance, a copy could be trained on.
     if (before?.split === "" && split === "") {
       this.#repeated++;
-      return;
+      return undefined;
     }
     this.#seen.set(found.picture, before ?? { number, line, split });
     if (number === this.#labels.length) this.#numbers.set(label, this.#labels.push(label) - 1);
@@ -126,6 +129,7 @@ class PhotoList {
     this.#listings.set(split, listing);
     const folder = posix.dirname(found.picture);
     listing.add(folder === "." ? "" : folder, posix.basename(found.picture), number);
+    return undefined;
   }
 
   #refuseBadRows(): void {
