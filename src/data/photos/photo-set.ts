@@ -1,6 +1,7 @@
 import type { DataSource, HeldOut } from "../image-set.js";
 import type { EvaluationFormat } from "../pictures/evaluation-transform.js";
 import type { LabelledSet, Split } from "../split.js";
+import type { OtherFiles } from "./other-files.js";
 import type { PhotoLocations } from "./photo-locations.js";
 
 /** One split of a set of photographs: where they are and what they show. Nothing of them is in memory. */
@@ -21,11 +22,4 @@ export interface PhotoSource extends DataSource<PhotoSet> {
   readonly split: "given" | HeldOut;
   /** What else lies among the pictures. */
   readonly otherFiles: OtherFiles;
-}
-
-/** Files beside the pictures that are none, hidden ones left out. */
-export interface OtherFiles {
-  count: number;
-  /** Paths relative to the root, the first twenty. */
-  readonly examples: string[];
 }

@@ -3,6 +3,8 @@ import sharp, { type Sharp, type SharpOptions } from "./sharp.js";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { refuseLack } from "../../base/lack.js";
+import { formatOf } from "./file-format.js";
+import { lacksEnd, mendedJpeg } from "./mended-jpeg.js";
 import { plainJpegSize } from "./jpeg-header.js";
 import type { Picture } from "./picture-shape.js";
 
@@ -18,6 +20,8 @@ export interface OpenPicture {
   readonly width: number;
   /** The picture's name, for messages. */
   readonly where: string;
+  /** Whether it is a JPEG whose file lacks its end, but no more than 1 % of its rows. */
+  readonly mended: boolean;
 }
 
 export interface PictureOptions {
@@ -55,7 +59,12 @@ export async function openPicture(
   // Not left to libvips: it takes "[...]" at the end of a path for options.
   const bytes = typeof source === "string" ? await readPicture(source, where) : source;
   if (bytes.length === 0) throw new InputError(`${where} is empty`);
-  if (!isPicture(bytes)) throw new InputError(`${where} is no picture that knack reads: ${PICTURE_FORMATS} are`);
+  // Others, SVG and PDF above all, never reach libvips.
+  const format = formatOf(bytes);
+  if (!format?.read) {
+    const what = format ? `, but ${format.name}` : "";
+    throw new InputError(`${where} is no picture that knack reads${what}: ${PICTURE_FORMATS} are`);
+  }
   // "error" refuses what is cut off, and takes what is only odd, as Pillow does.
   const options: SharpOptions = { failOn: "error", autoOrient: true, limitInputPixels: false };
   const plain = plainJpegSize(bytes);
@@ -66,9 +75,16 @@ export async function openPicture(
   if (width * height > maxPixels) {
     throw new InputError(`${where} is too large: ${width}x${height} pixels, at most ${maxPixels} in all are read`);
   }
+  const mended = format.name === "JPEG" && lacksEnd(bytes) ? await mendedJpeg(bytes) : undefined;
   // Of an RGB picture's profile Pillow takes no notice either.
-  const decoded = sharp(bytes, { ...options, ignoreIcc: space !== "cmyk" });
-  return { pipeline: decoded.flatten({ background: "white" }).toColourspace("srgb"), height, width, where };
+  const decoded = sharp(mended ?? bytes, { ...options, ignoreIcc: space !== "cmyk" });
+  return {
+    pipeline: decoded.flatten({ background: "white" }).toColourspace("srgb"),
+    height,
+    width,
+    where,
+    mended: mended !== undefined,
+  };
 }
 
 /**
@@ -93,13 +109,6 @@ async function readPicture(path: string, where: string): Promise<Uint8Array> {
     if (error instanceof InputError) throw error;
     throw new InputError(`cannot read ${where}: ${systemReason(error)}`, error);
   }
-}
-
-/** Whether a file begins like the formats understood. Others, SVG and PDF above all, never reach libvips. */
-function isPicture(bytes: Uint8Array): boolean {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64)).toString("latin1");
-  const starts = ["\xff\xd8\xff", "\x89PNG\r\n", "GIF87a", "GIF89a", "II*\0", "MM\0*", "II+\0", "MM\0+"];
-  return starts.some((start) => head.startsWith(start)) || /^RIFF....WEBP|^....ftyp.*avi[fs]/s.test(head);
 }
 
 /**

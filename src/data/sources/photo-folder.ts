@@ -2,10 +2,13 @@ import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
-import type { OtherFiles } from "../photos/photo-set.js";
+import { formatOfOther } from "../pictures/file-format.js";
+import { addOther, type OtherFiles } from "../photos/other-files.js";
 import { PICTURE_NAME } from "../pictures/picture-name.js";
 import { byCodePoint } from "./photos/code-point-order.js";
-import { addOther, type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
+import { isLeftover } from "./photos/leftovers.js";
+import { requireClasses } from "./photos/layout.js";
+import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
 import { entriesOf, holdsShards, isShards, splitFolders } from "./photos/split-folders.js";
 import { isFolder, openFolder } from "./read-files.js";
@@ -14,7 +17,7 @@ import type { PhotoFormat } from "./source.js";
 export const photoFolder: PhotoFormat = {
   name: "photo-folder",
   words: "a folder of photographs (CLASS/picture.jpg or train/CLASS/picture.jpg)",
-  recognises: ({ spec, isFolder }) => isFolder && holdsPhotographs(spec, 3) && !holdsShards(spec),
+  recognises: ({ spec, isFolder }) => isFolder && holdsPhotographs(spec, 6) && !holdsShards(spec),
   open: ({ spec }, { split }) => photoSource(listPhotoFolder(resolve(spec)), split),
 };
 
@@ -32,9 +35,11 @@ function listPhotoFolder(root: string): ListedPhotos {
   const classes = [...new Set(folders.map(className))];
   if (classes.length === 0) {
     throw new InputError(
-      `${root} holds no folders of pictures: expected are CLASS/picture.jpg or train/CLASS/picture.jpg in it`,
+      `${root} holds no folders of pictures: expected are CLASS/picture.jpg or train/CLASS/picture.jpg in it; ` +
+        "to classify pictures without classes, use knack predict",
     );
   }
+  requireClasses(join(root, splits.train), folders);
   const list = (split: string, inside: readonly string[]) => {
     const listing = new PhotoListing(root, "folders");
     for (const name of inside) listClass(listing, join(split, name), classes.indexOf(className(name)), otherFiles);
@@ -52,6 +57,8 @@ function listPhotoFolder(root: string): ListedPhotos {
   if (splits.validation === undefined) return { ...common, train };
 
   const validated = classFolders(root, splits.validation, otherFiles);
+  if (validated.length === 0)
+    return { ...common, train, notes: [`${splits.validation}/ has no classes and is left out`] };
   const unknown = validated.find((name) => !classes.includes(className(name)));
   if (unknown !== undefined) {
     const path = JSON.stringify(join(splits.validation, unknown));
@@ -84,7 +91,11 @@ function listClass(listing: PhotoListing, folder: string, label: number, others:
       // Also a folder of that name: who gave it takes it for a picture, and should hear that it is none.
       if (PICTURE_NAME.test(entry.name)) pictures.push(entry.name);
       else if (isFolder(path, entry)) visit(`${inside}/${entry.name}`, new Set([...above, identity]));
-      else addOther(others, `${inside}/${entry.name}`);
+      else {
+        const format = entry.isFile() ? formatOfOther(join(path, entry.name)) : undefined;
+        if (format?.read) pictures.push(entry.name);
+        else addOther(others, `${inside}/${entry.name}`, format?.name);
+      }
     }
     found.push({ folder: inside, pictures });
   };
@@ -111,8 +122,9 @@ function holdsPhotographs(folder: string, depth: number): boolean {
   const entries = openFolder(folder);
   try {
     for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
-      if (entry.name.startsWith(".")) continue;
+      if (isLeftover(entry.name)) continue;
       if (PICTURE_NAME.test(entry.name) || isShards(entry.name)) return true;
+      if (entry.isFile() && formatOfOther(join(folder, entry.name))?.read) return true;
       if (isFolder(folder, entry)) folders.push(join(folder, entry.name));
     }
   } finally {

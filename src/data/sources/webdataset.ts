@@ -1,10 +1,10 @@
 import { basename, dirname, join, posix, resolve } from "node:path";
 import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
-import type { OtherFiles } from "../photos/photo-set.js";
+import { addOther, type OtherFiles } from "../photos/other-files.js";
 import { PICTURE_NAME } from "../pictures/picture-name.js";
 import { byCodePoint } from "./photos/code-point-order.js";
-import { addOther, type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
+import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
 import { holdsShards, isShards, shardsIn, splitFolders } from "./photos/split-folders.js";
 import { isSplitName, splitsAmong } from "./photos/split-names.js";

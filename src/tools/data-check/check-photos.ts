@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { refuseLack } from "../../base/lack.js";
 import { usableProcessors } from "../../base/limits.js";
 import { photoName, readPhoto, UnreadablePhoto } from "../../data/photos/photo-locations.js";
-import type { OtherFiles, PhotoSet, PhotoSource } from "../../data/photos/photo-set.js";
+import type { OtherFiles } from "../../data/photos/other-files.js";
+import type { PhotoSet, PhotoSource } from "../../data/photos/photo-set.js";
 import { openPicture, readPixels } from "../../data/pictures/picture.js";
 
 /** A training run refuses a source of which more than this share is unreadable. */
@@ -24,6 +25,8 @@ export interface PhotoReport {
   /** Readable pictures by what they are, whatever their names end in: { "jpeg": 850 }. */
   readonly formats: Readonly<Record<string, number>>;
   readonly unreadable: readonly { readonly name: string; readonly split: SplitName; readonly reason: string }[];
+  /** JPEG files that lack their end, but hardly anything of the picture: they are used. */
+  readonly mended: readonly string[];
   /** Groups of pictures whose files are the same byte by byte. */
   readonly duplicates: readonly DuplicateGroup[];
   /** Training pictures of the largest and the smallest class. */
@@ -78,6 +81,7 @@ class Findings {
   readonly #heights: Uint32Array;
   readonly #formats: Record<string, number> = {};
   readonly #unreadable: { name: string; split: SplitName; reason: string; at: number }[] = [];
+  readonly #mended: { name: string; at: number }[] = [];
   /** Content hash to the places that have it; a lone place, as nearly all are, is kept as a number. */
   readonly #contents = new Map<string, number | number[]>();
 
@@ -98,6 +102,7 @@ class Findings {
       await readPixels(picture);
       const { format } = await picture.pipeline.metadata();
       this.#formats[format] = (this.#formats[format] ?? 0) + 1;
+      if (picture.mended) this.#mended.push({ name: photoName(locations, index), at });
       this.#widths[at] = picture.width;
       this.#heights[at] = picture.height;
     } catch (error) {
@@ -127,6 +132,7 @@ class Findings {
       unreadable: this.#unreadable
         .sort((a, b) => a.at - b.at)
         .map(({ name, split, reason }) => ({ name, split, reason })),
+      mended: this.#mended.sort((a, b) => a.at - b.at).map(({ name }) => name),
       duplicates: this.#duplicates(),
       imbalance: { largest: largest.name, smallest: smallest.name, ratio: largest.train / smallest.train },
       otherFiles,
@@ -178,7 +184,7 @@ class Findings {
 }
 
 function judge(facts: Omit<PhotoReport, "problems" | "advice">): Pick<PhotoReport, "problems" | "advice"> {
-  const { classes, pictures, unreadable, duplicates, imbalance, otherFiles } = facts;
+  const { classes, pictures, unreadable, mended, duplicates, imbalance, otherFiles } = facts;
   const problems: string[] = [];
   const advice: string[] = [];
 
@@ -187,6 +193,9 @@ function judge(facts: Omit<PhotoReport, "problems" | "advice">): Pick<PhotoRepor
   if (share > MOST_UNREADABLE)
     problems.push(`${bad}; training stops above ${100 * MOST_UNREADABLE} %: mend or remove them`);
   else if (share > 0) advice.push(`${bad}; training skips them`);
+
+  if (mended.length > 0)
+    advice.push(`${counted(mended.length, "JPEG file")} without an end, used as they are: ${few(mended)}`);
 
   const leaks = duplicates.filter(({ leak }) => leak).length;
   if (leaks > 0) {

@@ -1,10 +1,9 @@
 import { InputError } from "../../../base/errors.js";
 import { type PhotoLocations, photoName } from "../../photos/photo-locations.js";
 import { type LabelledPhotos, selectPhotos } from "../../photos/photo-selection.js";
-import type { OtherFiles } from "../../photos/photo-set.js";
+import type { OtherFiles } from "../../photos/other-files.js";
 
 const MOST_NAME_BYTES = 2 ** 32;
-const OTHER_EXAMPLES = 20;
 
 /** What a reader of some format found, before it is known which pictures are for training. */
 export interface ListedPhotos {
@@ -19,11 +18,6 @@ export interface ListedPhotos {
   readonly otherFiles: OtherFiles;
   /** What a person should know about it, each a part of a sentence. */
   readonly notes?: readonly string[];
-}
-
-export function addOther(others: OtherFiles, path: string): void {
-  others.count++;
-  if (others.examples.length < OTHER_EXAMPLES) others.examples.push(path);
 }
 
 /** Collects where the pictures of a source are, and their labels, without an object for each. */

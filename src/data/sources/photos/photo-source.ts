@@ -1,5 +1,6 @@
 import { InputError } from "../../../base/errors.js";
 import type { HeldOut } from "../../image-set.js";
+import { unreadText } from "../../photos/other-files.js";
 import type { PhotoSet, PhotoSource } from "../../photos/photo-set.js";
 import { stratifiedSplit } from "../../sampling/stratified-split.js";
 import type { ListedPhotos } from "./photo-listing.js";
@@ -17,6 +18,8 @@ export function photoSource(
   if (classes.length < 2) {
     throw new InputError(`${from} holds ${classes.length} class${classes.length === 1 ? "" : "es"}: two are needed`);
   }
+  const unread = unreadText(otherFiles, listed.train.count + (listed.validation?.count ?? 0));
+  const said = unread === undefined ? notes : [...notes, unread];
   const given = listed.validation !== undefined;
   const chosen = given ? undefined : stratifiedSplit(listed.train, split.fraction, split.seed);
   const set = (role: "train" | "validation", listing = listed.train): PhotoSet => {
@@ -29,6 +32,6 @@ export function photoSource(
   const held = given ? "" : `; ${percent} of each class held out for validation, seed ${split.seed}`;
   const description =
     `${name}: ${train.count.toLocaleString("en")} training and ${validation.count.toLocaleString("en")} validation ` +
-    `photographs, ${classes.length} classes, from ${from}${held}${notes.map((note) => `; ${note}`).join("")}`;
+    `photographs, ${classes.length} classes, from ${from}${held}${said.map((note) => `; ${note}`).join("")}`;
   return { kind: "photos", train, validation, description, split: given ? "given" : split, otherFiles };
 }

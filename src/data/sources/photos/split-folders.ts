@@ -3,11 +3,11 @@ import { join, resolve } from "node:path";
 import { systemReason } from "../../../base/atomic-file.js";
 import { InputError } from "../../../base/errors.js";
 import { refuseLack } from "../../../base/lack.js";
-import type { OtherFiles } from "../../photos/photo-set.js";
+import { addOther, type OtherFiles } from "../../photos/other-files.js";
 import { PICTURE_NAME } from "../../pictures/picture-name.js";
 import { isFolder, namesIn } from "../read-files.js";
 import { byCodePoint } from "./code-point-order.js";
-import { addOther } from "./photo-listing.js";
+import { isLeftover } from "./leftovers.js";
 import { splitsAmong } from "./split-names.js";
 
 const SHARD = /\.(tar|tgz|tar\.\w+)$/i;
@@ -46,7 +46,7 @@ export function isShards(name: string): boolean {
 
 /** The tar files in a folder, in natural order. */
 export function shardsIn(folder: string): string[] {
-  return namesIn(folder).filter((name) => isShards(name) && !name.startsWith("."));
+  return namesIn(folder).filter((name) => isShards(name) && !isLeftover(name));
 }
 
 /** Whether what a folder has for training is tar files, and not folders of pictures. */
@@ -56,15 +56,17 @@ export function holdsShards(folder: string): boolean {
   return shardsIn(join(root, train)).length > 0;
 }
 
-/** What is in a folder in torchvision's order, without what is hidden. */
+/** What is in a folder in torchvision's order, without what is hidden or left there by a system. */
 export function entriesOf(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true })
-      .filter(({ name }) => !name.startsWith("."))
+      .filter(({ name }) => !isLeftover(name))
       .sort((a, b) => byCodePoint(a.name, b.name));
   } catch (error) {
     refuseLack(error);
-    throw new InputError(`cannot list the folder ${JSON.stringify(folder)}: ${systemReason(error)}`, error);
+    // Node gives bytes that are not UTF-8 as U+FFFD, and a folder of that name does not exist.
+    const reason = folder.includes("\ufffd") ? "its name is not UTF-8, rename it" : systemReason(error);
+    throw new InputError(`cannot list the folder ${JSON.stringify(folder)}: ${reason}`, error);
   }
 }
 
