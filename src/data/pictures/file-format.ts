@@ -9,30 +9,34 @@ export interface FileFormat {
   readonly read: boolean;
 }
 
-/** How files begin: bytes as latin1. */
-const BEGINNINGS: readonly (readonly [name: string, head: RegExp, read?: true])[] = [
-  ["JPEG", /^\xff\xd8\xff/, true],
-  ["PNG", /^\x89PNG\r\n/, true],
-  ["GIF", /^GIF8[79]a/, true],
-  ["WebP", /^RIFF[^]{4}WEBP/, true],
-  ["TIFF", /^(II[*+]\0|MM\0[*+])/, true],
-  ["AVIF", /^[^]{4}ftyp[^]*?avi[fs]/, true],
-  ["HEIC", /^[^]{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)/],
-  ["RAW", /^[^]{4}ftypcrx /],
-  ["video", /^([^]{4}ftyp|RIFF[^]{4}AVI |\x1a\x45\xdf\xa3)/],
-  ["JPEG XL", /^(\xff\x0a|\0\0\0\x0cJXL )/],
-  ["JPEG 2000", /^(\xff\x4f\xff\x51|\0\0\0\x0cjP {2})/],
-  ["BMP", /^BM[^]{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0/],
-  ["DICOM", /^[^]{128}DICM/],
-  ["Photoshop", /^8BPS/],
-  ["icon", /^\0\0\x01\0[^\0]/],
-  ["PDF", /^%PDF/],
-  ["SVG", /^(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--[^]*?-->\s*)?<svg/i],
-  ["OpenEXR", /^v\/1\x01/],
-  ["Radiance HDR", /^#\?R/],
-  ["Netpbm", /^P[1-7]\s+(#|\d)/],
+/** How files begin: bytes as latin1, and where they are. */
+const SIGNATURES: readonly (readonly [name: string, bytes: string, at?: number])[] = [
+  ["JPEG", "\xff\xd8\xff"],
+  ["PNG", "\x89PNG\r\n"],
+  ["GIF", "GIF87a"],
+  ["GIF", "GIF89a"],
+  ["WebP", "WEBPVP8", 8],
+  ["TIFF", "II*\0"],
+  ["TIFF", "MM\0*"],
+  ["TIFF", "II+\0"],
+  ["TIFF", "MM\0+"],
+  ["JPEG XL", "\xff\x0a"],
+  ["JPEG XL", "\0\0\0\x0cJXL "],
+  ["JPEG 2000", "\xff\x4f\xff\x51"],
+  ["JPEG 2000", "\0\0\0\x0cjP  "],
+  ["DICOM", "DICM", 128],
+  ["Photoshop", "8BPS"],
+  ["icon", "\0\0\x01\0"],
+  ["PDF", "%PDF"],
+  ["OpenEXR", "v/1\x01"],
+  ["Radiance HDR", "#?R"],
+  ["video", "AVI ", 8],
+  ["video", "\x1a\x45\xdf\xa3"],
 ];
+const READ = new Set(["JPEG", "PNG", "GIF", "WebP", "TIFF", "AVIF"]);
 const HEAD = 256;
+/** Sizes of a BMP file's second header. */
+const BMP_HEADERS = [12, 40, 52, 56, 64, 108, 124];
 
 /** What of formats that do not say so at their beginning, or look like TIFF, names end in. */
 const ENDINGS: readonly (readonly [name: string, ending: RegExp])[] = [
@@ -51,9 +55,25 @@ const TEXTS = /\.(txt|json|xml|csv|tsv|ya?ml|md|html?|py|ipynb|log|cls|npy|npz|m
 
 /** What a file is by its first bytes; undefined where it is no picture of a kind that is known. */
 export function formatOf(bytes: Uint8Array): FileFormat | undefined {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEAD)).toString("latin1");
-  const [name, , read = false] = BEGINNINGS.find(([, beginning]) => beginning.test(head)) ?? [];
-  return name === undefined ? undefined : { name, read };
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEAD));
+  const text = head.toString("latin1");
+  const name =
+    isoMedia(text) ?? SIGNATURES.find(([, start, at = 0]) => text.startsWith(start, at))?.[0] ?? other(head, text);
+  return name === undefined ? undefined : { name, read: READ.has(name) };
+}
+
+/** Of the family of MP4, by the brand. */
+function isoMedia(text: string): string | undefined {
+  if (!text.startsWith("ftyp", 4)) return undefined;
+  if (/avi[fs]/.test(text.slice(8, 64))) return "AVIF";
+  if (/^(he[iv][cxms]|m[is]f1)/.test(text.slice(8))) return "HEIC";
+  return text.startsWith("crx ", 8) ? "RAW" : "video";
+}
+
+function other(head: Buffer, text: string): string | undefined {
+  if (text.startsWith("BM") && head.length >= 18 && BMP_HEADERS.includes(head.readUInt32LE(14))) return "BMP";
+  if (/^P[1-7]\s+[#\d]/.test(text)) return "Netpbm";
+  return /^(\xef\xbb\xbf)?\s*<.*<svg|^\s*<svg/is.test(text) ? "SVG" : undefined;
 }
 
 /** What a file is whose name does not end like a picture's that knack reads; undefined where it is no picture, or cannot be looked at. */
