@@ -8,15 +8,20 @@ import { DEFAULT_ENGINE } from "../engine/engine-name.js";
 import { compiledInference } from "../engine/inference.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { mismatches } from "../weights/checkpoint-fits.js";
+import { imageMismatches } from "../weights/checkpoint-fits.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
-import { evaluationLoader } from "../training/evaluate.js";
+import { evaluationLoader, NothingToEvaluate } from "../training/evaluate.js";
+import { absentClasses, matchClasses } from "./match-classes.js";
 
 export interface EvaluationPlace {
   /** "cpu" (default) or "cuda". */
   readonly device?: string | undefined;
   /** Threads that load photographs. Default: none. */
   readonly workers?: number;
+  /** Whether images of classes that the checkpoint does not know are left out. Default: they are an error. */
+  readonly ignoreUnknownClasses?: boolean;
+  /** The share of photographs that may be unreadable. Default: 0.05. */
+  readonly maxBadImages?: number | undefined;
 }
 
 /** A checkpoint's network and the images it is tried on. */
@@ -30,6 +35,10 @@ export interface CheckpointOnData {
   readonly batches: AsyncIterable<Batch>;
   /** Photographs that could not be read so far: names and reasons. */
   readonly badPictures: ReadonlyMap<string, string>;
+  /** The checkpoint's classes of which there is no image. */
+  readonly absent: readonly string[];
+  /** Images of classes that the checkpoint does not know, which are left out. */
+  readonly ignored: number;
 }
 
 /**
@@ -42,7 +51,7 @@ export interface CheckpointOnData {
 export async function withCheckpointOn<T>(
   path: string,
   sets: readonly [LabelledSet, ...LabelledSet[]],
-  { device = "cpu", workers = 0 }: EvaluationPlace,
+  { device = "cpu", workers = 0, ignoreUnknownClasses = false, maxBadImages }: EvaluationPlace,
   use: (opened: CheckpointOnData) => Promise<T>,
 ): Promise<T> {
   const loaded = loadModel(path, device);
@@ -54,16 +63,22 @@ export async function withCheckpointOn<T>(
   const logits = (images: Tensor) => (fast ? fast.logits(images) : model.forward(images));
   try {
     for (const set of sets) {
-      const faults = mismatches(loaded, set);
+      const faults = imageMismatches(loaded, set);
       if (faults.length === 0) continue;
       throw new InputError(`${path} does not fit ${set.name}: it was trained for ${faults.join(" and ")}`);
     }
-    const splits = sets.map((set) => asTrainedOn(loaded, set));
-    const count = sets.reduce((sum, set) => sum + set.count, 0);
-    const badPictures = new BadPictures(sets[0].name, count, "skip");
+    const classes = loaded.config.label_names;
+    const matched = sets.map((set) => matchClasses(path, classes, set, ignoreUnknownClasses));
+    const ignored = matched.reduce((sum, each) => sum + each.ignored, 0);
+    const measured = matched.map(({ set }) => set).filter((set) => set.count > 0);
+    const splits = measured.map((set) => asTrainedOn(loaded, set));
+    const count = measured.reduce((sum, set) => sum + set.count, 0);
+    const badPictures = new BadPictures(sets[0].name, count, "skip", maxBadImages);
     for (const split of splits) loaders.push(evaluationLoader(split, { badPictures, workers }));
-    const [format] = splits as [Split];
-    return await use({ model, format, device, logits, batches: allOf(loaders), badPictures });
+    const [format] = splits;
+    if (format === undefined) throw new NothingToEvaluate();
+    const absent = absentClasses(classes, measured);
+    return await use({ model, format, device, logits, batches: allOf(loaders), badPictures, absent, ignored });
   } finally {
     await Promise.all(loaders.map((loader) => loader.close()));
     fast?.dispose();

@@ -5,13 +5,10 @@ import { modelEntry } from "../models/registry.js";
 import { hasNames } from "./class-names.js";
 import type { LoadedModel } from "./load-model.js";
 
-/** What keeps a checkpoint from being used on a data set, for a message; empty where nothing does. */
-export function mismatches({ config, format }: LoadedModel, set: LabelledSet): string[] {
+/** What keeps a checkpoint from being used on a data set whose classes are to be its own in their order, for a message. */
+export function mismatches(loaded: LoadedModel, set: LabelledSet): string[] {
+  const { config } = loaded;
   const faults: string[] = [];
-  const own = kindOf(set).inputFormat(set);
-  if (own && format.channels !== own.channels) {
-    faults.push(`${format.channels}-channel images, not ${own.channels}-channel`);
-  }
   if (config.num_classes !== set.classes.length) {
     faults.push(`${config.num_classes} classes, not ${set.classes.length}`);
   } else if (hasNames(config.label_names) && hasNames(set.classes)) {
@@ -20,6 +17,16 @@ export function mismatches({ config, format }: LoadedModel, set: LabelledSet): s
     );
     if (other >= 0)
       faults.push(`other classes (class ${other} is ${config.label_names[other]}, not ${set.classes[other]})`);
+  }
+  return [...faults, ...imageMismatches(loaded, set)];
+}
+
+/** What keeps a checkpoint from being used on a data set's images, whatever they show; empty where nothing does. */
+export function imageMismatches({ config, format }: LoadedModel, set: LabelledSet): string[] {
+  const faults: string[] = [];
+  const own = kindOf(set).inputFormat(set);
+  if (own && format.channels !== own.channels) {
+    faults.push(`${format.channels}-channel images, not ${own.channels}-channel`);
   }
   const { smallestInput } = modelEntry(config.architecture);
   if (own && Math.min(own.height, own.width) < smallestInput) {

@@ -1,7 +1,10 @@
 import { Command } from "commander";
 import { usableProcessors } from "../../base/limits.js";
 import { valueText } from "../../metrics/metric.js";
-import { openData } from "../../data/sources/open.js";
+import { unreadText } from "../../data/photos/other-files.js";
+import { isSplitName } from "../../data/sources/photos/split-names.js";
+import type { AnySource } from "../../data/sources/source.js";
+import { shareOf } from "../options/share.js";
 import { addListOptions, type DataOptions, type ListCommandOptions, listOptionsFrom } from "../options/data-options.js";
 import { fieldsOf } from "../../run/metric-fields.js";
 import { type Device, deviceOption } from "../options/compute-options.js";
@@ -9,6 +12,8 @@ import { type Device, deviceOption } from "../options/compute-options.js";
 interface EvalOptions extends Pick<DataOptions, "holdOut">, ListCommandOptions {
   readonly all?: boolean;
   readonly json?: boolean;
+  readonly ignoreUnknownClasses?: boolean;
+  readonly maxBadImages?: string;
   readonly device: Device;
 }
 
@@ -24,28 +29,59 @@ export function evalCommand(): Command {
     .addOption(deviceOption())
     .option("--hold-out <file>", "CIFAR: this training file's images, not those of the test files")
     .option("--all", "all its images, not only the validation images")
+    .option("--ignore-unknown-classes", "leave out images of classes that the checkpoint does not know")
+    .option("--max-bad-images <share>", "photographs that may be unreadable, such as 10% (default: 5%)")
     .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1');
-  return addListOptions(command).action(
-    async (checkpoint: string, data: string, { holdOut, all, json, device, ...list }: EvalOptions) => {
-      // Only here, so that the other commands start sooner.
-      const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
-      const { metricsFor } = await import("../../metrics/index.js");
-      const source = openData(data, { holdOut, ...listOptionsFrom(list) });
-      const { badPictures, images, metrics } = await evaluateCheckpoint(
-        checkpoint,
-        all ? [source.train, source.validation] : [source.validation],
-        { device, workers: usableProcessors() },
-      );
-      for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
-      if (json) {
-        const { top1, top5, validationLoss: loss } = fieldsOf(metrics);
-        console.log(JSON.stringify({ top1, top5, loss, images }));
-        return;
-      }
-      const shown = metricsFor(source.validation.classes.length).map((metric) => {
-        return `${metric.title} ${valueText(metric, metrics[metric.name] ?? Number.NaN)}`;
-      });
-      console.log([...shown, `${images} images`].join(" | "));
-    },
-  );
+  return addListOptions(command).action(async (checkpoint: string, data: string, options: EvalOptions) => {
+    const { holdOut, all = false, json, device, ignoreUnknownClasses = false, maxBadImages, ...list } = options;
+    // Only here, so that the other commands start sooner.
+    const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
+    const { evaluationData } = await import("../../run/evaluation-data.js");
+    const { metricsFor } = await import("../../metrics/index.js");
+    const { source, ofRun } = evaluationData(checkpoint, data, { holdOut, ...listOptionsFrom(list) });
+    const place = { device, workers: usableProcessors(), ignoreUnknownClasses, maxBadImages: shareOf(maxBadImages) };
+    const { badPictures, images, metrics, absent, ignored } = await evaluateCheckpoint(
+      checkpoint,
+      all ? [source.train, source.validation] : [source.validation],
+      place,
+    );
+    for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
+    for (const line of remarks(source, { ofRun, all, absent, ignored })) console.error(`knack: ${line}`);
+    if (json) {
+      const { top1, top5, validationLoss: loss } = fieldsOf(metrics);
+      console.log(JSON.stringify({ top1, top5, loss, images, ...(absent.length > 0 && { absent }) }));
+      return;
+    }
+    const shown = metricsFor(source.validation.classes.length).map((metric) => {
+      return `${metric.title} ${valueText(metric, metrics[metric.name] ?? Number.NaN)}`;
+    });
+    console.log([...shown, `${images} images`].join(" | "));
+  });
+}
+
+interface Measured {
+  readonly ofRun: boolean;
+  readonly all: boolean;
+  readonly absent: readonly string[];
+  readonly ignored: number;
+}
+
+/** What a person should know beside the figures. */
+function remarks(source: AnySource, { ofRun, all, absent, ignored }: Measured): string[] {
+  const lines: string[] = [];
+  const few = (names: readonly string[]) =>
+    names
+      .slice(0, 10)
+      .map((name) => JSON.stringify(name))
+      .join(", ") + (names.length > 10 ? ", …" : "");
+  if (absent.length > 0) lines.push(`no images of ${absent.length} of its classes: ${few(absent)}`);
+  if (ignored > 0) lines.push(`${ignored} images left out, of classes that it does not know`);
+  if (!("otherFiles" in source)) return lines;
+  const { otherFiles, train, validation } = source;
+  const unread = unreadText(otherFiles, train.count + validation.count);
+  if (unread !== undefined) lines.push(unread);
+  const splits = otherFiles.examples.filter((path) => isSplitName(path.replace(/\/$/, "")));
+  if (splits.length > 0) lines.push(`not measured: ${few(splits)}; give that folder itself`);
+  if (!ofRun && all && train.count > 0) lines.push("measured are its training and its validation images together");
+  return lines;
 }

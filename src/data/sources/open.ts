@@ -6,7 +6,7 @@ import type { PhotoSource } from "../photos/photo-set.js";
 import { trainOnShare } from "../sampling/training-share.js";
 import { PHOTO_SOURCES, SOURCES } from "./index.js";
 import { photoFolder } from "./photo-folder.js";
-import { type AnySource, type ListOptions, listOptions, Place, type SourceFormat } from "./source.js";
+import { type AnySource, type ListOptions, listOptions, type OpenOptions, Place, type SourceFormat } from "./source.js";
 
 /** What `openData` finds from any working directory: a data set's name as it is, a folder or file by its full path. */
 export function anywhere(spec: string): string {
@@ -32,11 +32,16 @@ export function openData(spec: string, selection: DataSelection = {}): AnySource
   return openAs(SOURCES, spec, selection);
 }
 
+/** As `openData`, for a measurement: photographs without a split of their own are all in `validation`, and classes may be empty. */
+export function openWhole(spec: string, selection: DataSelection = {}): AnySource {
+  return openAs(SOURCES, spec, { ...selection, whole: true });
+}
+
 /** As `openData`, of these kinds. */
 export function openAs(
   sources: readonly SourceFormat[],
   spec: string,
-  { holdOut, trainShare = 1, ...rest }: DataSelection = {},
+  { holdOut, trainShare = 1, ...rest }: DataSelection & Pick<OpenOptions, "whole"> = {},
 ): AnySource {
   const list = listOptions(rest);
   if (!(trainShare > 0 && trainShare <= 1)) {
@@ -50,7 +55,7 @@ export function openAs(
   }
   if (format === undefined) throw new InputError(`${misfit(place)}: understood are ${understood(sources)}`);
   refuseListOptions(place, format, list);
-  const source = format.open(place, { holdOut, ...list });
+  const source = format.open(place, { holdOut, whole: rest.whole, ...list });
   return trainShare < 1 ? trainOnShare(source, trainShare) : source;
 }
 

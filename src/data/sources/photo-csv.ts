@@ -23,7 +23,7 @@ export const photoCsv: PhotoFormat = {
   recognises: (place) => /\.(csv|tsv)$/i.test(place.spec) && !place.isFolder,
   open: ({ spec, exists }, options) => {
     if (!exists) throw new InputError(`there is no ${JSON.stringify(spec)}`);
-    return photoSource(new PhotoList(spec, options).listed(), options.split);
+    return photoSource(new PhotoList(spec, options).listed(), options);
   },
 };
 

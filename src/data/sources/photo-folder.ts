@@ -18,7 +18,7 @@ export const photoFolder: PhotoFormat = {
   name: "photo-folder",
   words: "a folder of photographs (CLASS/picture.jpg or train/CLASS/picture.jpg)",
   recognises: ({ spec, isFolder }) => isFolder && holdsPhotographs(spec, 6) && !holdsShards(spec),
-  open: ({ spec }, { split }) => photoSource(listPhotoFolder(resolve(spec)), split),
+  open: ({ spec }, options) => photoSource(listPhotoFolder(resolve(spec), options.whole), options),
 };
 
 /**
@@ -26,9 +26,10 @@ export const photoFolder: PhotoFormat = {
  * torchvision's ImageFolder's; folders whose names differ only in how an accent is written are one class. Pictures in folders inside a class belong to it; what begins with a dot is not there. Links are
  * followed, but for those back to a folder they are in.
  *
+ * @param whole whether classes may be empty
  * @throws InputError where there are no class folders, one without pictures, or one for validation only
  */
-function listPhotoFolder(root: string): ListedPhotos {
+function listPhotoFolder(root: string, whole = false): ListedPhotos {
   const otherFiles: OtherFiles = { count: 0, examples: [] };
   const splits = splitFolders(root, otherFiles);
   const folders = classFolders(root, splits.train, otherFiles);
@@ -49,7 +50,7 @@ function listPhotoFolder(root: string): ListedPhotos {
   const counts = new Uint32Array(classes.length);
   for (let i = 0; i < train.count; i++) counts[train.label(i)] = (counts[train.label(i)] as number) + 1;
   const empty = counts.indexOf(0);
-  if (empty >= 0) {
+  if (empty >= 0 && !whole) {
     const path = JSON.stringify(join(splits.train, classes[empty] as string));
     throw new InputError(`the class folder ${path} in ${root} holds no pictures: add some or remove it`);
   }

@@ -45,6 +45,8 @@ export interface OpenOptions extends ListOptions {
   readonly holdOut?: string | undefined;
   /** Photographs: what is held out where the data set has no split of its own. */
   readonly split?: HeldOut | undefined;
+  /** Photographs that are only measured: without a split of their own all are validation images, and classes may be empty. */
+  readonly whole?: boolean | undefined;
 }
 
 /** A kind of data set that lists photographs. */

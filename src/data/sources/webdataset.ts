@@ -16,7 +16,7 @@ export const webdataset: PhotoFormat = {
   name: "webdataset",
   words: 'WebDataset tar files ("shards-{000..012}.tar")',
   recognises: ({ spec, isFolder }) => (isFolder ? holdsShards(spec) : isShards(spec)),
-  open: ({ spec, isFolder }, { split }) => photoSource((isFolder ? listShardFolder : listShards)(resolve(spec)), split),
+  open: ({ spec, isFolder }, options) => photoSource((isFolder ? listShardFolder : listShards)(resolve(spec)), options),
 };
 
 /** Lists the pictures of "photos.tar" or "shards-{000..012}.tar". */

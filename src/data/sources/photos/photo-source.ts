@@ -1,8 +1,8 @@
 import { InputError } from "../../../base/errors.js";
-import type { HeldOut } from "../../image-set.js";
 import { unreadText } from "../../photos/other-files.js";
 import type { PhotoSet, PhotoSource } from "../../photos/photo-set.js";
 import { stratifiedSplit } from "../../sampling/stratified-split.js";
+import type { OpenOptions } from "../source.js";
 import type { ListedPhotos } from "./photo-listing.js";
 
 /**
@@ -13,25 +13,34 @@ import type { ListedPhotos } from "./photo-listing.js";
  */
 export function photoSource(
   { name, classes, from, otherFiles, notes = [], ...listed }: ListedPhotos,
-  split: HeldOut = { fraction: 0.2, seed: 0 },
+  { split = { fraction: 0.2, seed: 0 }, whole = false }: Pick<OpenOptions, "split" | "whole">,
 ): PhotoSource {
-  if (classes.length < 2) {
+  if (classes.length < 2 && !whole) {
     throw new InputError(`${from} holds ${classes.length} class${classes.length === 1 ? "" : "es"}: two are needed`);
   }
   const unread = unreadText(otherFiles, listed.train.count + (listed.validation?.count ?? 0));
   const said = unread === undefined ? notes : [...notes, unread];
   const given = listed.validation !== undefined;
-  const chosen = given ? undefined : stratifiedSplit(listed.train, split.fraction, split.seed);
+  const chosen = given
+    ? undefined
+    : whole
+      ? allMeasured(listed.train)
+      : stratifiedSplit(listed.train, split.fraction, split.seed);
   const set = (role: "train" | "validation", listing = listed.train): PhotoSet => {
     const { locations, labels } = listing.select(chosen?.[role]);
-    if (labels.length === 0) throw new InputError(`${from} holds no pictures for ${role}`);
+    if (labels.length === 0 && !(whole && role === "train"))
+      throw new InputError(`${from} holds no pictures for ${role}`);
     return { kind: "photos", name: `${name} ${role}`, count: labels.length, labels, classes, locations };
   };
   const [train, validation] = [set("train"), set("validation", listed.validation)];
   const percent = `${Math.round(100 * split.fraction)} %`;
-  const held = given ? "" : `; ${percent} of each class held out for validation, seed ${split.seed}`;
+  const held = given || whole ? "" : `; ${percent} of each class held out for validation, seed ${split.seed}`;
   const description =
     `${name}: ${train.count.toLocaleString("en")} training and ${validation.count.toLocaleString("en")} validation ` +
     `photographs, ${classes.length} classes, from ${from}${held}${said.map((note) => `; ${note}`).join("")}`;
-  return { kind: "photos", train, validation, description, split: given ? "given" : split, otherFiles };
+  return { kind: "photos", train, validation, description, split: given || whole ? "given" : split, otherFiles };
+}
+
+function allMeasured({ count }: ListedPhotos["train"]) {
+  return { train: new Uint32Array(), validation: Uint32Array.from({ length: count }, (_, at) => at) };
 }
