@@ -3,14 +3,14 @@ import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
 import { addOther, type OtherFiles } from "../photos/other-files.js";
 import { PICTURE_NAME } from "../pictures/picture-name.js";
-import { byCodePoint } from "./photos/code-point-order.js";
 import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
 import { holdsShards, isShards, shardsIn, splitFolders } from "./photos/split-folders.js";
 import { isSplitName, splitsAmong } from "./photos/split-names.js";
-import { type TarMember, tarMembers } from "./photos/tar-members.js";
+import { type TarEnd, type TarMember, tarMembers } from "./photos/tar-members.js";
 import { lookAt, readDataFile } from "./read-files.js";
 import type { PhotoFormat } from "./source.js";
+import { sortedClasses } from "./tables/class-labels.js";
 
 export const webdataset: PhotoFormat = {
   name: "webdataset",
@@ -80,9 +80,11 @@ function list(
   };
   const train = listing(shards.train);
   const validation = shards.validation && listing(shards.validation);
-  const classes = classNames(root, shards.train[0] as string, [...labels.keys()]);
   const names = [...labels.keys()];
-  const indices = names.map((label) => (isIndex(label) ? Number(label) : classes.indexOf(label)));
+  const named = namedClasses(root, shards.train[0] as string);
+  const classes = named ?? numberedClasses(names) ?? sortedClasses(names);
+  const numbers = new Map(classes.map((name, index) => [name, index]));
+  const indices = names.map((label) => (named && isIndex(label) ? Number(label) : (numbers.get(label) ?? -1)));
   const wrong = names.find((_, i) => classes[indices[i] as number] === undefined);
   if (wrong !== undefined) {
     throw new InputError(
@@ -97,10 +99,21 @@ function listShard(pictures: PhotoListing, shard: string, labels: Map<string, nu
   let key: string | undefined;
   let picture: TarMember | undefined;
   let label: string | undefined;
-  const finish = () => {
-    if (picture === undefined) return;
+  let companion: string | undefined;
+  const finish = (end?: TarEnd) => {
+    if (picture === undefined) {
+      if (companion === undefined) return;
+      throw new InputError(
+        `the picture ${JSON.stringify(`${shard}/${companion}`)} is none by its name: keys end at the first dot, and it has several; ` +
+          "write the shards with keys without dots",
+      );
+    }
     if (label === undefined) {
       const name = JSON.stringify(`${shard}/${picture.name}`);
+      if (end === "unmarked")
+        throw new InputError(
+          `${JSON.stringify(shard)} is cut off: its last picture, ${name}, has no class, and no end follows`,
+        );
       throw new InputError(`the picture ${name} has no class: expected is a .cls, or a .json with "label", beside it`);
     }
     const name = className(label);
@@ -108,22 +121,28 @@ function listShard(pictures: PhotoListing, shard: string, labels: Map<string, nu
     labels.set(name, number);
     pictures.add(shard, picture.name, number, picture);
   };
-  for (const member of tarMembers(join(pictures.root, shard))) {
+  const members = tarMembers(join(pictures.root, shard));
+  let next = members.next();
+  for (; !next.done; next = members.next()) {
+    const member = next.value;
     const file = posix.basename(member.name);
     if (file.startsWith(".")) continue;
     const ending = file.includes(".") ? file.slice(file.indexOf(".")) : "";
     const memberKey = member.name.slice(0, member.name.length - ending.length);
     if (memberKey !== key) {
       finish();
-      [key, picture, label] = [memberKey, undefined, undefined];
+      [key, picture, label, companion] = [memberKey, undefined, undefined, undefined];
     }
     // Of "KEY.seg.png" the ending is ".seg.png": not the picture itself.
     if (ending.lastIndexOf(".") === 0 && PICTURE_NAME.test(ending) && picture === undefined) picture = member;
     else if (/^\.cls$/i.test(ending)) label = member.text().trim();
     else if (/^\.json$/i.test(ending)) label ??= labelIn(member, shard);
-    else addOther(others, `${shard}/${member.name}`);
+    else {
+      if (PICTURE_NAME.test(ending)) companion ??= member.name;
+      addOther(others, `${shard}/${member.name}`);
+    }
   }
-  finish();
+  finish(next.value);
 }
 
 function labelIn(json: TarMember, shard: string): string | undefined {
@@ -135,17 +154,25 @@ function labelIn(json: TarMember, shard: string): string | undefined {
   }
 }
 
-function classNames(root: string, shard: string, labels: readonly string[]): string[] {
+/** The names in classes.txt, where it is there. */
+function namedClasses(root: string, shard: string): string[] | undefined {
   const file = [dirname(join(root, shard)), root].map((folder) => join(folder, "classes.txt")).find(lookAt);
-  if (file !== undefined) {
-    return readDataFile(file)
-      .toString()
-      .split(/\r?\n/)
-      .map((line) => className(line.trim()))
-      .filter((line) => line !== "");
-  }
-  if (!labels.every(isIndex)) return labels.toSorted(byCodePoint);
+  if (file === undefined) return undefined;
+  const names = readDataFile(file)
+    .toString()
+    .split(/\r?\n/)
+    .map((line) => className(line.trim()))
+    .filter((line) => line !== "");
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new InputError(`${file} names the class ${JSON.stringify(twice)} twice`);
+  return names;
+}
+
+/** Labels that are the classes' indices: whole numbers from 0 on with few gaps. Others, as 1001 and 1008, are names. */
+function numberedClasses(labels: readonly string[]): string[] | undefined {
+  if (!labels.every(isIndex)) return undefined;
   const highest = labels.reduce((most, label) => Math.max(most, Number(label)), -1);
+  if (highest >= 2 * labels.length) return undefined;
   return Array.from({ length: highest + 1 }, (_, index) => String(index));
 }
 

@@ -327,6 +327,55 @@ describe("WebDataset", () => {
     const cut = tar(join(folder(), "cut.tar"), "ustar", [...sample(0), ["1.jpg", "x".repeat(50_000)], ["1.cls", "1"]]);
     truncateSync(cut, 20_000);
     refused(cut, /is cut off/);
+    // Cut where a member ends: only the picture's label and the mark of the end are missing.
+    const between = tar(join(folder(), "between.tar"), "ustar", [...sample(0), ...sample(1)]);
+    truncateSync(between, 3 * 1024);
+    refused(between, /"between.tar" is cut off: its last picture, "between.tar\/1.jpg", has no class/);
+    refused(
+      tar(join(folder(["classes.txt", "cat\ndog\ncat\n"]), "t.tar"), "ustar", sample(2)),
+      /classes.txt names the class "cat" twice/,
+    );
+  });
+
+  test("keys with dots are refused, in all names or some", () => {
+    const dotted = (i: number): [string, string][] => [
+      [`img.v1.${i}.jpg`, ""],
+      [`img.v1.${i}.cls`, String(i % 2)],
+    ];
+    for (const members of [
+      [...dotted(0), ...dotted(1)],
+      [...sample(0), ...sample(1), ...dotted(3)],
+    ]) {
+      refused(tar(join(folder(), "t.tar"), "ustar", members), /"t.tar\/img.v1.\d.jpg" .* keys end at the first dot/);
+    }
+  });
+
+  test("numbers that are no indices are names", () => {
+    const labelled = (labels: readonly string[]) =>
+      openPhotos(
+        tar(
+          join(folder(), "t.tar"),
+          "ustar",
+          [...labels, ...labels].flatMap((label, i): [string, string][] => [
+            [`${i}.jpg`, ""],
+            [`${i}.cls`, label],
+          ]),
+        ),
+      );
+    const sparse = labelled(["1008", "1001", "1015"]).train;
+    assert.deepEqual(sparse.classes, ["1001", "1008", "1015"]);
+    const mixed = labelled([...numbered(12, String), "word"]).train;
+    assert.equal(mixed.classes.length, 13);
+    const found = entries(mixed);
+    assert.ok(
+      found.length === 13 &&
+        found.every(
+          ([name, label]) =>
+            label ===
+            ([...numbered(12, String), "word"] as string[])[Number.parseInt(name.replace("t.tar/", ""), 10) % 13],
+        ),
+    );
+    assert.deepEqual(labelled(["0", "1", "3"]).train.classes, ["0", "1", "2", "3"]);
   });
 });
 

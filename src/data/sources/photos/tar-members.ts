@@ -18,6 +18,9 @@ export interface TarMember {
   text(): string;
 }
 
+/** Whether the end of a tar file is marked, as most writers do; where not, it may have been cut between two members. */
+export type TarEnd = "marked" | "unmarked";
+
 const COMPRESSED: readonly [string, string][] = [
   ["\x1f\x8b", "gunzip"],
   ["\x28\xb5\x2f\xfd", "zstd -d"],
@@ -33,7 +36,7 @@ const COMPRESSED: readonly [string, string][] = [
  *
  * @throws InputError where the file is compressed, damaged or cut off
  */
-export function* tarMembers(path: string): Generator<TarMember, void, undefined> {
+export function* tarMembers(path: string): Generator<TarMember, TarEnd, undefined> {
   using file = new WindowedFile(path);
   const fail = (what: string) => new InputError(`${JSON.stringify(path)} ${what}`);
   let longName: string | undefined;
@@ -46,7 +49,8 @@ export function* tarMembers(path: string): Generator<TarMember, void, undefined>
       if (tool) throw fail(`is compressed, so that no picture in it can be reached by itself: unpack it with ${tool}`);
     }
     // The end is marked by empty blocks; some writers leave them out.
-    if (header.length === 0 || (header.length === BLOCK && header.every((byte) => byte === 0))) return;
+    if (header.length === 0) return "unmarked";
+    if (header.length === BLOCK && header.every((byte) => byte === 0)) return "marked";
     if (header.length < BLOCK) throw fail("is cut off");
     if (!checksumFits(header)) throw fail(`is no tar file, or damaged at byte ${at}`);
     const start = at + BLOCK;
