@@ -37,6 +37,7 @@ const baseline: Recipe = {
   imageSize: null,
   normalize: null,
   onBadImage: "skip",
+  maxBadImages: 0.05,
   seed: 0,
   optimizer: "sgd",
   augmentation: augmentationDefaults,

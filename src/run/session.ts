@@ -122,11 +122,11 @@ export async function* runSession(
   });
   const loaders: Loader[] = [];
   try {
-    const { batchSize, augmentation, seed, onBadImage } = recipe;
+    const { batchSize, augmentation, seed, onBadImage, maxBadImages } = recipe;
     const { sampling } = trainer;
     const workers = options.workers ?? kindOf(data.train).defaultWorkers();
     const { train } = data;
-    const badPictures = new BadPictures(train.name, train.count + data.validation.count, onBadImage);
+    const badPictures = new BadPictures(train.name, train.count + data.validation.count, onBadImage, maxBadImages);
     const training = new Loader(train, { batchSize, augmentation, seed, badPictures, sampling, workers });
     loaders.push(training);
     const validation = evaluationLoader(data.validation, { badPictures, workers });

@@ -42,7 +42,7 @@ function perChannel(test: (value: number) => boolean) {
  * - `lr`: the initial rate; a trick may scale it
  * - `imageSize`: height and width that photographs are brought to; null is the model's own. Small images in memory keep theirs
  * - `normalize`: null is that of the weights the run starts from, or of the data: ImageNet's for photographs, measured for images in memory
- * - `onBadImage`: what happens when a photograph cannot be read
+ * - `onBadImage`: what happens when a photograph cannot be read; `maxBadImages`: the share of them that is put up with
  * - `seed`: everything random follows from it
  */
 export const CORE_SHAPE = {
@@ -57,6 +57,7 @@ export const CORE_SHAPE = {
   imageSize: nullOr(number("null or a whole number of pixels, at least 8", isPixels)),
   normalize: nullOr(section({ mean: perChannel(() => true), std: perChannel((value) => value > 0) })),
   onBadImage: choice("skip", "fail"),
+  maxBadImages: number("a share from 0 to 1, such as 0.1 or 10%", (share) => share >= 0 && share <= 1),
   seed: countOrZero,
 };
 
@@ -119,6 +120,12 @@ export const CORE_SWITCHES = {
       help: "skip photographs that cannot be read, or fail",
       key: "onBadImage",
       reads: "text",
+    },
+    {
+      flags: "--max-bad-images <share>",
+      help: "photographs that may be unreadable, such as 10%",
+      key: "maxBadImages",
+      reads: "share",
     },
   ],
 } as const satisfies Readonly<Record<string, readonly Switch[]>>;

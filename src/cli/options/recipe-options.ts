@@ -12,6 +12,7 @@ import type { Switch } from "../../settings/switches.js";
 import { TRICKS } from "../../tricks/index.js";
 import { isOn, settingsOf, type Trick } from "../../tricks/trick.js";
 import { type ModelOptionValues, modelOption } from "./model-option.js";
+import { share } from "./share.js";
 
 /** The options that `addRecipeOptions` adds, as commander returns them by name; those not given are undefined. */
 export type RecipeOptions = Readonly<Record<string, unknown>> & {
@@ -54,6 +55,7 @@ function optionFor({ flags, help, reads }: Switch): Option {
   const option = new Option(flags, help);
   if (reads === "number") option.argParser(numeric);
   if (reads === "numbers") option.argParser((text) => text.split(",").map(numeric));
+  if (reads === "share") option.argParser(share);
   if (reads === "pairs") option.argParser<ModelOptionValues>(modelOption);
   return option;
 }
