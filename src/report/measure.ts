@@ -7,6 +7,7 @@ import type { LabelledSet } from "../data/split.js";
 import { InputError, KnackError } from "../base/errors.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
 import { predictSet, type SetPrediction } from "../run/predict-set.js";
+import { parseRecipe } from "../recipe/parse.js";
 import type { RunFolder } from "../run/run-folder.js";
 import { NothingToEvaluate } from "../training/evaluate.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
@@ -37,7 +38,8 @@ export async function measure(
     const path = checkpoint === "best" ? run.bestCheckpoint : run.lastCheckpoint;
     if (!existsSync(path)) return { missing: "The run was stopped before its first checkpoint." };
     const set = given?.validation ?? validationSet(run);
-    const predicted = await predictSet(path, set, place);
+    const { maxBadImages } = parseRecipe(run.readJson("recipe.json"), `${run.path}/recipe.json`);
+    const predicted = await predictSet(path, set, { ...place, maxBadImages });
     return { set, ...predicted, checkpoint, epoch: loadCheckpoint(path).config.knack?.epoch };
   } catch (error) {
     if (error instanceof NothingToEvaluate) return { missing: "None of its validation images can be read." };
