@@ -3,6 +3,7 @@ import sharp, { type Sharp, type SharpOptions } from "./sharp.js";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { refuseLack } from "../../base/lack.js";
+import { lostRange } from "./deep-picture.js";
 import { formatOf } from "./file-format.js";
 import { lacksEnd, mendedJpeg } from "./mended-jpeg.js";
 import { plainJpegSize } from "./jpeg-header.js";
@@ -68,8 +69,8 @@ export async function openPicture(
   // "error" refuses what is cut off, and takes what is only odd, as Pillow does.
   const options: SharpOptions = { failOn: "error", autoOrient: true, limitInputPixels: false };
   const plain = plainJpegSize(bytes);
-  const { autoOrient, space } = plain
-    ? { autoOrient: plain, space: "srgb" }
+  const { autoOrient, space, depth } = plain
+    ? { autoOrient: plain, space: "srgb", depth: "uchar" }
     : await explained(where, () => sharp(bytes, options).metadata());
   const { width, height } = autoOrient;
   if (width * height > maxPixels) {
@@ -78,13 +79,29 @@ export async function openPicture(
   const mended = format.name === "JPEG" && lacksEnd(bytes) ? await mendedJpeg(bytes) : undefined;
   // Of an RGB picture's profile Pillow takes no notice either.
   const decoded = sharp(mended ?? bytes, { ...options, ignoreIcc: space !== "cmyk" });
+  const pipeline = decoded.flatten({ background: "white" }).toColourspace("srgb");
+  if (depth !== "uchar") await explained(where, () => refuseLostRange(where, sharp(bytes, options), pipeline.clone()));
   return {
-    pipeline: decoded.flatten({ background: "white" }).toColourspace("srgb"),
+    pipeline,
     height,
     width,
     where,
     mended: mended !== undefined,
   };
+}
+
+/** A picture of 16 bits or floats whose range is another than knack takes it for would be learnt from as black. */
+async function refuseLostRange(where: string, original: Sharp, converted: Sharp): Promise<void> {
+  const lost = await lostRange(original, converted);
+  if (lost === undefined) return;
+  const { min, max, colour } = lost;
+  throw new InputError(
+    `${where} would be ${colour}: its values go from ${short(min)} to ${short(max)}; convert it to 8 bits, with ${short(min)} as black and ${short(max)} as white`,
+  );
+}
+
+function short(value: number): string {
+  return String(Number(value.toPrecision(5)));
 }
 
 /**
@@ -123,6 +140,7 @@ async function explained<T>(where: string, step: () => Promise<T>): Promise<T> {
     });
   } catch (error) {
     refuseLack(error);
+    if (error instanceof InputError) throw error;
     throw new InputError(`${where} is cut off or broken`, error);
   }
 }

@@ -87,6 +87,30 @@ test("a picture of another format by a picture's name says what it is", async ()
   await assert.rejects(decodePicture(bmp), inputError(/no picture that knack reads, but BMP: JPEG/));
 });
 
+describe("pictures of more than 8 bits", () => {
+  const grey = (values: Uint16Array) => sharp(values, { raw: { width: 16, height: 16, channels: 1 } });
+  const ramp = (from: number, to: number) => Array.from({ length: 256 }, (_, i) => from + ((to - from) * i) / 255);
+
+  test("that would turn black say what range they have", async () => {
+    const twelve = await grey(Uint16Array.from(ramp(0, 4095)))
+      .toColourspace("grey16")
+      .png()
+      .toBuffer();
+    await assert.rejects(openPicture(twelve), inputError(/would be black: its values go from 0 to 4095; convert/));
+  });
+
+  test("of a whole range, or of one colour, are read", async () => {
+    const sixteen = await grey(Uint16Array.from(ramp(0, 65535)))
+      .toColourspace("grey16")
+      .png()
+      .toBuffer();
+    const { pixels } = await decodePicture(sixteen);
+    assert.deepEqual([pixels[0], pixels.at(-1)], [0, 255]);
+    const black = await grey(new Uint16Array(256)).toColourspace("grey16").png().toBuffer();
+    assert.equal((await decodePicture(black)).pixels.at(-1), 0);
+  });
+});
+
 describe("a JPEG file without its end", () => {
   test("is used where its rows are there, and says so", async () => {
     const whole = await decodePicture(jpeg);
