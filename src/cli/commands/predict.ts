@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { Command, Option } from "commander";
 import { stringify } from "csv-stringify/sync";
 import { InputError, KnackError } from "../../base/errors.js";
+import { type OtherFiles, unreadText } from "../../data/photos/other-files.js";
 import type { Prediction } from "../../inference/classifier.js";
 import { type Device, deviceOption } from "../options/compute-options.js";
 
@@ -17,7 +18,10 @@ export function predictCommand(): Command {
   return new Command("predict")
     .description("classify pictures with a checkpoint or an ONNX file")
     .argument("<model>", "a checkpoint's folder, a run's (its best checkpoint), a .safetensors or an .onnx file")
-    .argument("<images...>", "picture files, folders (with all below) or patterns such as 'photos/*.jpg'")
+    .argument(
+      "<images...>",
+      "picture files, - for standard input, folders (with all below) or patterns such as 'photos/*.jpg'",
+    )
     .option("--top <k>", "how many classes to show, the likeliest first", parseTop, 5)
     .addOption(deviceOption())
     .addOption(
@@ -35,7 +39,10 @@ async function predict(model: string, paths: string[], { top, json, csv, device 
   const { pictureFiles } = await import("../options/picture-files.js");
   const { loadClassifier } = await import("../../inference/classifier.js");
   using classifier = loadClassifier(model, { device });
-  const images = pictureFiles(paths);
+  const others: OtherFiles = { count: 0, examples: [] };
+  const images = pictureFiles(paths, others);
+  const unread = unreadText(others, images.length);
+  if (unread !== undefined) console.error(`knack: ${unread}`);
   const { begin, between, end, entry } = json ? JSON_FORM : csv ? CSV_FORM : TEXT_FORM;
   let [printed, unreadable] = [0, 0];
   for await (const { image, predictions, error } of classifier.classifyAll(images, { top })) {

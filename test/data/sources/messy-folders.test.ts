@@ -1,9 +1,12 @@
 /** Folders as people have them: leftovers, pictures of other formats and names, folders that are no classes. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp from "sharp";
+import { pictureFiles } from "../../../src/cli/options/picture-files.js";
+import { type OtherFiles, unreadText } from "../../../src/data/photos/other-files.js";
 import { photoName } from "../../../src/data/photos/photo-locations.js";
 import { decodePicture, openPicture, readPixels } from "../../../src/data/pictures/picture.js";
 import { openData, openPhotos } from "../../../src/data/sources/open.js";
@@ -80,6 +83,18 @@ test("what a file is, its content decides: pictures by any name are read, of oth
   assert.match(description, /; 7 of 16 files not read: 2 BMP, 2 DICOM, 1 HEIC, 1 RAW, 1 JPEG 2000 \(convert/);
   assert.equal(otherFiles.count, 9);
   assert.deepEqual(openData(folder(["ant/0", "ant/1", "bee/0", "bee/1"])).train.classes, ["ant", "bee"]);
+});
+
+test("predict's folders: the same pictures, others counted, pipes passed over; no URLs", () => {
+  const root = folder(["a.jpg", "b/noending", "b/c.jfif", "@eaDir/a.jpg"], { "d.heic": "\0\0\0\x18ftypheic" });
+  execFileSync("mkfifo", [join(root, "e.jpg")]);
+  const others: OtherFiles = { count: 0, examples: [] };
+  assert.deepEqual(
+    pictureFiles([root], others),
+    ["a.jpg", "b/c.jfif", "b/noending"].map((name) => join(root, name)),
+  );
+  assert.match(unreadText(others, 3) ?? "", /^2 of 5 files not read: 1 HEIC, 1 pipe or device/);
+  assert.throws(() => pictureFiles(["https://example.org/a.jpg"]), inputError(/is not fetched: download it/));
 });
 
 test("a picture of another format by a picture's name says what it is", async () => {
