@@ -1,6 +1,8 @@
 // The Node-API door of the fast engine: TypeScript describes a network, and runs it.
 #include <napi.h>
 
+#include <unordered_set>
+
 #include "convolution-passes.h"
 #include "primitive-times.h"
 #include "reader.h"
@@ -24,11 +26,23 @@ auto guarded(Napi::Env env, Body body) -> decltype(body()) {
   }
 }
 
-Compiled& compiledOf(const Napi::CallbackInfo& info) {
+// This thread's networks: a handle of another addon is an external too. Never destroyed, as finalizers may come last of all.
+std::unordered_set<Compiled*>& networks() {
+  thread_local auto* known = new std::unordered_set<Compiled*>();
+  return *known;
+}
+
+Compiled& networkOf(const Napi::CallbackInfo& info) {
   if (!info[0].IsExternal()) throw std::invalid_argument("not a compiled network");
   auto* compiled = info[0].As<Napi::External<Compiled>>().Data();
-  if (!compiled->program) throw std::invalid_argument("the compiled network was disposed");
+  if (networks().count(compiled) == 0) throw std::invalid_argument("not a compiled network");
   return *compiled;
+}
+
+Compiled& compiledOf(const Napi::CallbackInfo& info) {
+  Compiled& compiled = networkOf(info);
+  if (!compiled.program) throw std::invalid_argument("the compiled network was disposed");
+  return compiled;
 }
 
 // compile({ bfloat16, training, values: [{ shape, kind }], operations })
@@ -61,7 +75,12 @@ Napi::Value compile(const Napi::CallbackInfo& info) {
       }
     }
     program.finish();
-    return Napi::External<Compiled>::New(info.Env(), compiled.release(), [](Napi::Env, Compiled* data) { delete data; });
+    const Napi::Value handle = Napi::External<Compiled>::New(info.Env(), compiled.get(), [](Napi::Env, Compiled* dead) {
+      networks().erase(dead);
+      delete dead;
+    });
+    networks().insert(compiled.release());
+    return handle;
   });
 }
 
@@ -117,10 +136,9 @@ Napi::Value times(const Napi::CallbackInfo& info) {
 // Frees a network's memory now; harmless to repeat.
 Napi::Value dispose(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    if (!info[0].IsExternal()) throw std::invalid_argument("not a compiled network");
-    auto* compiled = info[0].As<Napi::External<Compiled>>().Data();
-    compiled->program.reset();
-    compiled->kept.clear();
+    Compiled& compiled = networkOf(info);
+    compiled.program.reset();
+    compiled.kept.clear();
     return info.Env().Undefined();
   });
 }
