@@ -23,3 +23,8 @@ export function quoted(value: unknown): string {
 export function digits(value: number): string {
   return Number(value.toPrecision(6)).toString();
 }
+
+/** "1 epoch", "2 epochs", "0.5 epochs" */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

@@ -1,3 +1,4 @@
+import { counted } from "../base/printable.js";
 import { count, offOr } from "../settings/schema.js";
 import { touched, trick } from "./trick.js";
 
@@ -27,8 +28,8 @@ export const earlyStop = trick({
       touched: () => {
         const reachable = patience < epochs;
         const detail = reachable
-          ? `after ${patience} epochs without a better top-1; the best weights are kept`
-          : `${patience} epochs without a better top-1 cannot happen in ${epochs} epochs: give a smaller --early-stop`;
+          ? `after ${counted(patience, "epoch")} without a better top-1; the best weights are kept`
+          : `${counted(patience, "epoch")} without a better top-1 cannot happen in ${counted(epochs, "epoch")}: give a smaller --early-stop`;
         return touched(reachable ? epochs - patience : 0, detail);
       },
     };

@@ -1,3 +1,4 @@
+import { counted } from "../base/printable.js";
 import { countOrZero } from "../settings/schema.js";
 import { requireTrainedWeights } from "./init.js";
 import { partsOfRun, touched, trick } from "./trick.js";
@@ -24,7 +25,7 @@ export const freezeEpochs = trick({
       frozen: (epoch) => (epoch < freezeEpochs ? partsOfRun(run).backbone : new Set()),
       touched: () => {
         const { backbone, head } = partsOfRun(run);
-        const detail = `${backbone.size} parameters and all BN statistics stay as they are for ${freezeEpochs} epochs; the head's ${head.size} learn`;
+        const detail = `${backbone.size} parameters and all BN statistics stay as they are for ${counted(freezeEpochs, "epoch")}; the head's ${head.size} learn`;
         return touched(backbone.size, detail);
       },
     },

@@ -1,5 +1,5 @@
 import { InputError } from "../base/errors.js";
-import { digits } from "../base/printable.js";
+import { counted, digits } from "../base/printable.js";
 import type { LearningRateSchedule } from "../optim/learning-rate.js";
 import { aboveZero, offOr } from "../settings/schema.js";
 import { touched, trick } from "./trick.js";
@@ -52,19 +52,16 @@ export const warmup = trick({
       },
       touched: () => {
         const { warmupSteps, peak, at } = run.schedule;
-        if (warmupSteps < LEAST_STEPS) {
-          return touched(0, "one step already reaches the full lr: use a longer --warmup or --no-warmup");
-        }
         return touched(
           warmupSteps,
-          `${warmupSteps} steps (${warmup.epochs} epochs), lr ${digits(at(0))} to ${digits(peak)}`,
+          `${counted(warmupSteps, "step")} (${counted(warmup.epochs, "epoch")}), lr ${digits(at(0))} to ${digits(peak)}`,
         );
       },
     },
   asSwitch: { on: ({ epochs }) => ({ warmup: { epochs: Number(((5 * epochs) / PAPER_EPOCHS).toPrecision(4)) } }) },
   problems: ({ warmup }, { epochs }) => {
     if (!warmup || warmup.epochs < epochs) return [];
-    const message = `must be shorter than the run, ${epochs} epochs, not ${warmup.epochs}; give a shorter --warmup or --no-warmup`;
+    const message = `must be shorter than the run, which has ${counted(epochs, "epoch")}, not ${warmup.epochs}; give a shorter --warmup or --no-warmup`;
     return [{ key: "warmup.epochs", message }];
   },
   atEpochs: ({ warmup }, scaled) => ({ warmup: warmup && { epochs: scaled(warmup.epochs) } }),
@@ -72,11 +69,10 @@ export const warmup = trick({
 
 /** @throws InputError where the warmup leaves no step after it */
 function stepsOf(epochs: number, { stepsPerEpoch, totalSteps }: LearningRateSchedule): number {
-  const whole = Math.round(epochs * stepsPerEpoch);
-  // A part of an epoch, as what is left of five when a run is made short, may come to less than two steps.
-  const steps = epochs < 1 ? Math.max(LEAST_STEPS, whole) : whole;
-  if (steps > 0 && steps < totalSteps) return steps;
+  // What is left of five epochs when a run is made short may come to less than two steps.
+  const steps = Math.max(LEAST_STEPS, Math.round(epochs * stepsPerEpoch));
+  if (steps < totalSteps) return steps;
   throw new InputError(
-    `warmup.epochs: ${epochs} epochs are ${steps} of the run's ${totalSteps} steps; the warmup needs at least one step and must be shorter than the run: give another --warmup or --no-warmup`,
+    `warmup.epochs: a warmup of ${counted(epochs, "epoch")} has ${steps} steps here and must be shorter than the run, ${counted(totalSteps, "step")}: give another --warmup or --no-warmup`,
   );
 }

@@ -1,3 +1,4 @@
+import { counted } from "../base/printable.js";
 import { MODELS } from "../models/registry.js";
 import type { Module } from "../nn/module.js";
 import { isResidualBlock } from "../nn/residual-block.js";
@@ -52,7 +53,7 @@ export const zeroGamma = trick({
       },
       touched: () =>
         zeroed.length > 0
-          ? touched(zeroed.length, `${zeroed.length} gammas set to 0: ${zeroed[0]} … ${zeroed.at(-1)}`)
+          ? touched(zeroed.length, `${counted(zeroed.length, "gamma")} set to 0: ${zeroed[0]} … ${zeroed.at(-1)}`)
           : touched(0, `${run.recipe.model} has no residual block: use --no-zero-gamma`),
     };
   },

@@ -3,6 +3,7 @@ import { pipeline } from "node:stream/promises";
 import asciichart from "asciichart";
 import { Command } from "commander";
 import { InputError } from "../../base/errors.js";
+import { counted } from "../../base/printable.js";
 import { loadRecipe } from "../../recipe/load-recipe.js";
 import type { LearningRateSchedule } from "../../optim/learning-rate.js";
 import { learningRateSchedule } from "../../recipe/learning-rate-schedule.js";
@@ -48,7 +49,7 @@ function* jsonLines({ totalSteps, at }: LearningRateSchedule): Generator<string>
 
 function* textLines(name: string, schedule: LearningRateSchedule, stepsPerEpoch: number): Generator<string> {
   const epochs = schedule.totalSteps / stepsPerEpoch;
-  yield `${name}: ${epochs} epochs of ${stepsPerEpoch} steps, peak lr ${short(schedule.peak)}\n\n`;
+  yield `${name}: ${counted(epochs, "epoch")} of ${counted(stepsPerEpoch, "step")}, peak lr ${short(schedule.peak)}\n\n`;
   yield table(borders(schedule), stepsPerEpoch);
   yield `\n${plot(schedule, epochs, process.stdout.columns ?? 80)}`;
 }

@@ -1,3 +1,4 @@
+import { counted } from "../../base/printable.js";
 import type { Writable } from "node:stream";
 import type { SingleBar } from "cli-progress";
 import Table from "cli-table3";
@@ -142,10 +143,6 @@ function recipeText(recipe: Recipe): string {
   const { model, epochs, batchSize } = recipe;
   const peak = Number(peakLearningRate(recipe).toPrecision(4));
   return `${model}, ${counted(epochs, "epoch")}, batch ${batchSize}, lr ${peak}`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function budgetLines({ budget, expected, asked, chosen }: BudgetChoice): string[] {

@@ -1,3 +1,4 @@
+import { counted } from "../../base/printable.js";
 import type { Writable } from "node:stream";
 import type { SingleBar } from "cli-progress";
 import { type MetricDescription, type MetricValues, valueText } from "../../metrics/metric.js";
@@ -181,7 +182,7 @@ function auditLines(event: AuditEvent): string[] {
     `run: ${event.run}`,
     `model: ${event.model}, ${(event.parameters / 1e6).toFixed(2)} M parameters, ${event.precision}, ${event.engine} engine${event.whyPlain === undefined ? "" : ` (no fast one: ${event.whyPlain})`}`,
     `data: ${event.data}`,
-    `schedule: ${event.epochs} epochs of ${event.stepsPerEpoch} steps of ${event.batchSize} images, lr up to ${lr(event.peakLr)}`,
+    `schedule: ${counted(event.epochs, "epoch")} of ${counted(event.stepsPerEpoch, "step")} of ${counted(event.batchSize, "image")}, lr up to ${lr(event.peakLr)}`,
     "tricks:",
     ...event.tricks.map(({ trick, detail }) => `  ${trick.padEnd(width)}  ${detail}`),
   ];

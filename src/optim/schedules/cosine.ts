@@ -1,4 +1,4 @@
-import { digits } from "../../base/printable.js";
+import { counted, digits } from "../../base/printable.js";
 import { schedule } from "./schedule.js";
 
 /**
@@ -28,5 +28,5 @@ export const cosine = schedule({
         : cosineLearningRate(rate.peak, step - rate.warmupSteps, rate.totalSteps - rate.warmupSteps),
   }),
   described: (_, { totalSteps, warmupSteps, peak, at }) =>
-    `over ${totalSteps - warmupSteps} steps, lr ${digits(peak)} to ${digits(at(totalSteps - 1))} at the last`,
+    `over ${counted(totalSteps - warmupSteps, "step")}, lr ${digits(peak)} to ${digits(at(totalSteps - 1))} at the last`,
 });

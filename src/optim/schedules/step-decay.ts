@@ -1,5 +1,5 @@
 import { z } from "../../settings/zod.js";
-import { digits } from "../../base/printable.js";
+import { counted, digits } from "../../base/printable.js";
 import { aboveZero, number, type Problem, show } from "../../settings/schema.js";
 import { schedule } from "./schedule.js";
 
@@ -54,6 +54,8 @@ export const stepDecay = schedule({
       return [{ key, message: `must increase, and ${milestones.join(", ")} do not` }];
     }
     if (first === undefined || first >= warmupEpochs) return [];
-    return [{ key, message: `must come after the warmup, ${warmupEpochs} epochs, and the first is ${first}` }];
+    return [
+      { key, message: `must come after the warmup, ${counted(warmupEpochs, "epoch")}, and the first is ${first}` },
+    ];
   },
 });
