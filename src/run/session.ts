@@ -37,6 +37,7 @@ import {
 import { writeCurves } from "./plots.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { Recipe } from "../recipe/recipe.js";
+import { withFullPaths } from "../recipe/full-paths.js";
 import { RunFolder } from "./run-folder.js";
 import { type Position, parseRunState, type RunState, START } from "./run-state.js";
 import { keepTensorBoard, writeTensorBoard } from "./tensorboard/run-scalars.js";
@@ -173,9 +174,8 @@ interface Task {
 function newRun(run: NewRun): Task {
   const { recipe, data, selection, out, numbered, cache, engine = DEFAULT_ENGINE, repeats } = run;
   const source = typeof data === "string" ? anywhere(data) : data;
-  const tricks = recipe.tricks.map((own) => ({ ...own, module: resolve(own.module) }));
   const place = { out, numbered, cache: cache && resolve(cache) };
-  return { recipe: { ...recipe, tricks }, source, selection, ...place, engine, repeats };
+  return { recipe: withFullPaths(recipe), source, selection, ...place, engine, repeats };
 }
 
 function earlierRun({ resume, data }: ResumedRun): Task {

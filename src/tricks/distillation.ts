@@ -81,6 +81,7 @@ export const distillation = trick({
   paper: {
     distillation: { teacher: null, temperature: 20, loss: "cross-entropy", hardWeight: 1, softWeight: 1 },
   },
+  paths: ["distillation.teacher"],
   start: ({ distillation }, run) => {
     if (!distillation) return false;
     const { hardWeight, softWeight, temperature, loss } = distillation;

@@ -149,6 +149,8 @@ export interface Trick<S extends Shape = Shape> {
     on?(recipe: CoreRecipe): Partial<Values<S> & CoreRecipe>;
     off?(settings: Values<S>, recipe: CoreRecipe): Partial<Values<S> & CoreRecipe>;
   };
+  /** Which of its settings are paths, by the keys that lead there: "init.weights". */
+  readonly paths?: readonly string[];
   /** Why the trick would change nothing in this recipe; undefined where it would. */
   idle?(settings: Values<S>, recipe: CoreRecipe): string | undefined;
   /** Keys that are right alone and wrong together. */
