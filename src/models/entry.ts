@@ -1,3 +1,4 @@
+import type { z } from "../settings/zod.js";
 import type { Module } from "../nn/module.js";
 
 /** What the data decides about a model. */
@@ -58,6 +59,8 @@ export interface ModelEntry {
    * only some options build. As timm's `classifier`.
    */
   readonly classifiers: readonly [string, ...string[]];
+  /** What can be chosen about it, with the defaults. */
+  readonly options: z.ZodObject;
   /** Whether it has residual blocks (`ResidualBlock`), which zero gamma needs. */
   readonly residual: boolean;
   /** The auxiliary classifier's path and the option that builds it, where there is one. */

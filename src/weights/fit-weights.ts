@@ -5,6 +5,7 @@ import { rawTensor } from "../nn/state-dict.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { printable } from "../base/printable.js";
 import { hasNames } from "./class-names.js";
+import { unwrappedNames } from "./unwrapped-names.js";
 
 type Weights = ReadonlyMap<string, RawTensor>;
 
@@ -27,30 +28,43 @@ export interface ClassNames {
   readonly wanted: readonly string[];
 }
 
+export interface FitOptions {
+  readonly replaceHead: boolean;
+  readonly classNames?: ClassNames | undefined;
+  readonly completes?: boolean;
+}
+
 type ClassifierFacts = Pick<ModelEntry, "classifiers" | "auxiliary">;
 
 /** A weight of so many dimensions, [out, in, height, width], goes over images; the first one sees the picture's channels. */
 const IMAGE_DIMENSIONS = 4;
 
 /** What the classifier is called in one program or another. */
-const HEADS = ["fc", "linear", "classifier", "head", "head.fc", "last_linear"];
+export const HEADS: readonly string[] = ["fc", "linear", "classifier", "head", "head.fc", "last_linear"];
 
 /**
- * Makes weights of another program fit a model where that is a matter of convention: the classifier gets the model's name for it,
- * and an auxiliary classifier that the model was built without goes.
+ * Makes weights of another program fit a model where that is a matter of convention: prefixes are taken off every name, the classifier
+ * gets the model's name for it, and an auxiliary classifier that the model was built without goes.
  *
  * @param entry the model's, of which the facts about its classifiers are used
  * @param replaceHead whether classifiers for other classes give way to the model's own, which the caller has initialised
  * @param classNames where they are known: rows of a classifier follow their classes into another order
+ * @param completes whether a classifier and statistics of normalisation that the file lacks are the model's own, new ones
  */
 export function fitWeights(
   model: Module,
   { classifiers, auxiliary }: ClassifierFacts,
   raw: Weights,
-  { replaceHead, classNames }: { readonly replaceHead: boolean; readonly classNames?: ClassNames | undefined },
+  { replaceHead, classNames, completes = false }: FitOptions,
 ): FittedWeights {
-  const weights = new Map(raw);
   const notes: string[] = [];
+  const parameters = new Map(model.parameters());
+  const names = {
+    own: Array.from(model.state(), ([name]) => name),
+    needed: [...parameters.keys()].filter((name) => !classifiers.some((path) => name.startsWith(`${path}.`))),
+    heads: [...classifiers, ...HEADS],
+  };
+  const weights = unwrappedNames(raw, names, notes);
   const rename = (from: string, to: string) => {
     for (const [name, tensor] of [...weights]) {
       if (!name.startsWith(from)) continue;
@@ -59,7 +73,6 @@ export function fitWeights(
     }
   };
 
-  const parameters = new Map(model.parameters());
   const [path] = classifiers;
   const head = parameters.get(`${path}.weight`);
   if (head && !weights.has(`${path}.weight`)) {
@@ -77,6 +90,7 @@ export function fitWeights(
       notes.push(`the auxiliary head (${path}) is left out: the model was built without one (${option})`);
     }
   }
+  if (completes) complete(model, classifiers, weights, notes);
   if (replaceHead) {
     for (const [path, layer] of model.modules()) {
       const own = parameters.get(`${path}.weight`);
@@ -102,6 +116,24 @@ export function fitWeights(
     }
   }
   return { weights, notes };
+}
+
+/** Gives weights what they lack of what a new training makes anyway. */
+function complete(
+  model: Module,
+  classifiers: readonly string[],
+  weights: Map<string, RawTensor>,
+  notes: string[],
+): void {
+  const lacked = [...model.state()].filter(([name]) => !weights.has(name) && !name.endsWith("num_batches_tracked"));
+  const ofHead = (path: string) => lacked.filter(([name]) => name.startsWith(`${path}.`));
+  const heads = classifiers.filter((path) => ofHead(path).length > 0 && !weights.has(`${path}.weight`));
+  const isStatistic = (name: string) => /\.running_(mean|var)$/.test(name);
+  const fresh = [...heads.flatMap(ofHead), ...lacked.filter(([name]) => isStatistic(name))];
+  for (const [name, tensor] of fresh) weights.set(name, rawTensor(tensor));
+  for (const path of heads) notes.push(`${path} is new: the file has no classifier`);
+  const statistics = lacked.filter(([name]) => isStatistic(name)).length;
+  if (statistics > 0) notes.push(`${statistics} running statistics are new: the file has none of them`);
 }
 
 /** From which row of a classifier each class takes its own; undefined where all stay, and why there are none where its classes are others. */

@@ -7,18 +7,24 @@ import type { RawTensor } from "../tensor/raw-tensor.js";
 import { faultsOf } from "./broken-weights.js";
 import { createCheckpoint, requireFree } from "./checkpoint.js";
 import { type CheckpointConfig, parseConfig } from "./config.js";
+import { CONFIG, configBeside } from "./config-beside.js";
+import { declaredIn, declaredModel } from "./declared.js";
+import { contradictions } from "./declared-in-words.js";
 import { checkSizes, fitWeights, taskOfWeights } from "./fit-weights.js";
+import { modelOfWeights } from "./identify-model.js";
 import { readWeights } from "./read-weights.js";
 
 export interface ImportOptions {
-  /** The model's name in the registry. */
-  readonly model: string;
+  /** The model's name in the registry; otherwise what the file, or config.json beside it, says, or the one model that its names fit. */
+  readonly model?: string | undefined;
+  /** Which state dict of the file, where it holds several. */
+  readonly key?: string | undefined;
   readonly modelOptions?: ModelOptions;
   /** Classes of the checkpoint; otherwise as many as the file's classifier has. Another number re-initialises the classifier. */
   readonly numClasses?: number;
   /** Names of the classes, index = label; otherwise "0", "1", ... */
   readonly classNames?: readonly string[];
-  /** Per channel, on the 0..1 scale; otherwise what is customary for the model. */
+  /** Per channel, on the 0..1 scale; otherwise what the file says, and else what is customary for the model. */
   readonly mean?: readonly number[];
   readonly std?: readonly number[];
   /** Share of the resized picture that the centre crop keeps; otherwise 0.875, and 1 for models of small images. */
@@ -38,6 +44,8 @@ export interface Imported {
   readonly metadata: Readonly<Record<string, string>>;
   /** What was changed or looks wrong, a line each. */
   readonly notes: readonly string[];
+  /** What the file says and the model built contradicts, a line each. */
+  readonly warnings: readonly string[];
 }
 
 /** Models for inputs up to this see their pictures whole: they were trained on images of that size. */
@@ -50,13 +58,54 @@ const SMALL_INPUT = 64;
  * @param directory a new or empty folder
  * @throws InputError where the file cannot be read or does not fit the model, an option is wrong, or the folder is in use.
  */
-export function importWeights(file: string, directory: string, options: ImportOptions): Imported {
+export function importWeights(file: string, directory: string, options: ImportOptions = {}): Imported {
   requireFree(directory);
-  modelEntry(options.model);
-  const { tensors, metadata, notes } = readWeights(file);
-  const config = configFor(file, tensors, options);
+  if (options.model !== undefined) modelEntry(options.model);
+  const { tensors, metadata, notes } = readWeights(file, options.key);
+  const beside = configBeside(file);
+  const said = beside?.architecture ?? declaredModel(metadata);
+  const chosen =
+    options.model === undefined
+      ? beside
+        ? { model: beside.architecture, modelOptions: {} }
+        : modelOfWeights(tensors, file, said)
+      : { model: options.model, modelOptions: {} };
+  const entry = modelEntry(chosen.model);
+  const declared = declaredIn(metadata, entry);
+  const applied = beside && beside.architecture === chosen.model ? beside : undefined;
+  const config = configFor(file, tensors, {
+    ...options,
+    model: chosen.model,
+    modelOptions: {
+      ...chosen.modelOptions,
+      ...applied?.model_options,
+      ...declared.modelOptions,
+      ...options.modelOptions,
+    },
+    stated: { ...applied, ...declared.pictures },
+  });
   const written = writeFitted(tensors, file, config, directory, { replaceHead: true });
-  return { config, tensors: tensors.size, metadata, notes: [...notes, ...written] };
+  using model = createModel(config.architecture, { classes: 2, inChannels: config.in_chans }, config.model_options);
+  return {
+    config,
+    tensors: tensors.size,
+    metadata,
+    notes: [
+      ...notes,
+      ...(options.model === undefined ? [`it is for ${chosen.model}${optionsText(chosen.modelOptions)}`] : []),
+      ...(applied ? [`took what ${CONFIG} beside it says`] : []),
+      ...(beside && !applied ? [`${CONFIG} beside it is for ${beside.architecture}: nothing of it was taken`] : []),
+      ...(declared.keys.size > 0 ? [`took what it says of ${[...declared.keys].join(", ")}`] : []),
+      ...written,
+    ],
+    warnings: contradictions(metadata, declared.keys, config, model),
+  };
+}
+
+/** " (width=4)"; nothing where there are none. */
+function optionsText(options: ModelOptions): string {
+  const texts = Object.entries(options).map(([key, value]) => `${key}=${value}`);
+  return texts.length > 0 ? ` (${texts.join(", ")})` : "";
 }
 
 /**
@@ -83,10 +132,16 @@ export function writeFitted(
   return [...notes, ...faultsOf(model).map((fault) => `${fault}: these weights are broken, and no command takes them`)];
 }
 
+/** What a checkpoint's config is made from: what was asked for, else what the file states. */
+interface ToConfigure extends ImportOptions {
+  readonly model: string;
+  readonly stated: Partial<CheckpointConfig>;
+}
+
 function configFor(
   file: string,
   tensors: ReadonlyMap<string, RawTensor>,
-  { model, modelOptions = {}, classNames, ...options }: ImportOptions,
+  { model, modelOptions = {}, classNames: given, stated, ...options }: ToConfigure,
 ): CheckpointConfig {
   const entry = modelEntry(model);
   const { inputSize, photos } = entry;
@@ -100,21 +155,24 @@ function configFor(
       `${file} holds no classifier that fits ${model}: check --model, or give --num-classes for a new one`,
     );
   }
+  const named = stated.label_names?.length === classes ? stated.label_names : undefined;
+  const classNames = given ?? named;
   if (classNames !== undefined && classNames.length !== classes) {
     throw new InputError(`--classes: ${classNames.length} names for ${classes} classes`);
   }
   const perChannel = (values: readonly number[]) => (channels === 1 ? values.slice(0, 1) : values);
-  const size = options.inputSize ?? inputSize;
+  const size = options.inputSize ?? stated.input_size?.[1] ?? inputSize;
+  const license = options.license ?? stated.license;
   const config = {
     architecture: model,
     num_classes: classes,
     in_chans: channels,
     input_size: [channels, size, size],
-    mean: options.mean ?? perChannel(photos.mean),
-    std: options.std ?? perChannel(photos.std),
-    interpolation: options.interpolation ?? "bilinear",
-    crop_pct: options.cropPct ?? (inputSize <= SMALL_INPUT ? 1 : 0.875),
-    ...(options.license === undefined ? {} : { license: options.license }),
+    mean: options.mean ?? perChannel(stated.mean ?? photos.mean),
+    std: options.std ?? perChannel(stated.std ?? photos.std),
+    interpolation: options.interpolation ?? stated.interpolation ?? "bilinear",
+    crop_pct: options.cropPct ?? stated.crop_pct ?? (inputSize <= SMALL_INPUT ? 1 : 0.875),
+    ...(license === undefined ? {} : { license }),
     ...(classNames === undefined ? {} : { label_names: classNames }),
     model_args: modelOptions,
   };

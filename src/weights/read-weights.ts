@@ -6,7 +6,7 @@ import { looksLikeSafetensors, readSafetensors } from "./safetensors/safetensors
 
 export interface Weights {
   readonly tensors: Map<string, RawTensor>;
-  /** Free text of a safetensors file; empty for PyTorch's. */
+  /** What the file says of itself: a safetensors file's free text, texts and numbers beside a PyTorch state dict. */
   readonly metadata: Record<string, string>;
   /** What a person should know about how the tensors were found: under which key, what was left out. */
   readonly notes: readonly string[];
@@ -22,19 +22,20 @@ const OTHERS: readonly (readonly [begin: string, what: string])[] = [
 
 /**
  * Reads the tensors of a safetensors file or of a PyTorch file (.pth, .pt, .th, .bin) in the zip form or the legacy form; what
- * it is, its bytes say. No code of the file is run: a pickle that asks for other than tensors, containers and numbers is
- * refused. Only what is needed is read, so files of any size can be; no tensor may be larger than 4 GiB.
+ * it is, its bytes say. No code of the file is run: a pickle that asks for other than tensors, containers, numbers and harmless
+ * objects is refused. Only what is needed is read, so files of any size can be; no tensor may be larger than 4 GiB.
  *
+ * @param key which state dict of several: where it is in a PyTorch file, or what its names begin with
  * @throws InputError, one line that names the file, where it is missing, damaged, of another kind, or asks for what knack does
  *   not run
  */
-export function readWeights(path: string): Weights {
+export function readWeights(path: string, key?: string): Weights {
   using file = new OpenFile(path);
   const begin = file.read(0, Math.min(file.size, 512));
   const text = begin.toString("latin1");
-  if (text.startsWith("PK\x03\x04")) return { metadata: {}, ...readPyTorch(file, "zip") };
-  if (looksLikeSafetensors(begin)) return { notes: [], ...readSafetensors(file) };
-  if (text.startsWith("\x80")) return { metadata: {}, ...readPyTorch(file, "legacy") };
+  if (text.startsWith("PK\x03\x04")) return readPyTorch(file, "zip", key);
+  if (looksLikeSafetensors(begin)) return underKey(readSafetensors(file), key, path);
+  if (text.startsWith("\x80")) return readPyTorch(file, "legacy", key);
 
   const other = OTHERS.find(([start]) => text.startsWith(start));
   if (other !== undefined) throw new InputError(`${path} is ${other[1]}`);
@@ -53,4 +54,12 @@ export function readWeights(path: string): Weights {
   throw new InputError(
     `${path} is no file of weights that knack knows: give a safetensors file or a state dict of torch.save`,
   );
+}
+
+/** A safetensors file has no keys but its names. */
+function underKey(read: Omit<Weights, "notes">, key: string | undefined, path: string): Weights {
+  if (key === undefined) return { ...read, notes: [] };
+  const tensors = new Map([...read.tensors].filter(([name]) => name.startsWith(`${key}.`)));
+  if (tensors.size === 0) throw new InputError(`--key: no name in ${path} begins with "${key}."`);
+  return { ...read, tensors, notes: [`read the tensors whose names begin with "${key}."`] };
 }

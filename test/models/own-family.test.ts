@@ -1,6 +1,7 @@
 /** A family that only its own file knows, with a layer that only it has: every part of training finds in it what it needs. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { z } from "../../src/settings/zod.js";
 import { IMAGENET_PHOTOS, type ModelEntry } from "../../src/models/entry.js";
 import { partsOf } from "../../src/models/parts.js";
 import { costOf } from "../../src/models/profile.js";
@@ -106,6 +107,7 @@ const TOY: ModelEntry = {
   smallestInput: 1,
   photos: IMAGENET_PHOTOS,
   classifiers: ["top"],
+  options: z.strictObject({}),
   residual: true,
   build: ({ classes, inChannels }) => new Toy(classes, inChannels),
 };

@@ -1,8 +1,13 @@
 """write_pytorch.py FOLDER: state dicts in both forms of torch.save, their tensors as safetensors, and hostile files."""
 import argparse
 import collections
+import datetime
+import decimal
+import enum
 import os
+import pathlib
 import sys
+import types
 
 import numpy
 import torch
@@ -83,10 +88,56 @@ for protocol in (2, 4):
     save_with_reference(f"training{protocol}", training, plain, pickle_protocol=protocol)
 save("with_extra", {**plain, "extra": 3, 7: torch.ones(1)})
 
+
+# --- harmless objects beside the tensors, also of modules that are not installed here
+class Phase(enum.Enum):
+    TRAINING = 1
+
+
+def foreign(module, name, base=object):
+    """A class that pickles under a foreign name."""
+    made = type(name, (base,), {"__module__": module})
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        parent = ".".join(parts[:end])
+        sys.modules.setdefault(parent, types.ModuleType(parent))
+    setattr(sys.modules[module], name, made)
+    return made
+
+
+config = foreign("omegaconf.dictconfig", "DictConfig")()
+config.__dict__.update(
+    _metadata=foreign("omegaconf.base", "ContainerMetadata")(),
+    _content={"lr": foreign("omegaconf.nodes", "AnyNode")()},
+)
+attributes = foreign("lightning_fabric.utilities.data", "AttributeDict", dict)(lr=0.1)
+objects = {
+    "state_dict": plain,
+    "args": argparse.Namespace(lr=0.1, out=pathlib.PurePosixPath("runs"), phase=Phase.TRAINING),
+    "config": config,
+    "hyper_parameters": attributes,
+    "when": datetime.datetime(2024, 5, 6, 7, 8, tzinfo=datetime.timezone.utc),
+    "took": datetime.timedelta(hours=1),
+    "array": numpy.arange(6.0).reshape(2, 3),
+    "names": numpy.array(["ant", None], dtype=object),
+    "random": numpy.random.RandomState(0).get_state(),
+    "scalar": numpy.int64(3),
+    "counts": collections.Counter("abca"),
+    "queue": collections.deque([1, 2], maxlen=3),
+    "nested": collections.defaultdict(list, {"a": [pathlib.PurePosixPath("x")]}),
+    "money": decimal.Decimal("1.5"),
+    "simple": types.SimpleNamespace(a=1),
+    "best": float("inf"),
+}
+for protocol in (2, 3, 4, 5):
+    save_with_reference(f"objects{protocol}", objects, plain, pickle_protocol=protocol)
+shifted = {name: tensor + 1 for name, tensor in plain.items()}
+save_with_reference("several", {"first": plain, "second": {"inner": shifted}, "optimizer": {"x": torch.ones(1)}}, shifted)
+save_with_reference("nested", {"checkpoint": {"state_dict": plain}, "epoch": 3, "arch": "resnet50"}, plain)
+
 # --- refused
 save("tensor", torch.ones(2))
 save("numbers", {"epoch": 3})
-save("namespace", {"state_dict": plain, "args": argparse.Namespace(lr=0.1)})
 save("module", model)
 save("complex", {"a": torch.ones(2, dtype=torch.complex64)})
 save("expanded", {"a": torch.ones(1).expand(10**6)})

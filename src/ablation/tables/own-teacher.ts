@@ -4,6 +4,9 @@ import { isOn, titleOf, type Trick } from "../../tricks/trick.js";
 import { changingLessons, switchedOn, trickNamed, withoutTricks } from "./switching.js";
 import { OWN_TEACHER, type TableRequest } from "./table.js";
 
+/** Tricks that start from trained weights. */
+const TRAINED_WEIGHTS = ["init", "freeze-epochs", "backbone-lr"];
+
 /** The settings that rows distil with: those of the base recipe, whose teacher is the ablation's own where it names none. */
 export function distillationSettings(base: Recipe): Recipe {
   const { distillation } = switchedOn(trickNamed("distillation"), base, base);
@@ -21,10 +24,14 @@ export function ownTeacher(
   notes: string[],
 ): Recipe {
   const left = changingLessons(base);
-  const stripped = withoutTricks(base, left);
+  // Trained weights are another network's, and what spares them has nothing to spare.
+  const ofInit =
+    teacherModel === base.model ? [] : TRAINED_WEIGHTS.map(trickNamed).filter((trick) => isOn(trick, base));
+  const stripped = withoutTricks(base, [...left, ...ofInit]);
   const recipe = switchedOn(trickNamed("cosine"), { ...stripped, model: teacherModel, name: "teacher" }, stripped);
   const paperOrOn = (trick: Trick) => trick.section !== undefined || isOn(trick, base);
-  const without = left.filter((trick) => trick.name !== "distillation" && paperOrOn(trick)).map(titleOf);
+  const shown = [...left.filter((trick) => trick.name !== "distillation" && paperOrOn(trick)), ...ofInit];
+  const without = shown.map(titleOf);
   notes.push(
     `the teacher is trained first, once, and all seeds learn from it: ${teacherModel} by the base recipe ` +
       `with cosine decay, without ${allOf(without)} (--teacher CKPT and --teacher-model NAME give another)`,

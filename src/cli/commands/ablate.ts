@@ -10,6 +10,7 @@ import { createAblationProgress } from "../output/ablate-progress.js";
 import { outliveOutput } from "../output/standard-output.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
+import { withModelOfInit } from "../options/model-of-init.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions, switchedOff } from "../options/recipe-options.js";
 import { untilSignal } from "../stops/until-signal.js";
 
@@ -112,7 +113,8 @@ async function run(data: string, options: AblateCommandOptions): Promise<void> {
 /** The recipe that all rows start from. */
 async function baseRecipe(table: string, options: AblateCommandOptions): Promise<Recipe> {
   const fallback = defaultBase(table);
-  return recipeFromOptions(options.recipe === undefined ? fallback : await loadRecipe(options.recipe), options);
+  const recipe = options.recipe === undefined ? fallback : await loadRecipe(options.recipe);
+  return recipeFromOptions(await withModelOfInit(recipe, options), options);
 }
 
 function refuseIdle({ teacherModel, equalEpochs }: AblateCommandOptions, table: string, trainsTeacher: boolean): void {

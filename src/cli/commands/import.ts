@@ -4,7 +4,8 @@ import { importedText } from "../output/imported-text.js";
 import { type ModelOptionValues, modelOption } from "../options/model-option.js";
 
 interface ImportCommandOptions {
-  model: string;
+  model?: string;
+  key?: string;
   out: string;
   option?: ModelOptionValues;
   classes?: string;
@@ -22,9 +23,13 @@ export function importCommand(): Command {
   return new Command("import")
     .description("make a checkpoint of a file of weights: safetensors or a PyTorch state dict (.pth, .pt, .th, .bin)")
     .argument("<file>", "weights under torchvision's or timm's names")
-    .requiredOption("--model <name>", "the network they are for, such as resnet50d; `knack models` lists all")
+    .option(
+      "--model <name>",
+      "the network they are for, such as resnet50d; `knack models` lists all (default: the one that the file fits)",
+    )
     .requiredOption("--out <folder>", "the checkpoint's folder: a new or an empty one")
     .option("--option <key=value>", "an option of the model, such as pad_type=same; may be repeated", modelOption)
+    .option("--key <name>", "which state dict of the file, where it holds several, such as state_dict_ema")
     .option("--classes <file>", "names of the classes: one a line, index and name a line (.tsv, .csv), or a JSON array")
     .option(
       "--num-classes <count>",

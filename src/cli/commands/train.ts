@@ -1,17 +1,15 @@
-import { statSync } from "node:fs";
 import { Command } from "commander";
 import { InputError } from "../../base/errors.js";
 import type { EngineName } from "../../engine/engine-name.js";
 import { problemText, type ReportOutcome, trainWithReport } from "../../train.js";
 import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
-import type { Recipe } from "../../recipe/recipe.js";
 import { MEASURING } from "../../run/phases.js";
 import type { ResumeOptions, TrainOptions } from "../../run/train.js";
-import { loadCheckpoint } from "../../weights/checkpoint.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
 import { createProgress, type Progress } from "../output/progress.js";
 import { outliveOutput } from "../output/standard-output.js";
+import { withModelOfInit } from "../options/model-of-init.js";
 import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
 import { untilSignal } from "../stops/until-signal.js";
 
@@ -95,19 +93,10 @@ async function trainOptions(
     return { resume, workers, device, tensorboard };
   }
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
-  const recipe = recipeFromOptions(withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
+  const recipe = recipeFromOptions(await withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
   const repeats = spec !== undefined && isRunFolder(spec) ? spec : undefined;
   const how = { workers, device, engine, winograd, reproducible, repeats };
   return { data, ...selectionFrom(options), recipe, out, cache, ...how, tensorboard };
-}
-
-/** A checkpoint knows its model: unless another is asked for, `--init CKPT` brings it. */
-function withModelOfInit(recipe: Recipe, { init, model }: TrainCommandOptions): Recipe {
-  if (init === undefined || model !== undefined || !statSync(init, { throwIfNoEntry: false })?.isDirectory()) {
-    return recipe;
-  }
-  const { config } = loadCheckpoint(init);
-  return { ...recipe, model: config.architecture, modelOptions: config.model_options };
 }
 
 async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {

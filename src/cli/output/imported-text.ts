@@ -7,7 +7,7 @@ const MOST_LINES = 30;
 export function importedText(
   source: string,
   directory: string,
-  { config, tensors, metadata, notes }: Imported,
+  { config, tensors, metadata, notes, warnings }: Imported,
 ): string {
   const { architecture, num_classes: classes, input_size: size, mean, std, interpolation, crop_pct: crop } = config;
   // What the file says is another's text: it may not steer the terminal.
@@ -16,6 +16,7 @@ export function importedText(
     `read ${source}: ${tensors} tensors`,
     ...itself.slice(0, MOST_LINES),
     ...notes.map((note) => `  note: ${plain(note)}`),
+    ...warnings.map((warning) => `  warning: ${plain(warning)}`),
     `wrote ${directory}: ${architecture}${optionsText(config.model_options)}, ${classes} classes, input ${size.join("x")}, ${interpolation}, crop ${crop}, ` +
       `mean ${mean.join(",")}, std ${std.join(",")}, ${config.license ?? "licence unknown"}`,
     `go on with: knack predict ${directory} IMAGE | knack eval ${directory} DATA`,

@@ -82,6 +82,7 @@ export const CIFAR_RESNETS: readonly ModelEntry[] = DEPTHS.map((depth, index) =>
     smallestInput: 1,
     photos: IMAGENET_PHOTOS,
     classifiers: ["fc"],
+    options: OPTIONS,
     residual: true,
     ...(next === undefined ? {} : { deeper: `resnet${next}` }),
     build: (task, options) => new CifarResNet({ depth, ...task, ...parseModelOptions(name, OPTIONS, options) }),

@@ -322,6 +322,7 @@ export const INCEPTIONS: readonly ModelEntry[] = [
     // torchvision's takes ImageNet's normalisation and converts it to this. The paper's evaluation: the shorter side to 342, the centre 299.
     photos: { ...PLUS_MINUS_ONE, cropPct: 299 / 342 },
     classifiers: ["fc", "AuxLogits.fc"],
+    options: OPTIONS,
     auxiliary: { path: "AuxLogits", option: "aux_logits" },
     residual: false,
     build: (task, options) => {

@@ -112,6 +112,7 @@ export const MOBILENETS: readonly ModelEntry[] = ["025", "050", "075", "100"].ma
     smallestInput: 1,
     photos: { ...IMAGENET_PHOTOS, ...PLUS_MINUS_ONE },
     classifiers: ["classifier"],
+    options: OPTIONS,
     residual: false,
     earlierDefaults: { act_layer: "relu" },
     build: (task, options) => {

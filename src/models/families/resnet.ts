@@ -254,6 +254,7 @@ export const RESNETS: readonly ModelEntry[] = RESNET_DEPTHS.flatMap((depth, inde
         smallestInput: 1,
         photos: IMAGENET_PHOTOS,
         classifiers: ["fc"],
+        options: OPTIONS,
         residual: true,
         ...(small ? {} : { small: nameOf(depth, variant, true) }),
         ...(next === undefined ? {} : { deeper: nameOf(next, variant, small) }),

@@ -47,7 +47,7 @@ export async function pullModel(name: string, directory: string, options: PullOp
     const file = await found.download(path, folder, MOST_WEIGHTS_BYTES);
     const { tensors, metadata, notes } = readWeights(file);
     const written = writeFitted(tensors, `${name}/${path}`, config, directory, { replaceHead: false });
-    return { config, tensors: tensors.size, metadata, notes: [...notes, ...written] };
+    return { config, tensors: tensors.size, metadata, notes: [...notes, ...written], warnings: [] };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }

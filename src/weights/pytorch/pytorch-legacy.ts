@@ -57,6 +57,7 @@ export function openPyTorchLegacy(file: OpenFile): TorchFile {
   }
   return {
     value,
+    passedOver: world.passedOver,
     read({ key, byteLength }) {
       const position = positions.get(key);
       if (position === undefined) throw damagedFile(file.path, `its storage ${quoted(key)} is missing`);

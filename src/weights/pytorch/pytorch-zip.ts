@@ -36,9 +36,11 @@ export function openPyTorchZip(file: OpenFile): TorchFile {
 
   const bytes = zip.read(pickle);
   const source = { path: file.path, read: (at: number, length: number) => bytes.subarray(at, at + length) };
-  const value = unpickle(new PickleInput(source, 0, bytes.length), new TorchWorld(file.path));
+  const world = new TorchWorld(file.path);
+  const value = unpickle(new PickleInput(source, 0, bytes.length), world);
   return {
     value,
+    passedOver: world.passedOver,
     read({ key, dtype, length, byteLength }) {
       const name = `${root}data/${key}`;
       const bytes = zip.read(name);

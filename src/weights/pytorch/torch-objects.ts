@@ -3,6 +3,7 @@ import { InputError } from "../../base/errors.js";
 import { type DType, ITEM_SIZE } from "../../tensor/dtype.js";
 import { damagedFile } from "./damaged-file.js";
 import { quoted } from "../../base/printable.js";
+import { attributeOf, opaqueClass, reconstructed } from "./opaque-objects.js";
 import { kindOf, PickleFunction, type PickleMachine, type PickleWorld, Unread } from "./unpickle.js";
 
 /** As many as PyTorch's own loops allow. */
@@ -35,6 +36,8 @@ export class StoredTensor {
 /** What torch.save was given, without the tensors' bytes, and where to get those. */
 export interface TorchFile {
   readonly value: unknown;
+  /** Classes of the objects beside the tensors that were passed over. */
+  readonly passedOver: ReadonlySet<string>;
   /** The bytes of a storage, in a buffer of their own. */
   read(storage: Storage): Uint8Array<ArrayBuffer>;
 }
@@ -70,6 +73,15 @@ const FUNCTIONS: Readonly<Record<string, PickleFunction["call"]>> = {
   "torch._utils._rebuild_parameter_with_state": ([tensor]) => tensor,
   "torch.Size": ([sizes]) => sizes,
   "collections.OrderedDict": orderedDict,
+  // Its first argument would make what is missing: nothing here asks for that.
+  "collections.defaultdict": (_, machine) => machine.dict(),
+  "collections.Counter": ([items = new Map()], machine) => {
+    if (!(items instanceof Map)) throw machine.broken(`its pickle counts ${kindOf(items)}`);
+    machine.spend(items.size);
+    return new Map(items);
+  },
+  "copyreg._reconstructor": reconstructed,
+  "builtins.getattr": attributeOf,
   "builtins.set": setOf,
   "builtins.frozenset": setOf,
   "builtins.bytes": () => new Unread("bytes object"),
@@ -94,6 +106,7 @@ const GLOBALS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
 /** The world of one PyTorch file; collects the storages that its tensors lie in. */
 export class TorchWorld implements PickleWorld {
   readonly storages = new Map<string, Storage>();
+  readonly passedOver = new Set<string>();
   readonly #path: string;
 
   /** @param path the file's, for messages */
@@ -103,15 +116,19 @@ export class TorchWorld implements PickleWorld {
 
   global(name: string): unknown {
     // Python 3 writes protocol 2 with the names of Python 2.
-    const known = GLOBALS.get(name.replace(/^__builtin__\./, "builtins."));
-    if (known === undefined) {
+    const modern = name.replace(/^__builtin__\./, "builtins.").replace(/^copy_reg\./, "copyreg.");
+    const known = GLOBALS.get(modern);
+    if (known !== undefined) return known;
+    const opaque = opaqueClass(modern);
+    if (opaque === undefined) {
       const shown = /^[\w.]{1,80}$/.test(name) ? name : quoted(name);
       throw new InputError(
-        `${this.#path}: its pickle asks for ${shown}, which knack does not run: only tensors, containers and numbers are ` +
+        `${this.#path}: its pickle asks for ${shown}, which knack does not run: only tensors, containers, numbers and harmless objects are ` +
           "read; if you trust the file, load it in PyTorch and torch.save(model.state_dict(), ...)",
       );
     }
-    return known;
+    if (!/^(builtins|typing)\./.test(modern)) this.passedOver.add(modern);
+    return opaque;
   }
 
   /** ("storage", type, key, device, elements, and in the legacy form a view, which nothing has written since 2017). */

@@ -6,29 +6,48 @@ import { kindOf } from "./unpickle.js";
 /** Where training scripts put the state dict beside epoch and optimizer; averaged weights come last. */
 const USUAL_KEYS = ["state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema", "ema"];
 
-/** What DataParallel and torch.compile put before every name, whichever was first. */
-const WRAPPER_PREFIXES = ["module.", "_orig_mod.", "module."];
+/** What an optimizer keeps is no network's. */
+const OF_TRAINING = /optim|sched|scaler/i;
+
+type Dict = ReadonlyMap<unknown, unknown>;
+
+/** A state dict inside of what was saved, by the keys that lead there with dots between. */
+interface Candidate {
+  readonly key: string;
+  readonly dict: Dict;
+}
 
 /**
- * Finds the state dict in what torch.save was given: at the top, or under one of the usual keys. A prefix that wrappers give
- * to every name is taken off.
+ * Finds the state dict in what torch.save was given: at the top, or under one of the usual keys, or where the only one is.
  *
  * @param path the file's, for messages
+ * @param key where it is, for who knows
  * @returns the tensors, and notes about what was chosen and what was left out
- * @throws InputError where there is none
+ * @throws InputError where there is none, or several that nothing chooses between
  */
-export function stateDictOf(value: unknown, path: string): { tensors: Map<string, StoredTensor>; notes: string[] } {
+export function stateDictOf(
+  value: unknown,
+  path: string,
+  key: string | undefined,
+): { tensors: Map<string, StoredTensor>; notes: string[] } {
   if (!(value instanceof Map)) {
     const kind = value instanceof StoredTensor ? "a single tensor" : kindOf(value);
     throw new InputError(`${path} holds ${kind}, not a state dict: torch.save(model.state_dict(), ...)`);
   }
+  const candidates = candidatesIn(value);
+  const chosen = key === undefined ? usual(value, candidates, path) : named(key, value, candidates, path);
   const notes: string[] = [];
-  const key = USUAL_KEYS.find((name) => holdsTensors(value.get(name)));
-  const dict: Map<unknown, unknown> = key === undefined ? value : value.get(key);
-  if (key !== undefined) {
-    const others = [...value.keys()].filter((other) => other !== key);
-    notes.push(`read the state dict under "${key}"${others.length > 0 ? `, not ${listed(others)} beside it` : ""}`);
+  if (chosen) {
+    const others = [...value.keys()].filter((other) => other !== chosen.key.split(".")[0]);
+    notes.push(
+      `read the state dict under "${chosen.key}"${others.length > 0 ? `, not ${listed(others)} beside it` : ""}`,
+    );
+    const alike = candidates.filter((other) => other.key !== chosen.key).map((other) => other.key);
+    if (key === undefined && alike.length > 0) {
+      notes.push(`there are other state dicts, which knack import --key takes: ${listed(alike)}`);
+    }
   }
+  const dict: Dict = chosen?.dict ?? value;
   const found = [...dict].filter((entry): entry is [string, StoredTensor] => isNamedTensor(entry));
   if (found.length === 0) {
     throw new InputError(
@@ -38,26 +57,62 @@ export function stateDictOf(value: unknown, path: string): { tensors: Map<string
   }
   const others = [...dict].filter((entry) => !isNamedTensor(entry)).map(([name]) => name);
   if (others.length > 0) notes.push(`left out what is not a tensor: ${listed(others)}`);
-
-  return { tensors: new Map(withoutWrappers(found, notes)), notes };
+  return { tensors: new Map(found), notes };
 }
 
-function withoutWrappers(entries: [string, StoredTensor][], notes: string[]): [string, StoredTensor][] {
-  let bare = entries;
-  for (const prefix of WRAPPER_PREFIXES) {
-    if (!bare.every(([name]) => name.startsWith(prefix))) continue;
-    notes.push(`took "${prefix}" off every name`);
-    bare = bare.map(([name, tensor]) => [name.slice(prefix.length), tensor]);
+/** Texts and numbers beside a state dict: what the file says of itself. */
+export function saidBeside(value: unknown): Record<string, string> {
+  if (!(value instanceof Map)) return {};
+  const said = [...value].filter(
+    ([name, each]) => typeof name === "string" && ["string", "number", "boolean"].includes(typeof each),
+  );
+  return Object.fromEntries(said.map(([name, each]) => [name, String(each)]));
+}
+
+/** State dicts below the top, at most two keys deep. */
+function candidatesIn(value: Dict): Candidate[] {
+  const below = (dict: Dict, before: string): Candidate[] =>
+    [...dict].flatMap(([name, inner]): Candidate[] =>
+      typeof name === "string" && inner instanceof Map && !OF_TRAINING.test(name)
+        ? [{ key: before + name, dict: inner }]
+        : [],
+    );
+  const first = below(value, "");
+  const second = first.flatMap(({ key, dict }) => (holdsTensors(dict) ? [] : below(dict, `${key}.`)));
+  return [...first, ...second].filter(({ dict }) => holdsTensors(dict));
+}
+
+function usual(value: Dict, candidates: readonly Candidate[], path: string): Candidate | undefined {
+  const rank = ({ key }: Candidate) => USUAL_KEYS.indexOf(key.split(".").at(-1) ?? "");
+  const [first] = candidates.filter((each) => rank(each) >= 0).sort((a, b) => rank(a) - rank(b));
+  if (first || holdsTensors(value)) return first;
+  if (candidates.length > 1) {
+    const keys = candidates.map(({ key }) => key);
+    throw new InputError(`${path} holds several state dicts (${listed(keys)}): choose one by knack import --key NAME`);
   }
-  return bare;
+  return candidates[0];
+}
+
+function named(key: string, value: Dict, candidates: readonly Candidate[], path: string): Candidate {
+  const found = candidates.find((each) => each.key === key);
+  if (found) return found;
+  // A key may also be what names begin with: two networks in one state dict.
+  for (const dict of [value, ...candidates.map((each) => each.dict)]) {
+    const begins = [...dict].filter(([name]) => typeof name === "string" && name.startsWith(`${key}.`));
+    if (begins.some(isNamedTensor)) return { key, dict: new Map(begins) };
+  }
+  const keys = candidates.map((each) => each.key);
+  throw new InputError(
+    `--key: ${path} has no state dict under "${key}"; ${keys.length > 0 ? `there are ${listed(keys)}` : "drop --key"}`,
+  );
 }
 
 function isNamedTensor([name, value]: [unknown, unknown]): boolean {
   return typeof name === "string" && value instanceof StoredTensor;
 }
 
-function holdsTensors(value: unknown): value is Map<unknown, unknown> {
-  return value instanceof Map && [...value].some(isNamedTensor);
+function holdsTensors(dict: Dict): boolean {
+  return [...dict].some(isNamedTensor);
 }
 
 function listed(keys: readonly unknown[]): string {

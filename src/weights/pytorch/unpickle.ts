@@ -234,6 +234,11 @@ export class PickleMachine {
           stack.push(this.#stackGlobal());
           break;
         case 0x52: // REDUCE
+        case 0x81: // NEWOBJ: a class in place of a function
+          stack.push(this.#call());
+          break;
+        case 0x92: // NEWOBJ_EX: the arguments' names and values are on top
+          this.#pop();
           stack.push(this.#call());
           break;
         case 0x62: // BUILD: attributes, such as the _metadata of a state dict, are not kept
@@ -303,12 +308,14 @@ export class PickleMachine {
 
   #append(items: readonly unknown[]): void {
     const list = this.#top();
+    if (list instanceof Unread) return;
     if (!Array.isArray(list)) throw this.broken(`its pickle appends to ${kindOf(list)}`);
     for (const item of items) list.push(item);
   }
 
   #setItems(items: readonly unknown[]): void {
     const dict = this.#top();
+    if (dict instanceof Unread) return;
     if (!(dict instanceof Map)) throw this.broken(`its pickle sets items of ${kindOf(dict)}`);
     if (items.length % 2 !== 0) throw this.broken("its pickle sets a key without a value");
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
@@ -316,6 +323,7 @@ export class PickleMachine {
 
   #addItems(items: readonly unknown[]): void {
     const set = this.#top();
+    if (set instanceof Unread) return;
     if (!(set instanceof Set)) throw this.broken(`its pickle adds to ${kindOf(set)}`);
     for (const item of items) set.add(item);
   }

@@ -167,24 +167,66 @@ for (const form of FORMS) {
   test(`${form} form: the state dict is found in a training checkpoint`, () => {
     for (const protocol of [2, 4]) {
       const { tensors, notes, metadata } = readWeights(inFolder(`training${protocol}.${form}.pth`));
-      same(tensors, readWeights(inFolder(`training${protocol}.safetensors`)).tensors);
+      const wrapped = [...readWeights(inFolder(`training${protocol}.safetensors`)).tensors];
+      same(tensors, new Map(wrapped.map(([name, tensor]) => [`module._orig_mod.${name}`, tensor])));
       assert.deepEqual(notes, [
         'read the state dict under "state_dict", not "epoch", "arch", "best_prec1", "best_prec5", "optimizer" and 8 more beside it',
-        'took "module." off every name',
-        'took "_orig_mod." off every name',
+        'there are other state dicts, which knack import --key takes: "state_dict_ema"',
       ]);
-      assert.deepEqual(metadata, {});
+      assert.deepEqual(metadata, { epoch: "12", arch: "resnet50" });
     }
     const { tensors, notes } = readWeights(inFolder(`with_extra.${form}.pth`));
     same(tensors, readWeights(inFolder("plain.safetensors")).tensors);
     assert.deepEqual(notes, ['left out what is not a tensor: "extra", 7']);
   });
 
+  test(`${form} form: harmless objects beside the tensors are passed over, and named`, () => {
+    for (const protocol of [2, 3, 4, 5]) {
+      const { tensors, notes, metadata } = readWeights(inFolder(`objects${protocol}.${form}.pth`));
+      same(tensors, readWeights(inFolder(`objects${protocol}.safetensors`)).tensors);
+      assert.deepEqual(metadata, { best: "Infinity" });
+      const passedOver = notes.find((note) => note.startsWith("passed over")) ?? "";
+      for (const name of [
+        ...["argparse.Namespace", "pathlib.PurePosixPath", "__main__.Phase", "datetime.datetime", "datetime.timezone"],
+        ...["omegaconf.dictconfig.DictConfig", "omegaconf.base.ContainerMetadata", "numpy.ndarray", "decimal.Decimal"],
+        ...["lightning_fabric.utilities.data.AttributeDict", "types.SimpleNamespace", "collections.deque"],
+      ]) {
+        assert.ok(passedOver.includes(name), `${name}: ${passedOver}`);
+      }
+    }
+  });
+
+  test(`${form} form: of several state dicts one is chosen by its key`, () => {
+    const several = inFolder(`several.${form}.pth`);
+    assert.throws(
+      () => readWeights(several),
+      inputError(/holds several state dicts \("first", "second\.inner"\): .*--key/),
+    );
+    const second = readWeights(several, "second.inner");
+    same(second.tensors, readWeights(inFolder("several.safetensors")).tensors);
+    assert.deepEqual(second.notes, ['read the state dict under "second.inner", not "first", "optimizer" beside it']);
+    same(readWeights(several, "first").tensors, readWeights(inFolder("plain.safetensors")).tensors);
+    assert.throws(
+      () => readWeights(several, "third"),
+      inputError(/--key: .* under "third"; there are "first", "second\.inner"/),
+    );
+    const nested = readWeights(inFolder(`nested.${form}.pth`));
+    same(nested.tensors, readWeights(inFolder("nested.safetensors")).tensors);
+    assert.match(nested.notes.join(), /under "checkpoint\.state_dict"/);
+    const average = readWeights(inFolder(`training4.${form}.pth`), "state_dict_ema");
+    same(average.tensors, readWeights(inFolder("several.safetensors")).tensors);
+    // A key of names: two networks in one state dict.
+    const part = readWeights(inFolder(`plain.${form}.pth`), "1");
+    assert.deepEqual(
+      [...part.tensors.keys()].every((name) => name.startsWith("1.")),
+      true,
+    );
+  });
+
   test(`${form} form: what is no state dict is refused by name`, () => {
     const refused: Record<string, RegExp> = {
       tensor: /holds a single tensor, not a state dict/,
       numbers: /holds no state dict: none of its keys \("epoch"\) has named tensors/,
-      namespace: /pickle asks for argparse\.Namespace, which knack does not run: .*torch\.save\(model\.state_dict\(\)/,
       module: /asks for torch\.nn\.modules\.container\.Sequential, which knack does not run/,
       complex: /asks for torch\.ComplexFloatStorage/,
       expanded: /shape \[1000000\] and strides \[0\]: elements of it lie in the same place/,
@@ -391,6 +433,11 @@ test("a broken pickle says what is wrong", () => {
     [pickle("cos\nsystem\n"), /asks for os\.system, which knack does not run/],
     [pickle(`${text("os\n")}${text("a b")}\x93`), /asks for "os\\n\.a b", which/],
     [pickle("ctorch._utils\n__proto__\n"), /asks for torch\._utils\.__proto__/],
+    [pickle(call("builtins.getattr", "N", text("x"))), /asks for builtins\.getattr of None, which knack does not run/],
+    [
+      pickle(call("builtins.getattr", "ccollections\nOrderedDict\n", text("x"))),
+      /asks for builtins\.getattr of collections/,
+    ],
     [pickle("cconstructor\nname\n"), /asks for constructor\.name/],
   ];
   for (const [value, message] of refused) bothRefuse(value, message);
