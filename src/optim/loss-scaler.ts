@@ -9,6 +9,10 @@ export type LossScale = "none" | "dynamic" | number;
 export class LossScaler {
   static readonly #INITIAL = 65536;
   static readonly #GROWTH_INTERVAL = 2000;
+  /** Smaller ones lose more than they save, and halving must not reach 0. */
+  static readonly #LEAST = 2 ** -24;
+  /** Halvings in a row that no scale needs. */
+  static readonly #MOST_SKIPPED = 25;
 
   readonly #dynamic: boolean;
   /** Whether overflow is looked for at all; without a scale the gradients are taken as they are. */
@@ -16,6 +20,8 @@ export class LossScaler {
   scale: number;
   skippedSteps = 0;
   goodSteps = 0;
+  /** Steps skipped since the last one that was taken. */
+  skippedInRow = 0;
 
   constructor(scale: LossScale) {
     this.active = scale !== "none";
@@ -27,11 +33,18 @@ export class LossScaler {
   update(finite: boolean): void {
     if (!finite) {
       this.skippedSteps += 1;
+      this.skippedInRow += 1;
       this.goodSteps = 0;
-      if (this.#dynamic) this.scale /= 2;
+      if (this.#dynamic) this.scale = Math.max(this.scale / 2, LossScaler.#LEAST);
       return;
     }
+    this.skippedInRow = 0;
     this.goodSteps += 1;
     if (this.#dynamic && this.goodSteps % LossScaler.#GROWTH_INTERVAL === 0) this.scale *= 2;
+  }
+
+  /** Whether so many steps were skipped in a row that another scale does not help. */
+  get gaveUp(): boolean {
+    return this.skippedInRow >= LossScaler.#MOST_SKIPPED;
   }
 }

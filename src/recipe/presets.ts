@@ -38,6 +38,7 @@ const baseline: Recipe = {
   normalize: null,
   onBadImage: "skip",
   maxBadImages: 0.05,
+  onDivergence: "stop",
   seed: 0,
   optimizer: "sgd",
   augmentation: augmentationDefaults,

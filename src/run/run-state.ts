@@ -30,6 +30,8 @@ const positionSchema = z.strictObject({
   stepInEpoch: count,
   /** Sum of the label losses of the epoch under way, in order. */
   lossSum: value,
+  /** Steps that the sum is of: all but those skipped, where an earlier version does not say. */
+  lossSteps: count.optional(),
   /** The evaluation with the highest top-1 and the number of finished epochs it came after; null before the first. */
   best: z.strictObject({ epoch: count, evaluation }).nullable(),
   /** The last one; null before the first. */
@@ -40,7 +42,13 @@ const positionSchema = z.strictObject({
 
 const runStateSchema = z.strictObject({
   position: positionSchema,
-  counters: z.strictObject({ lossScale: z.number().positive(), goodSteps: count, skippedSteps: count }),
+  counters: z.strictObject({
+    lossScale: z.number().positive(),
+    goodSteps: count,
+    skippedSteps: count,
+    skippedInRow: count.default(0),
+    lrFactor: z.number().positive().default(1),
+  }),
   /** Training images: with other data the steps would not be the same. */
   trainImages: count,
 });

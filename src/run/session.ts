@@ -1,14 +1,11 @@
-import { resolve } from "node:path";
 import { BadPictures } from "../data/loading/bad-pictures.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import { Loader } from "../data/loading/loader.js";
-import { anywhere, type DataSelection, openData } from "../data/sources/open.js";
-import type { AnySource } from "../data/sources/source.js";
+import { openData } from "../data/sources/open.js";
 import type { LabelledSet } from "../data/split.js";
 import { DivergedError, InputError } from "../base/errors.js";
 import { ConvolutionChoices } from "../engine/convolution-choices.js";
 import type { Doing } from "../base/thread-stream.js";
-import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../engine/engine-name.js";
 import { isBetter } from "../metrics/metric.js";
 import { top1 } from "../metrics/top-1.js";
 import { formForImages } from "../models/registry.js";
@@ -35,49 +32,12 @@ import {
   VALIDATING,
 } from "./phases.js";
 import { writeCurves } from "./plots.js";
-import { parseRecipe } from "../recipe/parse.js";
-import type { Recipe } from "../recipe/recipe.js";
-import { withFullPaths } from "../recipe/full-paths.js";
 import { RunFolder } from "./run-folder.js";
 import { type Position, parseRunState, type RunState, START } from "./run-state.js";
 import { keepTensorBoard, writeTensorBoard } from "./tensorboard/run-scalars.js";
+import { type SessionOptions, taskOf } from "./task.js";
 import { Trainer, type TrainingData } from "../training/trainer.js";
 import { trainingData } from "./training-data.js";
-
-interface EngineOptions {
-  /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
-  readonly workers: number | undefined;
-  readonly device: string;
-  /** What computes; a resumed run keeps its own. */
-  readonly engine?: EngineChoice | undefined;
-  /** Whether the run keeps event files for TensorBoard; a resumed run that has kept them goes on with them. */
-  readonly tensorboard?: boolean | undefined;
-}
-
-export interface NewRun extends EngineOptions {
-  readonly data: string | AnySource;
-  /** What of `data` is used; only where that is a name or a path. */
-  readonly selection?: DataSelection | undefined;
-  readonly recipe: Recipe;
-  /** The run's folder, which must not be there yet or be empty. */
-  readonly out: string;
-  /** Whether a folder of the next free number is taken instead, where `out` is there. */
-  readonly numbered?: boolean | undefined;
-  /** A folder that keeps large training photographs as small copies, for this run and later ones. */
-  readonly cache?: string | undefined;
-  /** A run, or a checkpoint, whose convolutions' algorithms are taken: on the same kind of machine the same bits are computed. */
-  readonly repeats?: string | undefined;
-}
-
-/** The rest of an earlier run, whose recipe and data it takes. */
-export interface ResumedRun extends EngineOptions {
-  /** The run's folder. */
-  readonly resume: string;
-  /** Needed only where the run was given its images in memory. */
-  readonly data?: AnySource;
-}
-
-export type SessionOptions = NewRun | ResumedRun;
 
 /** Says what the run is at. */
 type Tell = (doing: Doing) => void;
@@ -97,7 +57,7 @@ export async function* runSession(
   tell(OPENING);
   requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
-  const task = "resume" in options ? earlierRun(options) : newRun(options);
+  const task = taskOf(options);
   const { recipe: asked, source, selection, out, numbered, cache, engine, repeats } = task;
   makeDeterministic(engine.reproducible === true);
   const opened = typeof source === "string" ? openData(source, selection) : source;
@@ -159,42 +119,6 @@ export async function* runSession(
   }
 }
 
-interface Task {
-  readonly recipe: Recipe;
-  readonly source: string | AnySource;
-  readonly selection?: DataSelection | undefined;
-  readonly out: string;
-  readonly numbered?: boolean | undefined;
-  readonly cache: string | undefined;
-  readonly engine: EngineChoice;
-  readonly repeats?: string | undefined;
-}
-
-/** Folders and files are remembered by their full paths, so that the run can be resumed from anywhere. */
-function newRun(run: NewRun): Task {
-  const { recipe, data, selection, out, numbered, cache, engine = DEFAULT_ENGINE, repeats } = run;
-  const source = typeof data === "string" ? anywhere(data) : data;
-  const place = { out, numbered, cache: cache && resolve(cache) };
-  return { recipe: withFullPaths(recipe), source, selection, ...place, engine, repeats };
-}
-
-function earlierRun({ resume, data }: ResumedRun): Task {
-  const run = RunFolder.open(resume);
-  const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
-  const { source, cache, ...selection } = run.readData();
-  const engine = savedEngine(run);
-  if (data) return { recipe, source: data, out: resume, cache, engine };
-  if (source !== null) return { recipe, source, selection, out: resume, cache, engine };
-  throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);
-}
-
-/** Runs of earlier versions were computed by the plain engine and do not say so. */
-function savedEngine(run: RunFolder): EngineChoice {
-  const saved = run.readJson("environment.json") as Partial<EngineChoice> | null;
-  const engine = ENGINE_NAMES.find((name) => name === saved?.engine) ?? "plain";
-  return { engine, winograd: saved?.winograd !== false, reproducible: saved?.reproducible === true };
-}
-
 /** Only training reads the copies: accuracy is measured on the pictures themselves. A run that is to stop needs none. */
 async function withCache(
   data: TrainingData,
@@ -210,6 +134,9 @@ function imageNames(set: LabelledSet): (string | undefined)[] {
   const kind = kindOf(set);
   return Array.from({ length: set.count }, (_, index) => kind.nameOf(set, index));
 }
+
+/** Half of half the rate and so on, at most so far. */
+const LEAST_LR_FACTOR = 2 ** -10;
 
 /** The epochs of a run: steps, evaluation, checkpoints and the record of them. */
 class Session {
@@ -240,11 +167,44 @@ class Session {
     if (resumed) this.#restore();
     else this.run.appendMetric(audit);
     yield audit;
+    const lowers = this.trainer.recipe.onDivergence === "lower-lr";
+    // What a divergence in the first epoch goes back to.
+    if (lowers && !resumed) this.#writeLast();
+    for (;;) {
+      try {
+        yield* this.#epochs();
+        return;
+      } catch (error) {
+        if (!(error instanceof DivergedError && lowers && this.trainer.lrFactor > LEAST_LR_FACTOR)) throw error;
+        yield this.#lowerRate(error);
+      }
+    }
+  }
+
+  /** Back to the last checkpoint, with half the rate. */
+  #lowerRate({ message }: DivergedError): TrainEvent {
+    const lrFactor = this.trainer.lrFactor / 2;
+    this.#restore();
+    this.trainer.lrFactor = lrFactor;
+    // Also a run that is stopped before its next checkpoint keeps the rate.
+    this.#writeLast();
+    return {
+      type: "warning",
+      message: `${message.split(":")[0]}: diverged; back to step ${this.#step}, from here with ${lrFactor} of the rate`,
+    };
+  }
+
+  async *#epochs(): AsyncGenerator<TrainEvent> {
     while (this.#position.epoch < this.trainer.recipe.epochs && !this.#isStale()) {
       yield* this.#steps();
       const trained = this.#position.stepInEpoch === this.trainer.stepsPerEpoch;
       // Whatever becomes of the validation, the epoch's steps are not lost; one that ran away leaves the checkpoint before it.
-      if (trained && Number.isFinite(this.#position.lossSum)) this.#writeLast();
+      if (trained) {
+        this.#refuseSkippedEpoch();
+        this.trainer.requireFiniteWeights();
+        // Where a divergence goes back, its own epoch is no place to go back to.
+        if (this.trainer.recipe.onDivergence === "stop") this.#writeLast();
+      }
       const evaluation = trained ? await this.#validated() : undefined;
       if (evaluation === undefined) {
         yield* this.#saveLast();
@@ -304,7 +264,7 @@ class Session {
   #finishStep(): TrainEvent {
     const { trainer } = this;
     const { stepsPerEpoch, schedule, recipe, scaler } = trainer;
-    const { loss, labelLoss, lr } = trainer.finish();
+    const { loss, labelLoss, lr, skipped } = trainer.finish();
     const seconds = (performance.now() - this.#stepEnded) / 1000;
     this.#stepEnded = performance.now();
     this.#stepSeconds += seconds;
@@ -313,8 +273,10 @@ class Session {
       this.#longestStep = seconds;
       this.parent.tell(trainingFor(seconds));
     }
-    const { stepInEpoch, lossSum } = this.#position;
-    this.#position = { ...this.#position, stepInEpoch: stepInEpoch + 1, lossSum: lossSum + labelLoss };
+    const { stepInEpoch, lossSum, lossSteps = stepInEpoch } = this.#position;
+    // A skipped step taught nothing, and its loss may be no number.
+    const sums = skipped ? { lossSum, lossSteps } : { lossSum: lossSum + labelLoss, lossSteps: lossSteps + 1 };
+    this.#position = { ...this.#position, stepInEpoch: stepInEpoch + 1, ...sums };
     return this.#record({
       type: "step",
       step: this.#step,
@@ -345,10 +307,20 @@ class Session {
     }
   }
 
+  /** @throws DivergedError where the loss scale skipped most steps of an epoch, up to its end: what was trained is no epoch */
+  #refuseSkippedEpoch(): void {
+    const { epoch, lossSteps, stepInEpoch } = this.#position;
+    const taken = lossSteps ?? stepInEpoch;
+    if (this.trainer.scaler.skippedInRow === 0 || 2 * taken >= stepInEpoch) return;
+    throw new DivergedError(
+      `epoch ${epoch + 1}: ${stepInEpoch - taken} of ${stepInEpoch} steps were skipped, because their gradients were not finite; try a smaller --lr or a longer --warmup`,
+    );
+  }
+
   *#endEpoch(evaluation: Evaluation): Generator<TrainEvent> {
     const { trainer } = this;
     const imagesPerSecond = (this.#stepCount * trainer.recipe.batchSize) / this.#stepSeconds;
-    const { epoch, lossSum, best: earlier } = this.#position;
+    const { epoch, lossSum, lossSteps = trainer.stepsPerEpoch, best: earlier } = this.#position;
     const fields = fieldsOf(evaluation.metrics);
     if (!Number.isFinite(fields.validationLoss)) {
       throw new DivergedError(
@@ -361,6 +333,7 @@ class Session {
       epoch: epoch + 1,
       stepInEpoch: 0,
       lossSum: 0,
+      lossSteps: 0,
       best: best ? { epoch: epoch + 1, evaluation } : earlier,
       evaluation,
       seconds: this.#seconds,
@@ -369,11 +342,11 @@ class Session {
       type: "epoch",
       epoch: epoch + 1,
       step,
-      trainLoss: lossSum / trainer.stepsPerEpoch,
+      trainLoss: lossSum / lossSteps,
       ...fields,
       metrics: evaluation.metrics,
       imagesPerSecond: this.#stepCount > 0 ? imagesPerSecond : 0,
-      lr: trainer.schedule.at(step - 1),
+      lr: trainer.schedule.at(step - 1) * trainer.lrFactor,
       best,
       waitSeconds: this.#waitSeconds,
       badPictures: this.#writeBadPictures(),

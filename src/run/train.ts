@@ -11,7 +11,7 @@ import { parseRecipe } from "../recipe/parse.js";
 import type { RecipeInput } from "../recipe/recipe.js";
 import { defaultRunPath } from "./run-folder.js";
 import { OPENING } from "./phases.js";
-import type { SessionOptions } from "./session.js";
+import type { SessionOptions } from "./task.js";
 import { streamFromThread } from "../base/thread-stream.js";
 
 export interface TrainOptions extends DataSelection {

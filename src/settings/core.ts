@@ -43,6 +43,7 @@ function perChannel(test: (value: number) => boolean) {
  * - `imageSize`: height and width that photographs are brought to; null is the model's own. Small images in memory keep theirs
  * - `normalize`: null is that of the weights the run starts from, or of the data: ImageNet's for photographs, measured for images in memory
  * - `onBadImage`: what happens when a photograph cannot be read; `maxBadImages`: the share of them that is put up with
+ * - `onDivergence`: what happens where the loss or a gradient is not finite: the run stops, or goes on from its last checkpoint with half the rate
  * - `seed`: everything random follows from it
  */
 export const CORE_SHAPE = {
@@ -58,6 +59,7 @@ export const CORE_SHAPE = {
   normalize: nullOr(section({ mean: perChannel(() => true), std: perChannel((value) => value > 0) })),
   onBadImage: choice("skip", "fail"),
   maxBadImages: number("a share from 0 to 1, such as 0.1 or 10%", (share) => share >= 0 && share <= 1),
+  onDivergence: choice("stop", "lower-lr"),
   seed: countOrZero,
 };
 
@@ -92,6 +94,12 @@ export const CORE_SWITCHES = {
       help: "initial learning rate; with linear scaling, that of 256 images a step",
       key: "lr",
       reads: "number",
+    },
+    {
+      flags: "--on-divergence <policy>",
+      help: "stop, or lower-lr: go on from the last checkpoint with half the rate",
+      key: "onDivergence",
+      reads: "text",
     },
     { flags: "--weight-decay <value>", help: "weight decay", key: "weightDecay", reads: "number" },
     { flags: "--seed <number>", help: "everything random follows from it", key: "seed", reads: "number" },

@@ -37,6 +37,7 @@ import { TRICKS } from "../tricks/index.js";
 import { RunningTricks, type TrickAudit } from "../tricks/running-tricks.js";
 import { type Run, settingsOf, type Trick } from "../tricks/trick.js";
 import type { InitialWeights } from "../weights/initial-weights.js";
+import { firstBadTensor, firstBadValue } from "./bad-values.js";
 import { requireEnoughValues } from "./enough-values.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { type PreparedBatch, SentBatch } from "./sent-batch.js";
@@ -57,6 +58,8 @@ export interface StepResult {
   /** The part against the (smoothed, mixed) targets: l(p, softmax(z)). */
   readonly labelLoss: number;
   readonly lr: number;
+  /** Whether the weights stayed as they were, because the loss or a gradient was not finite. */
+  readonly skipped: boolean;
 }
 
 /** The counters that a resumed run needs beside tensors. */
@@ -64,6 +67,8 @@ export interface TrainerState {
   readonly lossScale: number;
   readonly goodSteps: number;
   readonly skippedSteps: number;
+  readonly skippedInRow: number;
+  readonly lrFactor: number;
 }
 
 const RAW_WEIGHTS = "weights.";
@@ -90,6 +95,8 @@ export class Trainer implements Run {
   readonly stepsPerEpoch: number;
   readonly precision: Precision;
   readonly scaler: LossScaler;
+  /** What the rate is multiplied by after a divergence. */
+  lrFactor = 1;
   readonly device: string;
   readonly engine: EngineChoice;
   readonly startsFrom: InitialWeights | undefined;
@@ -101,7 +108,7 @@ export class Trainer implements Run {
   readonly #passes: TrainingPasses;
   /** What learns no step of the epoch under way. */
   #frozen: ReadonlySet<Parameter> = new Set();
-  /** The step under way: per part its loss and label loss, then whether the gradients are finite where that matters; float32 on the device. */
+  /** The step under way: per part its loss and label loss, then whether the gradients are finite; float32 on the device. */
   #begun: { readonly step: number; readonly values: Tensor } | undefined;
 
   /**
@@ -235,8 +242,7 @@ export class Trainer implements Run {
         this.#optimizer.ascend(1 / this.scaler.scale);
         this.#gradients(batch, step);
       }
-      const flags = this.scaler.active ? [this.#optimizer.gradientsFinite()] : [];
-      return concatenate([...losses, ...flags], 0);
+      return concatenate([...losses, this.#optimizer.gradientsFinite()], 0);
     });
     this.#begun = { step, values: values.keep() };
   }
@@ -256,7 +262,8 @@ export class Trainer implements Run {
   /**
    * Updates the weights by the step that was begun. Here, and only here, a step waits for the device.
    *
-   * @throws DivergedError where the loss is not finite and no loss scale is there to handle it; the weights are then as before.
+   * @throws DivergedError where the loss or a gradient is not finite and no loss scale is there to handle it, or that has skipped too many steps in
+   *   a row; the weights are then as before.
    */
   finish(): StepResult {
     if (!this.#begun) throw new Error("Trainer.finish: begin() a step first");
@@ -264,25 +271,49 @@ export class Trainer implements Run {
     this.#begun = undefined;
     const read = values.toArray();
     values.dispose();
+    const { scale } = this.scaler; // the step's own: an update may change it
     const { accumulation } = this.recipe;
-    const lr = this.schedule.at(step);
+    const lr = this.schedule.at(step) * this.lrFactor;
     let [loss, labelLoss] = [0, 0];
     for (let part = 0; part < accumulation; part++) {
       loss += (read[2 * part] as number) / accumulation;
       labelLoss += (read[2 * part + 1] as number) / accumulation;
     }
-    if (!Number.isFinite(loss) && !this.scaler.active) {
-      this.#optimizer.skip();
-      throw new DivergedError(
-        `step ${step + 1}: the loss is not finite at lr ${lr.toPrecision(3)}: try a smaller --lr or a longer --warmup`,
-      );
-    }
-    const finite = !this.scaler.active || read[2 * accumulation] === 1;
-    if (finite) this.#optimizer.step(lr, 1 / this.scaler.scale);
-    else this.#optimizer.skip();
+    const finite = Number.isFinite(loss) && read[2 * accumulation] === 1;
     this.scaler.update(finite);
-    if (finite) this.#tricks.stepped();
-    return { loss, labelLoss, lr };
+    if (finite) {
+      this.#optimizer.step(lr, 1 / scale);
+      this.#tricks.stepped();
+    } else {
+      const hopeless = !this.scaler.active || this.scaler.gaveUp;
+      const diverged = hopeless ? this.#divergence(step, lr, Number.isFinite(loss)) : undefined;
+      this.#optimizer.skip();
+      if (diverged) throw diverged;
+    }
+    return { loss, labelLoss, lr, skipped: !finite };
+  }
+
+  /** What went wrong in a step, where it began, and why that usually is. */
+  #divergence(step: number, lr: number, lossFinite: boolean): DivergedError {
+    const what = this.scaler.active
+      ? `${this.scaler.skippedInRow} steps in a row were skipped, and no loss scale helps`
+      : `${lossFinite ? "a gradient" : "the loss"} is not finite at lr ${lr.toPrecision(3)}`;
+    const cause =
+      step === 0
+        ? "before any update: look at the pictures' normalisation (--mean, --std) and at the weights it starts from"
+        : "try a smaller --lr or a longer --warmup, or --on-divergence lower-lr";
+    return new DivergedError(
+      `step ${step + 1}: ${what}; the first bad value is in ${firstBadValue(this.model)}: ${cause}`,
+    );
+  }
+
+  /** @throws DivergedError where the weights hold what is not finite: one engine's ReLU would make zeros of it */
+  requireFiniteWeights(): void {
+    const bad = firstBadTensor([...this.state, ...(this.#tricks.weights() ?? [])]);
+    if (bad === undefined) return;
+    throw new DivergedError(
+      `the weights have run away: ${bad} is not finite; try a smaller --lr or a longer --warmup, or --on-divergence lower-lr`,
+    );
   }
 
   /**
@@ -308,8 +339,10 @@ export class Trainer implements Run {
    * On the validation images, with the weights that `weights()` saves: float32, averaged where a trick averages them.
    *
    * @param batches the validation images, each once
+   * @throws DivergedError as `requireFiniteWeights`
    */
-  evaluate(batches: AsyncIterable<Batch>): Promise<Evaluation> {
+  async evaluate(batches: AsyncIterable<Batch>): Promise<Evaluation> {
+    this.requireFiniteWeights();
     const { model, data, device } = this;
     const run = () => evaluate(model, batches, { format: data.train, device, logits: this.#passes.evaluation() });
     return this.#withMasters(() => this.#withReplacedWeights(run));
@@ -355,8 +388,8 @@ export class Trainer implements Run {
   trainingState(): { tensors: Map<string, RawTensor>; counters: TrainerState } {
     const raw = this.#tricks.weights() ? snapshot(this.state, RAW_WEIGHTS) : [];
     const tensors = new Map([...snapshot(this.#optimizer.state()), ...raw, ...snapshot(this.#tricks.kept(), KEPT)]);
-    const { scale: lossScale, goodSteps, skippedSteps } = this.scaler;
-    return { tensors, counters: { lossScale, goodSteps, skippedSteps } };
+    const { scale: lossScale, goodSteps, skippedSteps, skippedInRow } = this.scaler;
+    return { tensors, counters: { lossScale, goodSteps, skippedSteps, skippedInRow, lrFactor: this.lrFactor } };
   }
 
   /** Goes back to a saved state: the next step gives the same bits as it would have then. @throws InputError where it does not fit. */
@@ -380,6 +413,8 @@ export class Trainer implements Run {
     copyFrom(tensors, saved);
     this.scaler.scale = counters.lossScale;
     this.scaler.goodSteps = counters.goodSteps;
+    this.scaler.skippedInRow = counters.skippedInRow;
+    this.lrFactor = counters.lrFactor;
     this.scaler.skippedSteps = counters.skippedSteps;
   }
 

@@ -125,7 +125,7 @@ describe("parseRecipe", () => {
     [{ warmup: { epochs: 0 } }, "warmup.epochs: must be a number above 0, not 0"],
     [
       { warmup: { epochs: 5 }, epochs: 5 },
-      "warmup.epochs: must be shorter than the run, 5 epochs, not 5; give a shorter --warmup or --no-warmup",
+      "warmup.epochs: must be shorter than the run, which has 5 epochs, not 5; give a shorter --warmup or --no-warmup",
     ],
     [{ zeroGamma: {} }, "zeroGamma: must be true or false, not {}"],
     [{ noBiasDecay: "yes" }, 'noBiasDecay: must be true or false, not "yes"'],

@@ -1,0 +1,87 @@
+/** What a run is asked for: a new one, or the rest of an earlier one. */
+import { resolve } from "node:path";
+import { InputError } from "../base/errors.js";
+import { anywhere, type DataSelection } from "../data/sources/open.js";
+import type { AnySource } from "../data/sources/source.js";
+import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../engine/engine-name.js";
+import { withFullPaths } from "../recipe/full-paths.js";
+import { parseRecipe } from "../recipe/parse.js";
+import type { Recipe } from "../recipe/recipe.js";
+import { RunFolder } from "./run-folder.js";
+
+interface EngineOptions {
+  /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
+  readonly workers: number | undefined;
+  readonly device: string;
+  /** What computes; a resumed run keeps its own. */
+  readonly engine?: EngineChoice | undefined;
+  /** Whether the run keeps event files for TensorBoard; a resumed run that has kept them goes on with them. */
+  readonly tensorboard?: boolean | undefined;
+}
+
+export interface NewRun extends EngineOptions {
+  readonly data: string | AnySource;
+  /** What of `data` is used; only where that is a name or a path. */
+  readonly selection?: DataSelection | undefined;
+  readonly recipe: Recipe;
+  /** The run's folder, which must not be there yet or be empty. */
+  readonly out: string;
+  /** Whether a folder of the next free number is taken instead, where `out` is there. */
+  readonly numbered?: boolean | undefined;
+  /** A folder that keeps large training photographs as small copies, for this run and later ones. */
+  readonly cache?: string | undefined;
+  /** A run, or a checkpoint, whose convolutions' algorithms are taken: on the same kind of machine the same bits are computed. */
+  readonly repeats?: string | undefined;
+}
+
+/** The rest of an earlier run, whose recipe and data it takes. */
+export interface ResumedRun extends EngineOptions {
+  /** The run's folder. */
+  readonly resume: string;
+  /** Needed only where the run was given its images in memory. */
+  readonly data?: AnySource;
+}
+
+export type SessionOptions = NewRun | ResumedRun;
+
+/** Either of them, with everything that was said earlier. */
+export interface Task {
+  readonly recipe: Recipe;
+  readonly source: string | AnySource;
+  readonly selection?: DataSelection | undefined;
+  readonly out: string;
+  readonly numbered?: boolean | undefined;
+  readonly cache: string | undefined;
+  readonly engine: EngineChoice;
+  readonly repeats?: string | undefined;
+}
+
+/** @throws InputError where the earlier run cannot go on */
+export function taskOf(options: SessionOptions): Task {
+  return "resume" in options ? earlierRun(options) : newRun(options);
+}
+
+/** Folders and files are remembered by their full paths, so that the run can be resumed from anywhere. */
+function newRun(run: NewRun): Task {
+  const { recipe, data, selection, out, numbered, cache, engine = DEFAULT_ENGINE, repeats } = run;
+  const source = typeof data === "string" ? anywhere(data) : data;
+  const place = { out, numbered, cache: cache && resolve(cache) };
+  return { recipe: withFullPaths(recipe), source, selection, ...place, engine, repeats };
+}
+
+function earlierRun({ resume, data }: ResumedRun): Task {
+  const run = RunFolder.open(resume);
+  const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
+  const { source, cache, ...selection } = run.readData();
+  const engine = savedEngine(run);
+  if (data) return { recipe, source: data, out: resume, cache, engine };
+  if (source !== null) return { recipe, source, selection, out: resume, cache, engine };
+  throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);
+}
+
+/** Runs of earlier versions were computed by the plain engine and do not say so. */
+function savedEngine(run: RunFolder): EngineChoice {
+  const saved = run.readJson("environment.json") as Partial<EngineChoice> | null;
+  const engine = ENGINE_NAMES.find((name) => name === saved?.engine) ?? "plain";
+  return { engine, winograd: saved?.winograd !== false, reproducible: saved?.reproducible === true };
+}
