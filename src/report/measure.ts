@@ -11,6 +11,7 @@ import { parseRecipe } from "../recipe/parse.js";
 import type { RunFolder } from "../run/run-folder.js";
 import { NothingToEvaluate } from "../training/evaluate.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
+import { classMismatches } from "../weights/checkpoint-fits.js";
 
 /** What a run's checkpoint makes of each of its validation images, and of all. */
 export interface Measured extends SetPrediction {
@@ -38,9 +39,14 @@ export async function measure(
     const path = checkpoint === "best" ? run.bestCheckpoint : run.lastCheckpoint;
     if (!existsSync(path)) return { missing: "The run was stopped before its first checkpoint." };
     const set = given?.validation ?? validationSet(run);
+    const loaded = loadCheckpoint(path);
+    const faults = classMismatches(loaded, set);
+    if (faults.length > 0) {
+      throw new InputError(`${path} does not fit ${set.name}: it was trained for ${faults.join(" and ")}`);
+    }
     const { maxBadImages } = parseRecipe(run.readJson("recipe.json"), `${run.path}/recipe.json`);
     const predicted = await predictSet(path, set, { ...place, maxBadImages });
-    return { set, ...predicted, checkpoint, epoch: loadCheckpoint(path).config.knack?.epoch };
+    return { set, ...predicted, checkpoint, epoch: loaded.config.knack?.epoch };
   } catch (error) {
     if (error instanceof NothingToEvaluate) return { missing: "None of its validation images can be read." };
     if (!(error instanceof KnackError)) throw error;

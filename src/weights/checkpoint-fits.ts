@@ -7,7 +7,11 @@ import type { LoadedModel } from "./load-model.js";
 
 /** What keeps a checkpoint from being used on a data set whose classes are to be its own in their order, for a message. */
 export function mismatches(loaded: LoadedModel, set: LabelledSet): string[] {
-  const { config } = loaded;
+  return [...classMismatches(loaded, set), ...imageMismatches(loaded, set)];
+}
+
+/** Whether a data set's classes are a checkpoint's, in their order; empty where they are. */
+export function classMismatches({ config }: Pick<LoadedModel, "config">, set: LabelledSet): string[] {
   const faults: string[] = [];
   if (config.num_classes !== set.classes.length) {
     faults.push(`${config.num_classes} classes, not ${set.classes.length}`);
@@ -18,7 +22,7 @@ export function mismatches(loaded: LoadedModel, set: LabelledSet): string[] {
     if (other >= 0)
       faults.push(`other classes (class ${other} is ${config.label_names[other]}, not ${set.classes[other]})`);
   }
-  return [...faults, ...imageMismatches(loaded, set)];
+  return faults;
 }
 
 /** What keeps a checkpoint from being used on a data set's images, whatever they show; empty where nothing does. */

@@ -202,7 +202,7 @@ describe("bad pictures", () => {
       });
       await withLoader(two.train, { workers, batchSize: 120 }, async (loader) => {
         const message =
-          /^set-\d+ train: 7 of 120 pictures cannot be read, more than 5 %, as: the picture "train\/.*knack data check$/;
+          /^set-\d+ train: 7 of 120 pictures cannot be read, more than 5 %, as: the picture "train\/.*knack data check and --max-bad-images$/;
         await assert.rejects(collect(loader.epoch(0)), inputError(message));
       });
       await withLoader(two.validation, { workers, augmentation: "none" }, async (loader) => {
