@@ -1,13 +1,21 @@
 import type { Module } from "../nn/module.js";
 import { gradientOf, noGradient } from "../tensor/autograd.js";
-import { all, finite } from "../tensor/ops.js";
+import { concatenate, all as every, finite, reshape, toDType } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 
-/** The first of these tensors with a number that is not finite. */
+/** The first of these tensors with a number that is not finite. A device is waited for once, whatever their number. */
 export function firstBadTensor(tensors: Iterable<[string, Tensor]>): string | undefined {
-  for (const [name, tensor] of tensors) if (!allFinite(tensor)) return name;
-  return undefined;
+  const all = [...tensors];
+  const flags = scope(() =>
+    noGradient(() =>
+      concatenate(
+        all.map(([, tensor]) => finiteFlag(tensor)),
+        0,
+      ).toArray(),
+    ),
+  );
+  return all[flags.indexOf(0)]?.[0];
 }
 
 /**
@@ -27,6 +35,11 @@ export function firstBadValue(model: Module): string {
   return "the loss";
 }
 
+/** 1 or 0, float32 [1]. */
+function finiteFlag(tensor: Tensor): Tensor {
+  return reshape(toDType(every(finite(tensor)), "float32"), [1]);
+}
+
 function allFinite(tensor: Tensor): boolean {
-  return scope(() => noGradient(() => all(finite(tensor)).item())) !== 0;
+  return scope(() => noGradient(() => finiteFlag(tensor).item())) !== 0;
 }

@@ -206,7 +206,7 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
     "train data --batch-size 32 --option widht=8",
     /modelOptions\.widht: \w+ has no such option; did you mean "width"\?/,
   ],
-  ["train data --batch-size 32 --teacher nosuch", /there is no checkpoint at nosuch; give --teacher/],
+  ["train data --batch-size 32 --teacher nosuch", /there is no checkpoint at .*nosuch; give --teacher/],
   ["train data --batch-size 32 --recipe bag-of-tricks", /names no teacher; give --teacher CKPT or --no-distillation/],
   ["train data --batch-size 32 --mixup 0.2 --distillation", /names no teacher/],
   [

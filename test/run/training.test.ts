@@ -257,10 +257,6 @@ const IDLE: Record<string, { recipe: RecipeInput; message: RegExp }> = {
     recipe: { linearScaling: { referenceBatch: BATCH } },
     message: /^linear-scaling was asked for and changed nothing: .*reference batch, 8/,
   },
-  "a warmup of one step": {
-    recipe: { warmup: { epochs: 1 }, batchSize: BATCH * STEPS_PER_EPOCH },
-    message: /^warmup was asked for .*one step/,
-  },
   "no bias decay where nothing decays": {
     recipe: { noBiasDecay: true, weightDecay: 0 },
     message: /^no-bias-decay was asked for .*weight decay is 0/,

@@ -9,7 +9,7 @@ export const HOSTILE_NAMES = [
   `"onmouseover="alert(3)' it's`,
   "two\nlines",
   "\u202eright to left",
-  `</style><svg onload=alert(4)>${"very long ".repeat(20)}`,
+  `</style><svg onload=alert(4)>${"very long ".repeat(20)}end`,
 ];
 
 const PICTURES = 6;

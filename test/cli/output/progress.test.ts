@@ -158,6 +158,10 @@ test("piped: stopped and failed runs say so", () => {
   );
 });
 
+// The screens below are a person's terminal, wherever the tests run.
+delete process.env.CI;
+process.env.TERM = "xterm";
+
 test("terminal: a bar that is gone when lines are printed, and lets the process end", () => {
   const screen = Object.assign(new Screen(), { isTTY: true, columns: 120 });
   const progress = createProgress(screen, { json: false });
