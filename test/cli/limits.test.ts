@@ -95,7 +95,7 @@ describe("threads", () => {
       return t.skip(`another user cannot run knack here: ${probe.stderr || probe.error?.message}`);
     for (const most of [2, 5, 11].map((more) => threadsOfNode() + more)) {
       const command = [...as, "--", "prlimit", `--nproc=${most}`, ...training()];
-      const run = spawnSync("setpriv", command, { encoding: "utf8", env, timeout: 60_000, killSignal: "SIGKILL" });
+      const run = spawnSync("setpriv", command, { encoding: "utf8", env, timeout: 300_000, killSignal: "SIGKILL" });
       assertDoneOrNamed(run, `ulimit -u ${most}`);
     }
   });

@@ -55,8 +55,8 @@ export class ControlGroup implements Disposable {
   /** Runs a command in the group. */
   run(command: readonly string[], env: NodeJS.ProcessEnv = process.env) {
     const enter = ["-c", 'echo $$ > "$1" && shift && exec "$@"', "sh", `${this.folder}/cgroup.procs`];
-    // A whole minute would be a hang.
-    return spawnSync("sh", [...enter, ...command], { encoding: "utf8", env, timeout: 60_000, killSignal: "SIGKILL" });
+    // Far more than it takes: what is not over then hangs.
+    return spawnSync("sh", [...enter, ...command], { encoding: "utf8", env, timeout: 300_000, killSignal: "SIGKILL" });
   }
 
   [Symbol.dispose](): void {
