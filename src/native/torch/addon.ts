@@ -67,12 +67,15 @@ export interface EngineDescription {
   readonly cudaDevices: number;
 }
 
+/** Threads that libvips starts for the pictures that are decoded at once: where it gets none for a picture it has begun, it crashes. */
+const OF_PICTURES = 8;
+
 function load(): Addon {
   settleLibraries();
   const threads = computingThreads();
   // OpenMP ends the process where it gets none, OpenBLAS interrupts it, and libtorch's own pool, at first one a core and then made anew, waits
   // for ever.
-  requireThreads(3 * (threads - 1) + (cpus().length - 1), `computing with ${threads} threads`);
+  requireThreads(3 * (threads - 1) + (cpus().length - 1) + OF_PICTURES, `computing with ${threads} threads`);
   const functions = requireAddon();
   // libtorch starts with one thread where it cannot tell the cores; OpenMP keeps the number for each calling thread.
   functions.setThreads(threads);
