@@ -2,9 +2,9 @@ import { cpuAddon } from "../native/cpu/addon.js";
 import { torchOrigin } from "../tensor/engine.js";
 import { whyNoFastEngine } from "./engine.js";
 
-/** What the fast engine gives: the least and the most of docs/performance.md's first table, "x tuned", which is what the plain one does. */
+/** What the fast engine gives: the least and the most of docs/performance.md's first table, "x tuned". The plain engine is libtorch, as that is. */
 export const FAST_ENGINE_GAIN =
-  "trains 1.4 to 2.0 times as fast as the plain one in fp32 (measured: docs/performance.md)";
+  "trains 1.4 to 2.0 times as fast as PyTorch tuned by hand in fp32 (measured: docs/performance.md)";
 
 /** Which engine computes networks on this machine's CPU. */
 export interface EngineHere {

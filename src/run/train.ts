@@ -31,7 +31,7 @@ export interface TrainOptions extends DataSelection {
   readonly engine?: EngineName | undefined;
   /** Whether the fast engine may use Winograd's algorithm; default true. */
   readonly winograd?: boolean | undefined;
-  /** Whether nothing is chosen by timing: the same kind of machine then always computes the same bits, see docs/reproducible.md; default false. */
+  /** Whether nothing is chosen by timing: the same kind of machine then always computes the same bits, README, "The same bits"; default false. */
   readonly reproducible?: boolean | undefined;
   /** A run, or a checkpoint, whose convolutions' algorithms are taken, for the same bits; default the run that `recipe` names, if it does. */
   readonly repeats?: string | undefined;

@@ -3,7 +3,6 @@
  * The library's `train` too. Models and images are tiny; every command runs in a process of its own.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -20,6 +19,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { InputError, type RecipeInput, type TrainEvent, train } from "../../src/index.js";
+import { type Ended, KNACK, type Running, start as startCommand } from "../support/command.js";
 import { repositoryRoot } from "../support/oracle.js";
 import { writeTinyData } from "../support/tiny-data.js";
 
@@ -35,49 +35,10 @@ const scratch = mkdtempSync(join(tmpdir(), "knack-cli-"));
 const at = (...path: string[]) => join(scratch, ...path);
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** A command that is still running. */
-interface Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  /** Resolves when its output or its complaints match; rejects where it ends before. */
-  says(text: RegExp): Promise<void>;
-}
-
-function start(program: string, args: readonly string[], cwd = scratch): Running {
-  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-  });
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
-  });
-  const says = (text: RegExp) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => text.test(stdout + stderr) && resolve();
-      child.stdout.on("data", look);
-      child.stderr.on("data", look);
-      child.on("close", () => reject(new Error(`ended without ${text}: ${stdout}${stderr}`)));
-      look();
-    });
-  return { child, ended, says };
-}
-
-const command = join(repositoryRoot, "bin/knack.js");
+const start = (program: string, args: readonly string[], cwd = scratch) => startCommand(program, args, { cwd });
 
 function startKnack(...args: string[]): Running {
-  return start(process.execPath, [command, ...args]);
+  return start(process.execPath, [KNACK, ...args]);
 }
 
 function knack(...args: string[]): Promise<Ended> {
@@ -273,7 +234,7 @@ describe("a run that fails: one line on stderr, exit code 1", { concurrency: 2 }
   test("the disk is full", async () => {
     const script = 'ulimit -f 200 && exec "$@"';
     const { ended } = start("sh", [
-      ...["-c", script, "sh", process.execPath, command],
+      ...["-c", script, "sh", process.execPath, KNACK],
       ...["train", "data", ...TRAIN, "--out", "disk-full", "--json"],
     ]);
     const result = await ended;
@@ -309,14 +270,14 @@ describe("a run that fails: one line on stderr, exit code 1", { concurrency: 2 }
   test("nothing more can be written to the output", async (t) => {
     if (!existsSync("/dev/full")) return t.skip("there is no /dev/full");
     const script = '"$@" > /dev/full';
-    const { ended } = start("sh", ["-c", script, "sh", process.execPath, command, "eval", "run", "data"]);
+    const { ended } = start("sh", ["-c", script, "sh", process.execPath, KNACK, "eval", "run", "data"]);
     assertOneLine(await ended, 1, /cannot write the output: no space left/);
   });
 });
 
 test("a closed pipe ends a command quietly", async () => {
   const script = '"$@" | head -1';
-  const args = [command, "schedule", "--steps-per-epoch", "5000", "--json"];
+  const args = [KNACK, "schedule", "--steps-per-epoch", "5000", "--json"];
   const { stdout, stderr } = await start("sh", ["-c", script, "sh", process.execPath, ...args]).ended;
   assert.deepEqual([stdout, stderr], ['[{"step":0,"lr":0.1},\n', ""]);
 });

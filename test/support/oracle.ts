@@ -26,8 +26,7 @@ export function runPython(script: string, ...args: string[]): string {
     encoding: "utf8",
     maxBuffer: 2 ** 28,
     // Two threads that wait for each other on a busy machine's two cores are far slower than one.
-    // It is the measure: what this process takes the processor for is not its concern.
-    env: { ...process.env, OMP_NUM_THREADS: "1", DNNL_MAX_CPU_ISA: undefined, ONEDNN_MAX_CPU_ISA: undefined },
+    env: { ...process.env, OMP_NUM_THREADS: "1" },
   });
   if (status !== 0) throw new Error(`${python} ${script} ended with ${signal ?? status}:\n${stderr}`);
   return stdout;

@@ -184,34 +184,23 @@ inline void readPixels(const float* block, int64_t height, int64_t width, int64_
   }
 }
 
-// The image's transformed tile into [place][tile][channel].
-inline void transformTile(const float* block, int64_t height, int64_t width, int64_t y, int64_t x, float* to, int64_t distance) {
-  Floats tile[kPlaces], half[kPlaces];
-  readPixels<6>(block, height, width, y, x, tile);
-  KNACK_UNROLLED
-  for (int c = 0; c < 6; ++c) transformImage<6>(tile + c, half + c);
-  KNACK_UNROLLED
-  for (int r = 0; r < 6; ++r) {
-    Floats line[6];
-    transformImage<1>(half + 6 * r, line);
-    KNACK_UNROLLED
-    for (int c = 0; c < 6; ++c) store(to + (6 * r + c) * distance, line[c]);
-  }
-}
-
+// A tile of `Size` x `Size` pixels, by a matrix from both sides, into [place][tile][channel].
+template <int Size, void (*Columns)(const Floats*, Floats*), void (*Rows)(const Floats*, Floats*)>
 inline void spreadTile(const float* block, int64_t height, int64_t width, int64_t y, int64_t x, float* to, int64_t distance) {
-  Floats tile[16], half[24];
-  readPixels<4>(block, height, width, y, x, tile);
+  Floats tile[Size * Size], half[6 * Size];
+  readPixels<Size>(block, height, width, y, x, tile);
   KNACK_UNROLLED
-  for (int c = 0; c < 4; ++c) spreadGradient<4>(tile + c, half + c);
+  for (int c = 0; c < Size; ++c) Columns(tile + c, half + c);
   KNACK_UNROLLED
   for (int r = 0; r < 6; ++r) {
     Floats line[6];
-    spreadGradient<1>(half + 4 * r, line);
+    Rows(half + Size * r, line);
     KNACK_UNROLLED
     for (int c = 0; c < 6; ++c) store(to + (6 * r + c) * distance, line[c]);
   }
 }
+constexpr auto spreadImage = spreadTile<6, transformImage<6>, transformImage<1>>;
+constexpr auto spreadResult = spreadTile<4, spreadGradient<4>, spreadGradient<1>>;
 
 // Where place and panel of the transformed weights begin: [place][panel][input][outputs of the panel].
 inline int64_t panelOf(int64_t place, int64_t output, int64_t inputs, int64_t outputs) {
@@ -299,7 +288,7 @@ void Winograd::convolve(const float* x, const Side& from, const float* transform
       const auto [image, top, left] = tiles[first + tile];
       for (int64_t c = 0; c < from.channels; c += kLanes) {
         const float* block = x + (image * from.channels + c) * from.height * from.width;
-        transformTile(block, from.height, from.width, top - before[0], left - before[1], source + tile * from.channels + c, sourceApart);
+        spreadImage(block, from.height, from.width, top - before[0], left - before[1], source + tile * from.channels + c, sourceApart);
       }
     }
     for (int64_t place = 0; place < kPlaces; ++place) {
@@ -357,11 +346,11 @@ void Winograd::backwardWeights(const float* x, const float* dy, float* gradient,
         const auto [image, top, left] = tiles[first + tile];
         for (int64_t c = 0; c < inputs; c += kLanes) {
           const float* block = x + (image * inputs + c) * in_.height * in_.width;
-          transformTile(block, in_.height, in_.width, top - before_[0], left - before_[1], source + tile * inputs + c, sourceApart);
+          spreadImage(block, in_.height, in_.width, top - before_[0], left - before_[1], source + tile * inputs + c, sourceApart);
         }
         for (int64_t c = 0; c < outputs; c += kLanes) {
           const float* block = dy + (image * outputs + c) * out_.height * out_.width;
-          spreadTile(block, out_.height, out_.width, top, left, result + tile * outputs + c, resultApart);
+          spreadResult(block, out_.height, out_.width, top, left, result + tile * outputs + c, resultApart);
         }
       }
 #pragma omp for schedule(static) collapse(2)

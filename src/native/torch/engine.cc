@@ -28,7 +28,6 @@ Napi::Value describeEngine(const Napi::CallbackInfo& info) {
 
 Napi::Value threads(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), at::get_num_threads()); }
 
-// OpenMP keeps the number for each calling thread, so whoever computes sets it for itself.
 // setDeterministic(on)
 Napi::Value setDeterministic(const Napi::CallbackInfo& info) {
   const bool on = info[0].ToBoolean().Value();
@@ -38,6 +37,7 @@ Napi::Value setDeterministic(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// OpenMP keeps the number for each calling thread, so whoever computes sets it for itself.
 Napi::Value setThreads(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const double count = info[0].As<Napi::Number>().DoubleValue();
