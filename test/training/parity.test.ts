@@ -27,6 +27,7 @@ import { saveCheckpoint } from "../../src/weights/checkpoint.js";
 import { decodeSafetensors, encodeSafetensors } from "../../src/weights/safetensors/safetensors.js";
 import { runPython } from "../support/oracle.js";
 import { batchOf, CLASSES, randomData } from "../support/random-data.js";
+import { whereBf16 } from "../support/bf16.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
@@ -154,6 +155,10 @@ function compare(title: string, cases: Cases, network: Network): void {
         const recipe = recipeOf(network, tricks, teacher.path);
         writeCase(join(folder, name), network, recipe, data, teacher.weights);
         for (const engine of ENGINES) {
+          if (engine === "fast" && recipe.precision === "bf16" && whereBf16.skip) {
+            await t.test(`${name}, fast`, whereBf16, () => {});
+            continue;
+          }
           trajectories.set(`${name}, ${engine}`, trajectory(recipe, data, initial, engine));
         }
       }
@@ -169,7 +174,8 @@ function compare(title: string, cases: Cases, network: Network): void {
           t.diagnostic(
             `losses differ by ${losses.toExponential(1)}, weights by ${weights.toExponential(1)} of the way`,
           );
-          const isRounded = ours.engine === "fast" && cases[name]?.precision === "bf16";
+          // The oracle's own operators round at the same places; the fast engine, and float32 in place of bf16, do not.
+          const isRounded = (ours.engine === "fast" || whereBf16.skip !== false) && cases[name]?.precision === "bf16";
           const tolerance = isRounded ? ROUNDED : TOLERANCE;
           assert.ok(losses < tolerance.losses && weights < tolerance.weights);
           if (baseline === undefined || name === "baseline" || isRounded) return;
