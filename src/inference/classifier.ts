@@ -43,24 +43,27 @@ export function loadClassifier(path: string, { device = "cpu" }: { device?: stri
     const open = async () => (await import("./onnx-network.js")).openOnnxNetwork(path, description);
     return new Classifier(path, description.class_names, open);
   }
-  const { label_names } = loadCheckpoint(path).config;
+  const { config, insteadOf } = loadCheckpoint(path);
   // Only when it is wanted, so that ONNX files, and programs that only import knack, do without libtorch.
   const open = async () => (await import("./checkpoint-network.js")).openCheckpoint(path, device);
-  return new Classifier(path, label_names, open);
+  return new Classifier(path, config.label_names, open, insteadOf);
 }
 
 /** See `loadClassifier`. It holds memory until `dispose()` or the end of the `using` block that declares it. */
 export class Classifier implements Disposable {
   /** Names of the classes by index; empty where an ONNX file names none. */
   readonly classes: readonly string[];
+  /** Where the newest checkpoint of a run is damaged and the one before it is used: which one, and how. */
+  readonly insteadOf: string | undefined;
   readonly #path: string;
   readonly #open: () => Promise<Network>;
   #network: Promise<Network> | undefined;
   #disposed = false;
 
   /** @internal Programs call `loadClassifier`. */
-  constructor(path: string, classes: readonly string[], open: () => Promise<Network>) {
+  constructor(path: string, classes: readonly string[], open: () => Promise<Network>, insteadOf?: string) {
     this.classes = classes;
+    this.insteadOf = insteadOf;
     this.#path = path;
     this.#open = open;
   }

@@ -45,6 +45,8 @@ export interface ExportReport {
   readonly folded: number;
   readonly metadata: Readonly<Record<string, string>>;
   readonly verification?: Verification;
+  /** Where the newest checkpoint of a run is damaged and the one before it was taken: which one, and how. */
+  readonly insteadOf?: string | undefined;
 }
 
 /**
@@ -66,7 +68,7 @@ export async function exportCheckpoint(
   const paths = options.verifyOn?.flatMap(picturesAt);
   const loaded = loadModel(checkpoint, "cpu");
   using model = loaded.model;
-  const { config, format } = loaded;
+  const { config, format, insteadOf } = loaded;
   const { opset = OPSET, batch, input = "float32" } = options;
   const { channels, height, width, mean, std } = format;
   const metadata = metadataOf(config, input);
@@ -90,7 +92,17 @@ export async function exportCheckpoint(
   writeFileAtomic(file, bytes);
   const { architecture } = config;
   const inputText = `images ${input} [${batch ?? "batch"}, ${channels}, ${height}, ${width}]`;
-  const report = { file, bytes: bytes.length, opset, input: inputText, architecture, parameters, folded, metadata };
+  const report = {
+    file,
+    bytes: bytes.length,
+    opset,
+    input: inputText,
+    architecture,
+    parameters,
+    folded,
+    metadata,
+    insteadOf,
+  };
   return verification === undefined ? report : { ...report, verification };
 }
 

@@ -39,6 +39,8 @@ export interface CheckpointOnData {
   readonly absent: readonly string[];
   /** Images of classes that the checkpoint does not know, which are left out. */
   readonly ignored: number;
+  /** As `Checkpoint.insteadOf`. */
+  readonly insteadOf: string | undefined;
 }
 
 /**
@@ -78,7 +80,18 @@ export async function withCheckpointOn<T>(
     const [format] = splits;
     if (format === undefined) throw new NothingToEvaluate();
     const absent = absentClasses(classes, measured);
-    return await use({ model, format, device, logits, batches: allOf(loaders), badPictures, absent, ignored });
+    const { insteadOf } = loaded;
+    return await use({
+      model,
+      format,
+      device,
+      logits,
+      batches: allOf(loaders),
+      badPictures,
+      absent,
+      ignored,
+      insteadOf,
+    });
   } finally {
     await Promise.all(loaders.map((loader) => loader.close()));
     fast?.dispose();

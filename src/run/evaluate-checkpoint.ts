@@ -3,7 +3,7 @@ import type { LabelledSet } from "../data/split.js";
 import { type CheckpointOnData, type EvaluationPlace, withCheckpointOn } from "./checkpoint-on-data.js";
 import { type Evaluation, type EvaluationOptions, evaluate } from "../training/evaluate.js";
 
-export interface CheckpointEvaluation extends Evaluation, Pick<CheckpointOnData, "absent" | "ignored"> {
+export interface CheckpointEvaluation extends Evaluation, Pick<CheckpointOnData, "absent" | "ignored" | "insteadOf"> {
   /** Photographs that could not be read and were left out: names and reasons. */
   readonly badPictures: ReadonlyMap<string, string>;
 }
@@ -20,11 +20,16 @@ export function evaluateCheckpoint(
   sets: readonly [LabelledSet, ...LabelledSet[]],
   { seen, ...place }: EvaluationPlace & Pick<EvaluationOptions, "seen"> = {},
 ): Promise<CheckpointEvaluation> {
-  return withCheckpointOn(path, sets, place, async ({ model, batches, badPictures, absent, ignored, ...options }) => {
-    const evaluation = await evaluate(model, batches, { ...options, seen });
-    if (!Number.isFinite(evaluation.metrics.loss)) {
-      throw new KnackError(`${path} gives logits that are no numbers: its weights are broken`);
-    }
-    return { ...evaluation, badPictures, absent, ignored };
-  });
+  return withCheckpointOn(
+    path,
+    sets,
+    place,
+    async ({ model, batches, badPictures, absent, ignored, insteadOf, ...options }) => {
+      const evaluation = await evaluate(model, batches, { ...options, seen });
+      if (!Number.isFinite(evaluation.metrics.loss)) {
+        throw new KnackError(`${path} gives logits that are no numbers: its weights are broken`);
+      }
+      return { ...evaluation, badPictures, absent, ignored, insteadOf };
+    },
+  );
 }

@@ -26,7 +26,7 @@ export function evaluationData(checkpoint: string, data: string, selection: Data
 /** What the run that a checkpoint is of was trained on: the checkpoint's folder is the run's, or below it. */
 function trainingSource(checkpoint: string): string | undefined {
   const run = [checkpoint, dirname(dirname(checkpoint))].find((folder) => existsSync(join(folder, "data.json")));
-  return run === undefined ? undefined : (RunFolder.open(run).readData().source ?? undefined);
+  return run === undefined ? undefined : (RunFolder.find(run).readData().source ?? undefined);
 }
 
 function samePlace(a: string, b: string): boolean {

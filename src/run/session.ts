@@ -3,7 +3,8 @@ import { kindOf } from "../data/kinds/kinds.js";
 import { Loader } from "../data/loading/loader.js";
 import { openData } from "../data/sources/open.js";
 import type { LabelledSet } from "../data/split.js";
-import { DivergedError, InputError } from "../base/errors.js";
+import { DivergedError, KnackError } from "../base/errors.js";
+import { lackIn } from "../base/lack.js";
 import { ConvolutionChoices } from "../engine/convolution-choices.js";
 import type { Doing } from "../base/thread-stream.js";
 import { isBetter } from "../metrics/metric.js";
@@ -11,29 +12,20 @@ import { top1 } from "../metrics/top-1.js";
 import { formForImages } from "../models/registry.js";
 import { makeDeterministic } from "../tensor/engine.js";
 import { requireDevice } from "../tensor/require-device.js";
-import { type Checkpoint, loadCheckpoint, loadTrainingState, saveCheckpoint } from "../weights/checkpoint.js";
-import type { CheckpointConfig } from "../weights/config.js";
+import { type Checkpoint, loadCheckpoint, loadResumable, type TrainingState } from "../weights/checkpoint.js";
 import { audit } from "./audit.js";
-import { checkpointConfig } from "./checkpoint-config.js";
 import { describeEnvironment } from "./environment.js";
 import { type Evaluation, evaluationLoader } from "../training/evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
 import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
 import { fieldsOf } from "./metric-fields.js";
-import {
-  BUILDING,
-  DRAWING,
-  ENDING,
-  MEASURING,
-  OPENING,
-  SAVING,
-  training as trainingFor,
-  VALIDATING,
-} from "./phases.js";
+import { BUILDING, DRAWING, ENDING, MEASURING, OPENING, training as trainingFor, VALIDATING } from "./phases.js";
 import { writeCurves } from "./plots.js";
+import { RunCheckpoints } from "./run-checkpoints.js";
 import { RunFolder } from "./run-folder.js";
-import { type Position, parseRunState, type RunState, START } from "./run-state.js";
+import { FolderLock } from "./run-lock.js";
+import { type Position, START } from "./run-state.js";
 import { keepTensorBoard, writeTensorBoard } from "./tensorboard/run-scalars.js";
 import { type SessionOptions, taskOf } from "./task.js";
 import { Trainer, type TrainingData } from "../training/trainer.js";
@@ -57,14 +49,17 @@ export async function* runSession(
   tell(OPENING);
   requireDevice(options.device);
   const resumed = "resume" in options ? RunFolder.open(options.resume) : undefined;
+  // Before anything of it is read: somebody else may be writing it.
+  using lock = resumed && FolderLock.take(resumed.path);
   const task = taskOf(options);
-  const { recipe: asked, source, selection, out, numbered, cache, engine, repeats } = task;
+  const { recipe: asked, source, selection, out, numbered, cache, engine, checkpoints, repeats } = task;
   makeDeterministic(engine.reproducible === true);
   const opened = typeof source === "string" ? openData(source, selection) : source;
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
   const ownTricks = await loadOwnTricks(asked.tricks);
   const startsFrom = resumed ? undefined : startingWeights(asked, ownTricks);
-  const last = resumed && loadCheckpoint(resumed.lastCheckpoint);
+  const last = resumed && loadResumable(resumed.lastCheckpoint);
+  if (last?.insteadOf !== undefined) yield { type: "warning", message: last.insteadOf };
   const data = await withCache(trainingData(opened, asked, (last ?? startsFrom)?.config), cache, shouldStop);
   tell(BUILDING);
   const earlier = last ?? (repeats === undefined ? undefined : loadCheckpoint(repeats));
@@ -94,6 +89,7 @@ export async function* runSession(
     loaders.push(validation);
     const tricks = audit(trainer, out);
     const run = resumed ?? (numbered ? RunFolder.createNext(out) : RunFolder.create(out));
+    using _ = lock ? undefined : FolderLock.take(run.path);
     if (!resumed) {
       run.writeJson("recipe.json", recipe);
       const { description } = data;
@@ -107,11 +103,10 @@ export async function* runSession(
       if (chosen !== "given") run.writeJson("validation.json", imageNames(held));
     }
     if (options.tensorboard) keepTensorBoard(run.path);
-    run.writeJson("environment.json", { ...describeEnvironment(), ...engine });
-    yield* new Session(trainer, { training, validation }, run, { shouldStop, tell }).events(
-      { ...tricks, run: run.path },
-      resumed !== undefined,
-    );
+    run.writeJson("environment.json", { ...describeEnvironment(), ...engine, checkpoints });
+    const saved = new RunCheckpoints(trainer, run, checkpoints, tell);
+    const session = new Session(trainer, { training, validation }, run, saved, { shouldStop, tell });
+    yield* session.events({ ...tricks, run: run.path }, last);
   } finally {
     tell(ENDING);
     await Promise.all(loaders.map((loader) => loader.close()));
@@ -141,12 +136,10 @@ const LEAST_LR_FACTOR = 2 ** -10;
 /** The epochs of a run: steps, evaluation, checkpoints and the record of them. */
 class Session {
   #position = START;
-  /** The position that `checkpoints/last` is of. */
-  #saved: Position | undefined;
   /** Seconds of the longest step that this process did. */
   #longestStep: number | undefined;
   /** When this process began, in the clock of `performance.now()`, and what the run had taken before that. */
-  readonly #started = performance.now();
+  #started = performance.now();
   #secondsBefore = 0;
   #epochStarted = 0;
   /** Seconds this process spent in steps of the epoch under way, those of them without a batch to work on, and how many steps it did. */
@@ -160,34 +153,50 @@ class Session {
     private readonly trainer: Trainer,
     private readonly loaders: { readonly training: Loader; readonly validation: Loader },
     private readonly run: RunFolder,
+    private readonly checkpoints: RunCheckpoints,
     private readonly parent: { readonly shouldStop: () => boolean; readonly tell: Tell },
   ) {}
 
-  async *events(audit: TrainEvent, resumed: boolean): AsyncGenerator<TrainEvent> {
-    if (resumed) this.#restore();
+  /** @param from what the run goes on from; undefined where it is new */
+  async *events(audit: TrainEvent, from: (Checkpoint & TrainingState) | undefined): AsyncGenerator<TrainEvent> {
+    if (from) this.#goTo(this.checkpoints.restore(from));
     else this.run.appendMetric(audit);
     yield audit;
     const lowers = this.trainer.recipe.onDivergence === "lower-lr";
     // What a divergence in the first epoch goes back to.
-    if (lowers && !resumed) this.#writeLast();
+    if (lowers && !from) this.#saveLast();
     for (;;) {
       try {
         yield* this.#epochs();
         return;
       } catch (error) {
-        if (!(error instanceof DivergedError && lowers && this.trainer.lrFactor > LEAST_LR_FACTOR)) throw error;
+        if (!(error instanceof DivergedError && lowers && this.trainer.lrFactor > LEAST_LR_FACTOR))
+          throw this.#withAdvice(error);
         yield this.#lowerRate(error);
       }
     }
   }
 
+  /** What the machine did to the run, as a full disk, can be put right: the run goes on then. */
+  #withAdvice(error: unknown): unknown {
+    const known = lackIn(error) ?? error;
+    if (!(known instanceof KnackError) || known instanceof DivergedError || known.exitCode === 2) return error;
+    const { savedStep } = this.checkpoints;
+    const saved =
+      savedStep === undefined
+        ? "nothing was saved yet"
+        : `the run is saved up to step ${savedStep}: put that right, then go on with: knack train --resume ${this.run.path}`;
+    return new KnackError(`${known.message}; ${saved}`, { cause: known });
+  }
+
   /** Back to the last checkpoint, with half the rate. */
   #lowerRate({ message }: DivergedError): TrainEvent {
     const lrFactor = this.trainer.lrFactor / 2;
-    this.#restore();
+    this.#goTo(this.checkpoints.restore(this.checkpoints.load()));
     this.trainer.lrFactor = lrFactor;
     // Also a run that is stopped before its next checkpoint keeps the rate.
-    this.#writeLast();
+    this.#position = { ...this.#position };
+    this.#saveLast();
     return {
       type: "warning",
       message: `${message.split(":")[0]}: diverged; back to step ${this.#step}, from here with ${lrFactor} of the rate`,
@@ -203,11 +212,11 @@ class Session {
         this.#refuseSkippedEpoch();
         this.trainer.requireFiniteWeights();
         // Where a divergence goes back, its own epoch is no place to go back to.
-        if (this.trainer.recipe.onDivergence === "stop") this.#writeLast();
+        if (this.trainer.recipe.onDivergence === "stop") this.#saveLast();
       }
       const evaluation = trained ? await this.#validated() : undefined;
       if (evaluation === undefined) {
-        yield* this.#saveLast();
+        yield this.#saveLast();
         yield { type: "interrupted", run: this.run.path, epoch: this.#position.epoch + 1, step: this.#step };
         return;
       }
@@ -221,7 +230,7 @@ class Session {
 
   /** Optimizer steps done since the run's beginning. */
   get #step(): number {
-    return this.#position.epoch * this.trainer.stepsPerEpoch + this.#position.stepInEpoch;
+    return this.checkpoints.stepOf(this.#position);
   }
 
   get #seconds(): number {
@@ -252,6 +261,7 @@ class Session {
       this.#waitSeconds += (performance.now() - waiting) / 1000;
       using sent = trainer.send(batch); // while a GPU still computes the step before
       if (begun) yield this.#finishStep();
+      if (begun && this.checkpoints.isDue(this.#position)) yield this.#saveLast();
       begun = false;
       if (shouldStop()) return;
       trainer.begin(sent, this.#step);
@@ -353,8 +363,8 @@ class Session {
       seconds: (performance.now() - this.#epochStarted) / 1000,
     };
     yield this.#record(event);
-    if (best) yield* this.#saveBest();
-    yield* this.#saveLast();
+    if (best) yield this.checkpoints.saveBest(this.#position);
+    yield this.#saveLast();
     this.parent.tell(DRAWING);
     const metrics = this.run.readMetrics();
     yield* warnings("curves.svg cannot be drawn", () => writeCurves(this.run.path, metrics));
@@ -372,57 +382,14 @@ class Session {
     return badPictures.size;
   }
 
-  *#saveBest(): Generator<TrainEvent> {
-    this.parent.tell(SAVING);
-    const path = this.run.bestCheckpoint;
-    saveCheckpoint(path, this.#checkpoint());
-    yield { type: "checkpoint", path, kind: "best", epoch: this.#position.epoch, step: this.#step };
+  #saveLast(): TrainEvent {
+    return this.checkpoints.saveLast(this.#position, this.#seconds);
   }
 
-  *#saveLast(): Generator<TrainEvent> {
-    this.#writeLast();
-    const path = this.run.lastCheckpoint;
-    yield { type: "checkpoint", path, kind: "last", epoch: this.#position.epoch, step: this.#step };
-  }
-
-  /** Once at each position. */
-  #writeLast(): void {
-    if (this.#saved === this.#position) return;
-    this.parent.tell(SAVING);
-    const { tensors, counters } = this.trainer.trainingState();
-    const position = { ...this.#position, seconds: this.#seconds };
-    const state: RunState = { position, counters, trainImages: this.trainer.data.train.count };
-    saveCheckpoint(this.run.lastCheckpoint, this.#checkpoint(), { training: tensors, state });
-    this.#saved = this.#position;
-  }
-
-  #checkpoint(): Checkpoint {
-    const { trainer } = this;
-    return { weights: trainer.weights(), config: this.#config(), convolutions: trainer.engine.choices?.toKeep() };
-  }
-
-  #restore(): void {
-    const path = this.run.lastCheckpoint;
-    const { weights, config } = loadCheckpoint(path);
-    const model = ({ architecture, num_classes }: CheckpointConfig) => `${architecture} for ${num_classes} classes`;
-    if (model(config) !== model(this.#config())) {
-      throw new InputError(`${path} holds ${model(config)}, but the run is of ${model(this.#config())}`);
-    }
-    const { training, state } = loadTrainingState(path);
-    const { position, counters, trainImages } = parseRunState(state, path);
-    const { train } = this.trainer.data;
-    if (trainImages !== train.count) {
-      throw new InputError(`${path} was trained on ${trainImages} images, ${train.name} has ${train.count} now`);
-    }
-    this.trainer.restore(weights, training, counters);
+  #goTo(position: Position): void {
     this.#position = position;
-    this.#saved = position;
     this.#secondsBefore = position.seconds;
-    this.run.truncateMetrics(this.#step, position.epoch);
-  }
-
-  #config(): CheckpointConfig {
-    return checkpointConfig(this.trainer, { ...this.#position, step: this.#step });
+    this.#started = performance.now();
   }
 
   #done(): TrainEvent {

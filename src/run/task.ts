@@ -7,6 +7,7 @@ import { DEFAULT_ENGINE, ENGINE_NAMES, type EngineChoice } from "../engine/engin
 import { withFullPaths } from "../recipe/full-paths.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { Recipe } from "../recipe/recipe.js";
+import { type CheckpointPolicy, DEFAULT_CHECKPOINTS, parsePolicy, requirePolicy } from "./checkpoint-policy.js";
 import { RunFolder } from "./run-folder.js";
 
 interface EngineOptions {
@@ -17,6 +18,8 @@ interface EngineOptions {
   readonly engine?: EngineChoice | undefined;
   /** Whether the run keeps event files for TensorBoard; a resumed run that has kept them goes on with them. */
   readonly tensorboard?: boolean | undefined;
+  /** How often it is saved inside of an epoch, and how many older checkpoints stay; a resumed run keeps its own. */
+  readonly checkpoints?: Partial<CheckpointPolicy> | undefined;
 }
 
 export interface NewRun extends EngineOptions {
@@ -53,6 +56,7 @@ export interface Task {
   readonly numbered?: boolean | undefined;
   readonly cache: string | undefined;
   readonly engine: EngineChoice;
+  readonly checkpoints: CheckpointPolicy;
   readonly repeats?: string | undefined;
 }
 
@@ -64,24 +68,27 @@ export function taskOf(options: SessionOptions): Task {
 /** Folders and files are remembered by their full paths, so that the run can be resumed from anywhere. */
 function newRun(run: NewRun): Task {
   const { recipe, data, selection, out, numbered, cache, engine = DEFAULT_ENGINE, repeats } = run;
+  const checkpoints = requirePolicy({ ...DEFAULT_CHECKPOINTS, ...run.checkpoints });
   const source = typeof data === "string" ? anywhere(data) : data;
   const place = { out, numbered, cache: cache && resolve(cache) };
-  return { recipe: withFullPaths(recipe), source, selection, ...place, engine, repeats };
+  return { recipe: withFullPaths(recipe), source, selection, ...place, engine, checkpoints, repeats };
 }
 
-function earlierRun({ resume, data }: ResumedRun): Task {
+function earlierRun({ resume, data, checkpoints: asked }: ResumedRun): Task {
   const run = RunFolder.open(resume);
   const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
   const { source, cache, ...selection } = run.readData();
-  const engine = savedEngine(run);
-  if (data) return { recipe, source: data, out: resume, cache, engine };
-  if (source !== null) return { recipe, source, selection, out: resume, cache, engine };
+  const saved = (run.readJson("environment.json") ?? {}) as Record<string, unknown>;
+  const engine = savedEngine(saved);
+  const checkpoints = requirePolicy({ ...parsePolicy(saved.checkpoints), ...asked });
+  const earlier = { recipe, out: resume, cache, engine, checkpoints };
+  if (data) return { ...earlier, source: data };
+  if (source !== null) return { ...earlier, source, selection };
   throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);
 }
 
 /** Runs of earlier versions were computed by the plain engine and do not say so. */
-function savedEngine(run: RunFolder): EngineChoice {
-  const saved = run.readJson("environment.json") as Partial<EngineChoice> | null;
-  const engine = ENGINE_NAMES.find((name) => name === saved?.engine) ?? "plain";
-  return { engine, winograd: saved?.winograd !== false, reproducible: saved?.reproducible === true };
+function savedEngine(saved: Record<string, unknown>): EngineChoice {
+  const engine = ENGINE_NAMES.find((name) => name === saved.engine) ?? "plain";
+  return { engine, winograd: saved.winograd !== false, reproducible: saved.reproducible === true };
 }

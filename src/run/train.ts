@@ -9,6 +9,7 @@ import { isRunFolder, loadRecipe } from "../recipe/load-recipe.js";
 import { presets } from "../recipe/presets.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { RecipeInput } from "../recipe/recipe.js";
+import type { CheckpointInterval } from "./checkpoint-policy.js";
 import { defaultRunPath } from "./run-folder.js";
 import { OPENING } from "./phases.js";
 import type { SessionOptions } from "./task.js";
@@ -37,13 +38,21 @@ export interface TrainOptions extends DataSelection {
   readonly repeats?: string | undefined;
   /** Keep event files for TensorBoard in the run's folder; default false. A resumed run that has kept them goes on with them. */
   readonly tensorboard?: boolean | undefined;
+  /** How often the run is saved inside of an epoch; default every 10 minutes. A resumed run keeps its own. */
+  readonly checkpointEvery?: CheckpointInterval | undefined;
+  /** How many older checkpoints stay beside the last one; default 2. A resumed run keeps its own. */
+  readonly keepCheckpoints?: number | undefined;
   /** Stops the run cleanly, at a checkpoint. */
   readonly signal?: AbortSignal | undefined;
   /** Is told what the run is at, beside its events: "opening the data", "measuring convolutions", "training", … */
   readonly onDoing?: ((what: string) => void) | undefined;
 }
 
-export interface ResumeOptions extends Pick<TrainOptions, "workers" | "device" | "tensorboard" | "signal" | "onDoing"> {
+export interface ResumeOptions
+  extends Pick<
+    TrainOptions,
+    "workers" | "device" | "tensorboard" | "checkpointEvery" | "keepCheckpoints" | "signal" | "onDoing"
+  > {
   /** The run's folder. */
   readonly resume: string;
   /** Needed only where the run was given its images in memory. */
@@ -73,10 +82,11 @@ export async function* train(options: TrainOptions | ResumeOptions): AsyncGenera
 }
 
 async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<SessionOptions> {
-  const { workers, device = "cpu", tensorboard } = options;
+  const { workers, device = "cpu", tensorboard, checkpointEvery: every, keepCheckpoints: keep } = options;
+  const checkpoints = { ...(every && { every }), ...(keep !== undefined && { keep }) };
   if ("resume" in options) {
     const { resume, data } = options;
-    return { resume, workers, device, tensorboard, ...(data && { data }) };
+    return { resume, workers, device, tensorboard, checkpoints, ...(data && { data }) };
   }
   const { engine: name = "auto", winograd = true, reproducible = false } = options;
   const engine = { engine: name, winograd, reproducible };
@@ -104,6 +114,7 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
     device,
     engine,
     tensorboard,
+    checkpoints,
     repeats,
   };
 }

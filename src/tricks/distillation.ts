@@ -98,7 +98,8 @@ export const distillation = trick({
       },
       touched: () => {
         const weights = `${hardWeight} x loss + ${softWeight} x T^2 ${loss}`;
-        return touched(1, `from ${teacher?.architecture}, T = ${temperature}, ${weights}`);
+        const damaged = teacher?.insteadOf === undefined ? "" : `; warning: ${teacher.insteadOf}`;
+        return touched(1, `from ${teacher?.architecture}, T = ${temperature}, ${weights}${damaged}`);
       },
       dispose: () => teacher?.dispose(),
     };
@@ -118,6 +119,8 @@ class Teacher {
   readonly #precision: Precision;
   readonly #fast: CompiledInference | undefined;
   readonly architecture: string;
+  /** As `Checkpoint.insteadOf`. */
+  readonly insteadOf: string | undefined;
 
   /**
    * @throws InputError where the checkpoint is missing or broken, or was made for other images or classes than `set`.
@@ -130,6 +133,7 @@ class Teacher {
     this.#model = loaded.model;
     this.#precision = precision;
     this.architecture = loaded.config.architecture;
+    this.insteadOf = loaded.insteadOf;
   }
 
   /** The teacher's float32 logits for images as the student sees them. */

@@ -1,29 +1,29 @@
 /**
- * A checkpoint is a folder: `model.safetensors` (weights under torchvision and timm names) and `config.json` (what the model
- * is and how its input is normalised, under the keys timm uses); a run's also has `convolutions.json`. The checkpoint a run resumes from also holds
- * `training.safetensors`: optimizer state as tensors, everything else as JSON text in the file's metadata.
+ * A checkpoint is a folder: `model.safetensors` (weights under torchvision and timm names), `config.json` (what the model
+ * is and how its input is normalised, under the keys timm uses) and `manifest.json`; a run's also has `convolutions.json`. The checkpoint a run
+ * resumes from also holds `training.safetensors`: optimizer state as tensors, everything else as JSON text in the file's metadata.
  */
 import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { replaceDirectoryAtomic, systemReason, writeFileAtomic } from "../base/atomic-file.js";
+import { replaceDirectoryAtomic, systemReason } from "../base/atomic-file.js";
 import { InputError, KnackError } from "../base/errors.js";
 import { makeFolder } from "../base/folders.js";
 import { type KeptChoices, parseKeptChoices } from "../engine/convolution-choices.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
+import { CONFIG, CONVOLUTIONS, TRAINING, WEIGHTS } from "./checkpoint-files.js";
 import { type CheckpointConfig, configJson, parseConfig } from "./config.js";
+import { foldersFor, readSteadily, toImport } from "./find-checkpoint.js";
+import { checkManifest, writeWithManifest } from "./manifest.js";
 import { OpenFile } from "./open-file.js";
 import { encodeSafetensors, readSafetensors } from "./safetensors/safetensors.js";
-
-const WEIGHTS = "model.safetensors";
-const CONFIG = "config.json";
-const TRAINING = "training.safetensors";
-const CONVOLUTIONS = "convolutions.json";
 
 export interface Checkpoint {
   readonly weights: ReadonlyMap<string, RawTensor>;
   readonly config: CheckpointConfig;
   /** Which algorithm computed each convolution, where that was chosen: the same ones compute the same bits. */
   readonly convolutions?: KeptChoices | undefined;
+  /** Where a newer one is damaged and this is the one before: which one, and how. */
+  readonly insteadOf?: string;
 }
 
 /** What only a resumed run needs. */
@@ -34,19 +34,27 @@ export interface TrainingState {
   readonly state: object;
 }
 
+/** What becomes of the checkpoint that is there already. */
+export interface Earlier {
+  /** How many older ones stay beside a new one. Default: 0. */
+  readonly keep?: number;
+  /** Whether the new one is of the same step, so that the one before it is none of those. */
+  readonly sameStep?: boolean;
+}
+
 /**
  * Writes the folder `directory`, whole or not at all: whoever reads it meanwhile finds the checkpoint before it.
  *
  * @throws KnackError that names the path where it cannot be written.
  */
-export function saveCheckpoint(directory: string, checkpoint: Checkpoint, extra?: TrainingState): void {
-  replaceDirectoryAtomic(directory, (folder) => {
-    writeCheckpoint(folder, checkpoint);
-    if (extra !== undefined) {
-      const metadata = { state: JSON.stringify(extra.state) };
-      writeFileAtomic(join(folder, TRAINING), encodeSafetensors(extra.training, metadata));
-    }
-  });
+export function saveCheckpoint(
+  directory: string,
+  checkpoint: Checkpoint,
+  extra?: TrainingState,
+  { keep = 0, sameStep = false }: Earlier = {},
+): void {
+  const write = (folder: string) => writeWithManifest(folder, contentsOf(checkpoint, extra));
+  replaceDirectoryAtomic(directory, write, { keep, dropsLast: sameStep });
 }
 
 /**
@@ -61,7 +69,7 @@ export function createCheckpoint(directory: string, checkpoint: Checkpoint): voi
     try {
       fs.rmSync(folder, { recursive: true, force: true });
       makeFolder(folder);
-      writeCheckpoint(folder, checkpoint);
+      writeWithManifest(folder, contentsOf(checkpoint));
       fs.renameSync(folder, directory);
     } catch (error) {
       fs.rmSync(folder, { recursive: true, force: true });
@@ -90,108 +98,82 @@ function naming(directory: string, action: () => void): void {
   }
 }
 
-function writeCheckpoint(folder: string, { weights, config, convolutions }: Checkpoint): void {
+function contentsOf(
+  { weights, config, convolutions }: Checkpoint,
+  extra?: TrainingState,
+): Map<string, Uint8Array | string> {
+  const contents = new Map<string, Uint8Array | string>();
   // Without this metadata entry transformers refuses a file.
-  writeFileAtomic(join(folder, WEIGHTS), encodeSafetensors(weights, { format: "pt" }));
-  writeFileAtomic(join(folder, CONFIG), `${JSON.stringify(configJson(config), null, 2)}\n`);
-  if (convolutions) writeFileAtomic(join(folder, CONVOLUTIONS), `${JSON.stringify(convolutions, null, 1)}\n`);
+  contents.set(WEIGHTS, encodeSafetensors(weights, { format: "pt" }));
+  contents.set(CONFIG, `${JSON.stringify(configJson(config), null, 2)}\n`);
+  if (convolutions) contents.set(CONVOLUTIONS, `${JSON.stringify(convolutions, null, 1)}\n`);
+  if (extra) contents.set(TRAINING, encodeSafetensors(extra.training, { state: JSON.stringify(extra.state) }));
+  return contents;
 }
 
 /**
- * Reads a checkpoint.
+ * Reads a checkpoint. Where the newest of a run is damaged, that is the one before it.
  *
  * @param path a checkpoint's folder, a run's folder (its best checkpoint, or the last while there is no best yet), or a
  *   `.safetensors` file with its `config.json` beside it
  * @throws InputError where something is missing or broken, naming the file and, in `config.json`, the key.
  */
 export function loadCheckpoint(path: string): Checkpoint {
-  const isFile = path.endsWith(".safetensors") && !isFolder(path);
-  const weights = isFile ? basename(path) : WEIGHTS;
-  if (isFile && fs.existsSync(path) && !fs.existsSync(join(dirname(path), CONFIG))) {
+  const isFile = fs.statSync(path, { throwIfNoEntry: false })?.isFile() === true && path.endsWith(".safetensors");
+  if (isFile && !fs.existsSync(join(dirname(path), CONFIG))) {
     throw new InputError(`${path} has no ${CONFIG} beside it, which says what model it is for: ${toImport(path)}`);
   }
-  return readSteadily(isFile ? dirname(path) : checkpointFolder(path), (folder) => ({
-    weights: readTensors(join(folder, weights)).tensors,
-    config: readConfig(join(folder, CONFIG)),
-    ...readConvolutions(join(folder, CONVOLUTIONS)),
-  }));
+  const weights = isFile ? basename(path) : WEIGHTS;
+  return firstUndamaged(isFile ? [dirname(path)] : foldersFor(path), (folder) => readCheckpoint(folder, weights));
 }
 
 /**
- * Reads what `saveCheckpoint` was given as `extra`.
+ * Reads a checkpoint with what `saveCheckpoint` was given as `extra`. Where the newest of a run is damaged, that is the one before it.
  *
  * @param directory a checkpoint's folder, normally `checkpoints/last` of a run
  * @throws InputError where it holds no training state or a broken one.
  */
-export function loadTrainingState(directory: string): TrainingState {
-  const file = join(directory, TRAINING);
-  if (!fs.existsSync(file)) {
-    throw new InputError(`${directory} holds no ${TRAINING}: only a run's checkpoints/last can be resumed`);
+export function loadResumable(directory: string): Checkpoint & TrainingState {
+  return firstUndamaged(foldersFor(directory), (folder) => {
+    return { ...readTrainingState(folder, directory), ...readCheckpoint(folder, WEIGHTS) };
+  });
+}
+
+/** What the first of these folders holds that is whole, newest first. @throws InputError what is wrong with the first, where none is */
+function firstUndamaged<T extends Checkpoint>(folders: readonly string[], read: (folder: string) => T): T {
+  const faults: InputError[] = [];
+  for (const folder of folders) {
+    try {
+      const found = readSteadily(folder, read);
+      const [fault] = faults;
+      return fault ? { ...found, insteadOf: `${fault.message}; used instead: ${folder}` } : found;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      faults.push(error);
+    }
   }
+  throw faults[0];
+}
+
+function readCheckpoint(folder: string, weights: string): Checkpoint {
+  checkManifest(folder, [weights, CONFIG, CONVOLUTIONS]);
+  return {
+    weights: readTensors(join(folder, weights)).tensors,
+    config: readConfig(join(folder, CONFIG)),
+    ...readConvolutions(join(folder, CONVOLUTIONS)),
+  };
+}
+
+function readTrainingState(folder: string, path: string): TrainingState {
+  const file = join(folder, TRAINING);
+  if (!fs.existsSync(file)) {
+    throw new InputError(`${path} holds no ${TRAINING}: only a run's checkpoints/last can be resumed`);
+  }
+  checkManifest(folder, [TRAINING]);
   const { tensors, metadata } = readTensors(file);
   const state = parseJson(metadata.state ?? "", `the state in ${file}`);
   if (typeof state !== "object" || state === null) throw new InputError(`the state in ${file} is not a JSON object`);
   return { training: tensors, state };
-}
-
-/** The folder, or the link to it, of the checkpoint that a checkpoint's or a run's folder stands for. */
-function checkpointFolder(path: string): string {
-  const entry = fs.lstatSync(path, { throwIfNoEntry: false });
-  if (entry === undefined) {
-    throw new InputError(
-      `there is no checkpoint ${path}: give a checkpoint's folder, a run's folder or a .safetensors file`,
-    );
-  }
-  if (isFolder(path) === false) throw new InputError(`${path} is no checkpoint: ${insteadOf(path)}`);
-  const ofRun = [join(path, "checkpoints", "best"), join(path, "checkpoints", "last")].find(
-    (link) => fs.lstatSync(link, { throwIfNoEntry: false }) !== undefined,
-  );
-  if (ofRun !== undefined) return ofRun;
-  const files = [join(path, WEIGHTS), join(path, CONFIG)];
-  if (!entry.isSymbolicLink() && !files.some((file) => fs.existsSync(file))) {
-    throw new InputError(`${path} holds no checkpoint: neither ${WEIGHTS} and ${CONFIG} nor a run's checkpoints/`);
-  }
-  return path;
-}
-
-/** Undefined where there is nothing, as for a moment where a link leads while a run replaces its checkpoint. */
-function isFolder(path: string): boolean | undefined {
-  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory();
-}
-
-/** What to give where a checkpoint is wanted and a file was named. */
-function insteadOf(file: string): string {
-  const wanted = "give a checkpoint's folder, a run's folder or a .safetensors file with its config.json";
-  if (/\.onnx$/i.test(file)) return `an ONNX file is for knack predict only; ${wanted}`;
-  return PYTORCH_NAME.test(file) ? `${toImport(file)}` : `it is a file; ${wanted}`;
-}
-
-const PYTORCH_NAME = /\.(pth|pt|th|bin|ckpt|tar|safetensors)$/i;
-
-function toImport(file: string): string {
-  return `make a checkpoint of it by knack import ${file} --model NAME --out FOLDER, and give that folder`;
-}
-
-/**
- * Reads all files from the folder that the link `path` points to now. A training run may replace and remove it meanwhile;
- * then the reading starts again with the new one, so that weights and config always belong together.
- */
-function readSteadily<T>(path: string, read: (folder: string) => T): T {
-  for (;;) {
-    const folder = follow(path);
-    try {
-      return read(folder);
-    } catch (error) {
-      // The link moves on before the folder goes.
-      if (follow(path) === folder) throw error;
-    }
-  }
-}
-
-/** Where a link leads. Not `realpath`, which fails where the target is removed while it looks. */
-function follow(path: string): string {
-  const isLink = fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
-  return isLink ? follow(resolve(dirname(path), fs.readlinkSync(path))) : path;
 }
 
 function readTensors(file: string) {

@@ -33,7 +33,10 @@ export interface ModelChoice {
  * @throws InputError where what is there is damaged or of another kind.
  */
 export function readInitialWeights(path: string): InitialWeights {
-  if (statSync(path).isDirectory()) return { path, ...loadCheckpoint(path), metadata: {}, notes: [] };
+  if (statSync(path).isDirectory()) {
+    const { weights, config, insteadOf } = loadCheckpoint(path);
+    return { path, weights, config, metadata: {}, notes: insteadOf === undefined ? [] : [insteadOf] };
+  }
   const { tensors, metadata, notes } = readWeights(path);
   return { path, weights: tensors, config: configBeside(path), metadata, notes };
 }

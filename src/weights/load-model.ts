@@ -18,6 +18,8 @@ export interface LoadedModel {
   readonly format: InputFormat;
   /** Which algorithm computed each convolution where it was trained. */
   readonly convolutions: KeptChoices | undefined;
+  /** As `Checkpoint.insteadOf`. */
+  readonly insteadOf: string | undefined;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface LoadedModel {
  */
 export function loadModel(path: string, device: string): LoadedModel {
   requireDevice(device);
-  const { config, weights, convolutions } = loadCheckpoint(path);
+  const { config, weights, convolutions, insteadOf } = loadCheckpoint(path);
   const [, height, width] = config.input_size;
   const inChannels = config.in_chans;
   const entry = modelEntry(config.architecture);
@@ -49,5 +51,5 @@ export function loadModel(path: string, device: string): LoadedModel {
     throw error;
   }
   const format = { height, width, channels: inChannels, mean: config.mean, std: config.std } as const;
-  return { model: model.eval(), config, format, convolutions };
+  return { model: model.eval(), config, format, convolutions, insteadOf };
 }

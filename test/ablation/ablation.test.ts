@@ -17,13 +17,14 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, type TestContext, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import type { TableDocument } from "../../src/ablation/output/table-document.js";
 import type { RowSummary } from "../../src/ablation/output/summary.js";
 import { epochOrder } from "../../src/data/sampling/epoch-order.js";
 import { openData } from "../../src/data/sources/open.js";
 import type { Split } from "../../src/data/split.js";
 import type { TrainEvent } from "../../src/run/events.js";
+import { FolderLock } from "../../src/run/run-lock.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 import { Trainer } from "../../src/training/trainer.js";
 import { trainingData } from "../../src/run/training-data.js";
@@ -232,7 +233,7 @@ test("Ctrl-C stops at a checkpoint of the run under way, which goes on", async (
   assert.equal(stopped.code, 130);
   assert.match(stopped.stdout, /stopped; the same command goes on from here\n$/);
   assert.match(stopped.stdout, /PARTIAL: [23] of 3 runs/);
-  assert.ok(!existsSync(at("stopped", "ablation.lock")));
+  assert.ok(!existsSync(at("stopped", "lock.json")));
   const { code, stdout } = await ablate(args);
   assert.equal(code, 0);
   assert.match(stdout, /one seed shows no spread/);
@@ -395,29 +396,23 @@ describe("misuse is one line and exit code 2, and nothing is trained", () => {
     assert.equal(code, 2);
   });
 
-  test("a folder that another process works in", async (t) => {
+  test("a folder that another process works in", async () => {
     mkdirSync(at("locked"));
-    // This test's own process is one that runs.
-    writeFileSync(at("locked", "ablation.lock"), String(process.pid));
-    const { code, stderr } = await ablate(["data", "--table", "planted.json", ...SMALL, "--out", "locked"]);
-    assert.match(stderr, /^knack: locked is in use by another knack ablate, process \d+; wait for it, .*\n$/);
-    assert.equal(code, 2);
     const args = "data --table planted.json --epochs 1 --seeds 1 --out locked".split(" ");
-    for (const killed of [999999999, ...(process.platform === "linux" ? [await zombie(t)] : [])]) {
-      writeFileSync(at("locked", "ablation.lock"), String(killed));
-      const stale = await ablate([...args, ...SMALL]);
-      assert.deepEqual([stale.stderr, stale.code], ["", 0], "a killed process's lock is taken over");
+    {
+      using _ = FolderLock.take(at("locked"));
+      const { code, stderr } = await ablate([...args, ...SMALL]);
+      assert.match(
+        stderr,
+        new RegExp(`^knack: locked is being written by process ${process.pid} since .*: wait until .*\\n$`),
+      );
+      assert.equal(code, 2);
     }
+    writeFileSync(at("locked", "lock.json"), '{"pid": 1, "host": "gone", "since": "2026-01-01T00:00:00Z"}');
+    const stale = await ablate([...args, ...SMALL]);
+    assert.deepEqual([stale.stderr, stale.code], ["", 0], "a killed process's lock is taken over");
   });
 });
-
-/** The number of a process that has ended and whose parent never asks for it. */
-async function zombie(t: TestContext): Promise<number> {
-  const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 600"], { stdio: ["ignore", "pipe", "inherit"] });
-  t.after(() => parent.kill());
-  const [line] = await once(parent.stdout, "data");
-  return Number(line);
-}
 
 function metrics(run: string): TrainEvent[] {
   const lines = readFileSync(join(run, "metrics.jsonl"), "utf8").trimEnd().split("\n");

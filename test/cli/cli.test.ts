@@ -18,6 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { olderVersions } from "../../src/base/atomic-file.js";
 import { InputError, type RecipeInput, type TrainEvent, train } from "../../src/index.js";
 import { type Ended, KNACK, type Running, start as startCommand } from "../support/command.js";
 import { repositoryRoot } from "../support/oracle.js";
@@ -81,8 +82,12 @@ before(async () => {
 });
 
 /** A copy of the finished run. */
+/** With no older checkpoint to use instead, and no manifest to tell that something was changed. */
 function copyOfRun(name: string): string {
   cpSync(at("run"), at(name), { recursive: true, verbatimSymlinks: true });
+  const checkpoints = join(at(name), "checkpoints");
+  for (const older of olderVersions(join(checkpoints, "last"))) rmSync(older, { recursive: true });
+  for (const kind of ["last", "best"]) rmSync(join(checkpoints, kind, "manifest.json"));
   return at(name);
 }
 
@@ -119,6 +124,7 @@ function writeDamagedFiles(): void {
   writeFileSync(join(copyOfRun("other-data"), "data.json"), JSON.stringify({ source: at("data4") }));
   replaceIn(join(copyOfRun("other-model"), "checkpoints/best/config.json"), "resnet18_small", "resnet18d_small");
   writeFileSync(join(copyOfRun("bad-header"), "checkpoints/best/model.safetensors"), Buffer.alloc(100, 255));
+  rmSync(at("bad-header/checkpoints/last"));
 }
 
 /** What is typed after `knack` in the folder that `writeDamagedFiles` filled; the exit code is 2. */

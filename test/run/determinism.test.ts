@@ -10,7 +10,7 @@ import { after, before, test } from "node:test";
 import type { TrainEvent } from "../../src/run/events.js";
 import type { RecipeInput } from "../../src/recipe/recipe.js";
 import { type ResumeOptions, type TrainOptions, train } from "../../src/run/train.js";
-import { loadTrainingState } from "../../src/weights/checkpoint.js";
+import { loadResumable } from "../../src/weights/checkpoint.js";
 import { repositoryRoot } from "../support/oracle.js";
 import { writeTinyData } from "../support/tiny-data.js";
 
@@ -132,7 +132,7 @@ async function run(
 /** Same weights, same training state, and the same metrics but for times. */
 function assertSameRun(path: string): void {
   assert.deepEqual(finalWeights(path), finalWeights(uninterrupted));
-  const state = (run: string) => loadTrainingState(join(run, "checkpoints/last")).training;
+  const state = (run: string) => loadResumable(join(run, "checkpoints/last")).training;
   assert.deepEqual(state(path), state(uninterrupted));
   assert.deepEqual(metrics(path), metrics(uninterrupted));
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { runSession } from "../../src/run/session.js";
 import { parseRunState } from "../../src/run/run-state.js";
-import { loadTrainingState } from "../../src/weights/checkpoint.js";
+import { loadResumable } from "../../src/weights/checkpoint.js";
 import { four, left, ofType, STEPS_PER_EPOCH, scratchFolder, session, tiny } from "../support/tiny-training.js";
 import type { TrainEvent } from "../../src/run/events.js";
 
@@ -14,7 +14,7 @@ const newRun = (out: string) => ({ recipe: tiny({ epochs: 2 }), data: four, out:
 
 function positionOf(run: string) {
   const path = join(run, "checkpoints/last");
-  return parseRunState(loadTrainingState(path).state, path).position;
+  return parseRunState(loadResumable(path).state, path).position;
 }
 
 test("a run that is stopped in a validation goes on with the validation, and ends with the same bits", async () => {

@@ -12,7 +12,7 @@ import type { Recipe, RecipeInput } from "../../src/recipe/recipe.js";
 import { runSession } from "../../src/run/session.js";
 import type { NewRun, ResumedRun } from "../../src/run/task.js";
 import { Trainer } from "../../src/training/trainer.js";
-import { loadTrainingState } from "../../src/weights/checkpoint.js";
+import { loadResumable } from "../../src/weights/checkpoint.js";
 import { batchOf, randomData } from "./random-data.js";
 
 export { scratchFolder } from "./scratch-folder.js";
@@ -101,7 +101,7 @@ export function left(run: string, init = "") {
   return {
     weights: ["last", "best"].map((kind) => readFileSync(join(run, "checkpoints", kind, "model.safetensors"))),
     config: readFileSync(join(best, "config.json"), "utf8"),
-    state: loadTrainingState(join(run, "checkpoints/last")).training,
+    state: loadResumable(join(run, "checkpoints/last")).training,
     metrics: lines.map((line) => ({ ...JSON.parse(line), run: "", seconds: 0, imagesPerSecond: 0, waitSeconds: 0 })),
   };
 }

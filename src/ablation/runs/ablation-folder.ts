@@ -7,11 +7,11 @@ import type { ListOptions } from "../../data/sources/source.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
 import type { Recipe } from "../../recipe/recipe.js";
+import { FolderLock, LOCK } from "../../run/run-lock.js";
 import { differences } from "./differences.js";
 import type { Extent } from "./plan.js";
 
 const SETTINGS = "ablation.json";
-const LOCK = "ablation.lock";
 /** More differences than that say only that it is another ablation. */
 const SHOWN_DIFFERENCES = 3;
 
@@ -46,6 +46,8 @@ export interface Settings {
 
 /** The folder of one ablation: `ablation.json`, `table.*` and `runs/`. */
 export class AblationFolder {
+  #lock: FolderLock | undefined;
+
   private constructor(readonly path: string) {}
 
   /**
@@ -60,7 +62,7 @@ export class AblationFolder {
       if (!folder.has(SETTINGS) && fs.readdirSync(path).some((name) => name !== LOCK)) {
         throw new InputError(`${path} is not empty and holds no ablation: choose another --out`);
       }
-      folder.#lock();
+      folder.#lock = FolderLock.take(path);
     } catch (error) {
       if (error instanceof InputError) throw error;
       throw new InputError(`cannot use the folder ${path}: ${systemReason(error)}; choose another --out`, error);
@@ -101,44 +103,12 @@ export class AblationFolder {
 
   /** A folder in which nothing came about goes again. */
   release(): void {
-    fs.rmSync(join(this.path, LOCK), { force: true });
+    this.#lock?.[Symbol.dispose]();
     if (fs.readdirSync(this.path).length === 0) fs.rmdirSync(this.path);
   }
 
   private has(name: string): boolean {
     return fs.existsSync(join(this.path, name));
-  }
-
-  /** The lock holds its process's number; one that a killed process left is taken over. */
-  #lock(): void {
-    const file = join(this.path, LOCK);
-    const owner = fs.existsSync(file) ? Number(fs.readFileSync(file, "utf8")) : 0;
-    if (owner !== 0 && owner !== process.pid && isRunning(owner)) {
-      throw new InputError(
-        `${this.path} is in use by another knack ablate, process ${owner}; wait for it, or remove ${file} if that is none`,
-      );
-    }
-    fs.rmSync(file, { force: true });
-    fs.writeFileSync(file, `${process.pid}\n`, { flag: "wx" });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-  return !hasEnded(pid);
-}
-
-/** Whether only a process's number is left, because its parent (a container's first program, for one) never asked how it ended. */
-function hasEnded(pid: number): boolean {
-  try {
-    // "PID (NAME) STATE …", and a name may hold anything.
-    return /^.*\) [ZX]/s.test(fs.readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false; // not Linux
   }
 }
 

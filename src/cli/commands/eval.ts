@@ -40,11 +40,12 @@ export function evalCommand(): Command {
     const { metricsFor } = await import("../../metrics/index.js");
     const { source, ofRun } = evaluationData(checkpoint, data, { holdOut, ...listOptionsFrom(list) });
     const place = { device, workers: usableProcessors(), ignoreUnknownClasses, maxBadImages: shareOf(maxBadImages) };
-    const { badPictures, images, metrics, absent, ignored } = await evaluateCheckpoint(
+    const { badPictures, images, metrics, absent, ignored, insteadOf } = await evaluateCheckpoint(
       checkpoint,
       all ? [source.train, source.validation] : [source.validation],
       place,
     );
+    if (insteadOf !== undefined) console.error(`knack: warning: ${insteadOf}`);
     for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
     for (const line of remarks(source, { ofRun, all, absent, ignored })) console.error(`knack: ${line}`);
     if (json) {

@@ -37,6 +37,7 @@ export function exportCommand(): Command {
         foldBatchNorm: foldBn,
         ...(verifyOn && { verifyOn }),
       });
+      if (report.insteadOf !== undefined) console.error(`knack: warning: ${report.insteadOf}`);
       console.log(describe(report, images === undefined));
     });
 }

@@ -39,6 +39,7 @@ async function predict(model: string, paths: string[], { top, json, csv, device 
   const { pictureFiles } = await import("../options/picture-files.js");
   const { loadClassifier } = await import("../../inference/classifier.js");
   using classifier = loadClassifier(model, { device });
+  if (classifier.insteadOf !== undefined) console.error(`knack: warning: ${classifier.insteadOf}`);
   const others: OtherFiles = { count: 0, examples: [] };
   const images = pictureFiles(paths, others);
   const unread = unreadText(others, images.length);

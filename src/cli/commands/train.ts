@@ -6,6 +6,7 @@ import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
 import { MEASURING } from "../../run/phases.js";
 import type { ResumeOptions, TrainOptions } from "../../run/train.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
+import { addCheckpointOptions, type CheckpointOptions, checkpointsFrom } from "../options/checkpoint-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
 import { createProgress, type Progress } from "../output/progress.js";
 import { outliveOutput } from "../output/standard-output.js";
@@ -14,7 +15,8 @@ import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from 
 import { untilSignal } from "../stops/until-signal.js";
 
 type TrainCommandOptions = RecipeOptions &
-  DataOptions & {
+  DataOptions &
+  CheckpointOptions & {
     recipe?: string;
     out?: string;
     resume?: string;
@@ -29,7 +31,15 @@ type TrainCommandOptions = RecipeOptions &
   };
 
 /** What may be said beside --resume. */
-const ALSO_ON_RESUME = new Set(["resume", "workers", "device", "json", "tensorboard"]);
+const ALSO_ON_RESUME = new Set([
+  "resume",
+  "workers",
+  "device",
+  "json",
+  "tensorboard",
+  "checkpointEvery",
+  "keepCheckpoints",
+]);
 
 /** `knack train`: trains a model by a recipe; Ctrl-C stops it at a checkpoint. */
 export function trainCommand(): Command {
@@ -50,7 +60,7 @@ export function trainCommand(): Command {
       "threads that load images; any number gives the same bits (default: 0; photographs: one a core, up to 4)",
     )
     .option("--cache <folder>", "keep large photographs there as small copies; pays from some megapixels on");
-  addDataOptions(command)
+  addCheckpointOptions(addDataOptions(command))
     .addOption(deviceOption())
     .addOption(engineOption())
     .option("--no-winograd", "fast engine: compute every convolution directly")
@@ -90,12 +100,12 @@ async function trainOptions(
       const option = `--${value === false ? "no-" : ""}${dashed(name)}`;
       throw new InputError(`--resume: the run knows its recipe and folder; drop ${option}`);
     }
-    return { resume, workers, device, tensorboard };
+    return { resume, workers, device, tensorboard, ...checkpointsFrom(options) };
   }
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
   const recipe = recipeFromOptions(await withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
   const repeats = spec !== undefined && isRunFolder(spec) ? spec : undefined;
-  const how = { workers, device, engine, winograd, reproducible, repeats };
+  const how = { workers, device, engine, winograd, reproducible, repeats, ...checkpointsFrom(options) };
   return { data, ...selectionFrom(options), recipe, out, cache, ...how, tensorboard };
 }
 

@@ -2,6 +2,9 @@
 #include <napi.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/file.h>
+
+#include <cerrno>
 
 #include <condition_variable>
 #include <mutex>
@@ -53,8 +56,15 @@ void SetEnvironment(const Napi::CallbackInfo& info) {
   }
 }
 
+// tryLock(file): locks an open file for this process: true, or false where another has it; undefined where its file system knows no locks.
+Napi::Value TryLock(const Napi::CallbackInfo& info) {
+  if (flock(info[0].As<Napi::Number>().Int32Value(), LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(info.Env(), true);
+  return errno == EWOULDBLOCK ? Napi::Boolean::New(info.Env(), false) : info.Env().Undefined();
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("startableThreads", Napi::Function::New(env, StartableThreads));
+  exports.Set("tryLock", Napi::Function::New(env, TryLock));
   exports.Set("setEnvironment", Napi::Function::New(env, SetEnvironment));
   return exports;
 }

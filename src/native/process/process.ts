@@ -6,6 +6,7 @@ import { LackError, lackOfThreads } from "../../base/lack.js";
 interface ProcessAddon {
   startableThreads(wanted: number): number;
   setEnvironment(name: string, value: string | undefined): void;
+  tryLock(file: number): boolean | undefined;
 }
 
 let loaded: ProcessAddon | undefined;
@@ -30,6 +31,15 @@ function addon(): ProcessAddon | undefined {
 export function requireThreads(count: number, what: string): void {
   const startable = addon()?.startableThreads(count) ?? count;
   if (startable < count) throw new LackError(`${what}: ${lackOfThreads()}`);
+}
+
+/**
+ * Locks an open file until it is closed, or the process has ended in whatever way. Whoever opens it again, here too, does not get the lock.
+ *
+ * @returns false where somebody else has it; undefined where the file system knows no locks
+ */
+export function tryLock(file: number): boolean | undefined {
+  return addon()?.tryLock(file);
 }
 
 /** Sets or removes a variable for the libraries of this process, whichever thread this is: a worker's `process.env` is a copy. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp from "sharp";
 import type { TrainEvent } from "../../../src/run/events.js";
-import { loadTrainingState } from "../../../src/weights/checkpoint.js";
+import { loadResumable } from "../../../src/weights/checkpoint.js";
 import { type Ended, keptEvents, startKnack, until } from "../../support/command.js";
 import { scratchFolder } from "../../support/tiny-training.js";
 import { writeTinyData } from "../../support/tiny-data.js";
@@ -86,7 +86,7 @@ async function signalled(args: readonly string[], sentAt: Phase["sentAt"], signa
 function left(run: string) {
   const kept = keptEvents(run).map((event) => ({ ...event, run: "", seconds: 0, imagesPerSecond: 0, waitSeconds: 0 }));
   const files = ["last", "best"].map((kind) => readFileSync(join(run, "checkpoints", kind, "model.safetensors")));
-  return { kept, files, training: loadTrainingState(join(run, "checkpoints/last")).training };
+  return { kept, files, training: loadResumable(join(run, "checkpoints/last")).training };
 }
 
 describe("a stop", { concurrency: 2 }, () => {
