@@ -1,4 +1,5 @@
 import type { TrickAudit } from "../tricks/running-tricks.js";
+import type { Difference } from "../recipe/differences.js";
 import type { MetricDescription, MetricValues } from "../metrics/metric.js";
 
 /**
@@ -10,6 +11,7 @@ import type { MetricDescription, MetricValues } from "../metrics/metric.js";
 export type TrainEvent =
   | AuditEvent
   | StepEvent
+  | ChangedEvent
   | EpochEvent
   | CheckpointEvent
   | DoneEvent
@@ -37,6 +39,21 @@ export interface AuditEvent {
   readonly tricks: readonly TrickAudit[];
   /** What epochs are evaluated by, in order, and says something for so many classes: what people are shown. */
   readonly metrics: readonly MetricDescription[];
+}
+
+/** A run goes on otherwise than before: for longer, with other settings, or on other data. */
+export interface ChangedEvent {
+  readonly type: "changed";
+  /** Finished epochs, and steps of the one under way. */
+  readonly epoch: number;
+  readonly stepInEpoch: number;
+  readonly step: number;
+  /** Of the whole run now. */
+  readonly epochs: number;
+  /** By the recipe's keys; of the data, by classes. */
+  readonly changes: readonly Difference[];
+  /** The learning rate of the step before, of the next one, and of the last one of the run. */
+  readonly lr: { readonly was: number; readonly is: number; readonly becomes: number };
 }
 
 /** After an optimizer step. */

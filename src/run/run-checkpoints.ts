@@ -1,5 +1,6 @@
 import { InputError } from "../base/errors.js";
 import type { Doing } from "../base/thread-stream.js";
+import type { Recipe } from "../recipe/recipe.js";
 import type { Trainer } from "../training/trainer.js";
 import { type Checkpoint, loadResumable, saveCheckpoint, type TrainingState } from "../weights/checkpoint.js";
 import type { CheckpointConfig } from "../weights/config.js";
@@ -10,19 +11,24 @@ import { SAVING } from "./phases.js";
 import type { RunFolder } from "./run-folder.js";
 import { type Position, parseRunState, type RunState } from "./run-state.js";
 
+/** What is saved, where and when. */
+interface CheckpointedRun {
+  readonly trainer: Trainer;
+  /** As the run's folder has it. */
+  readonly recipe: Recipe;
+  readonly run: RunFolder;
+  readonly policy: CheckpointPolicy;
+  readonly tell: (doing: Doing) => void;
+}
+
 /** The checkpoints of a run under way: when they are written, and what it goes on from. */
 export class RunCheckpoints {
   /** The position that `checkpoints/last` is of. */
   #saved: Position | undefined;
   readonly #clock: CheckpointClock;
 
-  constructor(
-    private readonly trainer: Trainer,
-    private readonly run: RunFolder,
-    private readonly policy: CheckpointPolicy,
-    private readonly tell: (doing: Doing) => void,
-  ) {
-    this.#clock = new CheckpointClock(policy.every);
+  constructor(private readonly of: CheckpointedRun) {
+    this.#clock = new CheckpointClock(of.policy.every);
   }
 
   /** Optimizer steps that were done at the checkpoint that the run would go on from; undefined where there is none. */
@@ -32,7 +38,7 @@ export class RunCheckpoints {
 
   /** Optimizer steps done since the run's beginning. */
   stepOf({ epoch, stepInEpoch }: Position): number {
-    return epoch * this.trainer.stepsPerEpoch + stepInEpoch;
+    return epoch * this.of.trainer.stepsPerEpoch + stepInEpoch;
   }
 
   /** Whether the run is to be saved inside of an epoch. */
@@ -42,17 +48,18 @@ export class RunCheckpoints {
 
   /** Once at each position. @param seconds of training so far */
   saveLast(position: Position, seconds: number): CheckpointEvent {
-    const path = this.run.lastCheckpoint;
+    const path = this.of.run.lastCheckpoint;
     if (this.#saved !== position) {
-      this.tell(SAVING);
-      const { tensors: training, counters } = this.trainer.trainingState();
+      this.of.tell(SAVING);
+      const { tensors: training, counters } = this.of.trainer.trainingState();
       const state: RunState = {
         position: { ...position, seconds },
         counters,
-        trainImages: this.trainer.data.train.count,
+        trainImages: this.of.trainer.data.train.count,
+        recipe: this.of.recipe,
       };
       const sameStep = this.savedStep === this.stepOf(position);
-      saveCheckpoint(path, this.#checkpoint(position), { training, state }, { keep: this.policy.keep, sameStep });
+      saveCheckpoint(path, this.#checkpoint(position), { training, state }, { keep: this.of.policy.keep, sameStep });
       this.#saved = position;
       this.#clock.written();
     }
@@ -60,8 +67,8 @@ export class RunCheckpoints {
   }
 
   saveBest(position: Position): CheckpointEvent {
-    this.tell(SAVING);
-    const path = this.run.bestCheckpoint;
+    this.of.tell(SAVING);
+    const path = this.of.run.bestCheckpoint;
     saveCheckpoint(path, this.#checkpoint(position));
     return this.#event(path, "best", position);
   }
@@ -69,33 +76,31 @@ export class RunCheckpoints {
   /**
    * Brings the trainer to where it was at a checkpoint.
    *
-   * @throws InputError where that is of another model or other data
+   * @param at where that is, where epochs have another number of steps now
+   * @throws InputError where that is of another model
    */
-  restore({ weights, config, training, state }: Checkpoint & TrainingState): Position {
-    const path = this.run.lastCheckpoint;
-    const { position, counters, trainImages } = parseRunState(state, path);
+  restore({ weights, config, training, state }: Checkpoint & TrainingState, at?: Position): Position {
+    const path = this.of.run.lastCheckpoint;
+    const { position: saved, counters } = parseRunState(state, path);
+    const position = at ?? saved;
     const model = ({ architecture, num_classes }: CheckpointConfig) => `${architecture} for ${num_classes} classes`;
     const own = this.#config(position);
     if (model(config) !== model(own)) {
       throw new InputError(`${path} holds ${model(config)}, but the run is of ${model(own)}`);
     }
-    const { train } = this.trainer.data;
-    if (trainImages !== train.count) {
-      throw new InputError(`${path} was trained on ${trainImages} images, ${train.name} has ${train.count} now`);
-    }
-    this.trainer.restore(weights, training, counters);
-    this.run.truncateMetrics(this.stepOf(position), position.epoch);
+    this.of.trainer.restore(weights, training, counters);
+    this.of.run.truncateMetrics(position);
     this.#saved = position;
     return position;
   }
 
   /** The last one. @throws InputError where none is whole */
   load(): Checkpoint & TrainingState {
-    return loadResumable(this.run.lastCheckpoint);
+    return loadResumable(this.of.run.lastCheckpoint);
   }
 
   #checkpoint(position: Position): Checkpoint {
-    const { trainer } = this;
+    const { trainer } = this.of;
     return {
       weights: trainer.weights(),
       config: this.#config(position),
@@ -104,7 +109,7 @@ export class RunCheckpoints {
   }
 
   #config(position: Position): CheckpointConfig {
-    return checkpointConfig(this.trainer, { ...position, step: this.stepOf(position) });
+    return checkpointConfig(this.of.trainer, { ...position, step: this.stepOf(position) });
   }
 
   #event(path: string, kind: "last" | "best", position: Position): CheckpointEvent {

@@ -5,6 +5,7 @@ import type { DataSelection } from "../data/sources/open.js";
 import { InputError, KnackError } from "../base/errors.js";
 import { makeFolder } from "../base/folders.js";
 import type { TrainEvent } from "./events.js";
+import { parseClasses, type TrainedClass } from "./trained-on.js";
 
 const METRICS = "metrics.jsonl";
 
@@ -12,6 +13,8 @@ const METRICS = "metrics.jsonl";
 export interface RunData extends DataSelection {
   readonly source: string | null;
   readonly cache: string | undefined;
+  /** Undefined where an earlier version wrote it. */
+  readonly classes: readonly TrainedClass[] | undefined;
 }
 
 /**
@@ -129,6 +132,7 @@ export class RunFolder {
       labelColumn: text("labelColumn"),
       skipBadRows: saved.skipBadRows === true,
       cache: text("cache"),
+      classes: parseClasses(saved.classes),
     };
   }
 
@@ -161,16 +165,17 @@ export class RunFolder {
   }
 
   /**
-   * Before a run goes on from a checkpoint: drops everything from the first event later than `afterStep` optimizer steps or
-   * `epochs` validated epochs (by default those of the steps), because it will happen again, the "done" of a finished run too, and
-   * half a line at the end.
+   * Before a run goes on from a checkpoint: drops everything from the first event later than so many validated epochs and steps of the one under way,
+   * because it will happen again, the "done" of a finished run too, and half a line at the end.
    */
-  truncateMetrics(afterStep: number, epochs = Number.POSITIVE_INFINITY): void {
+  truncateMetrics({ epoch: epochs, stepInEpoch }: { readonly epoch: number; readonly stepInEpoch: number }): void {
     const events = this.readMetrics();
+    const isAfter = (epoch: number, step: number) => epoch > epochs || (epoch === epochs && step > stepInEpoch);
     const isLater = (event: TrainEvent) =>
       event.type === "done" ||
       (event.type === "epoch" && event.epoch > epochs) ||
-      ("step" in event && event.step > afterStep);
+      (event.type === "step" && isAfter(event.epoch - 1, event.stepInEpoch)) ||
+      (event.type === "changed" && isAfter(event.epoch, event.stepInEpoch));
     const later = events.findIndex(isLater);
     const kept = later < 0 ? events : events.slice(0, later);
     writeFileAtomic(join(this.path, METRICS), kept.map((event) => `${JSON.stringify(event)}\n`).join(""));

@@ -51,6 +51,8 @@ const runStateSchema = z.strictObject({
   }),
   /** Training images: with other data the steps would not be the same. */
   trainImages: count,
+  /** What was trained with; earlier versions do not say. */
+  recipe: z.unknown().optional(),
 });
 
 /** Where in a run a checkpoint was written. */

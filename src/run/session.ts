@@ -19,16 +19,18 @@ import { type Evaluation, evaluationLoader } from "../training/evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
 import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
+import { type GoingOn, goOn } from "./going-on.js";
 import { fieldsOf } from "./metric-fields.js";
 import { BUILDING, DRAWING, ENDING, MEASURING, OPENING, training as trainingFor, VALIDATING } from "./phases.js";
 import { writeCurves } from "./plots.js";
 import { RunCheckpoints } from "./run-checkpoints.js";
 import { RunFolder } from "./run-folder.js";
 import { FolderLock } from "./run-lock.js";
-import { type Position, START } from "./run-state.js";
+import { type Position, parseRunState, START } from "./run-state.js";
 import { keepTensorBoard, writeTensorBoard } from "./tensorboard/run-scalars.js";
 import { type SessionOptions, taskOf } from "./task.js";
 import { Trainer, type TrainingData } from "../training/trainer.js";
+import { classesOf, dataDifferences } from "./trained-on.js";
 import { trainingData } from "./training-data.js";
 
 /** Says what the run is at. */
@@ -60,17 +62,28 @@ export async function* runSession(
   const startsFrom = resumed ? undefined : startingWeights(asked, ownTricks);
   const last = resumed && loadResumable(resumed.lastCheckpoint);
   if (last?.insteadOf !== undefined) yield { type: "warning", message: last.insteadOf };
+  const classes = await classesOf(opened);
+  const gone =
+    last &&
+    resumed &&
+    goOn(resumed.path, parseRunState(last.state, resumed.lastCheckpoint), {
+      recipe: asked,
+      images: opened.train.count,
+      data: dataDifferences(resumed.readData().classes ?? classes, classes),
+      allowChanges: "allowChanges" in options && options.allowChanges === true,
+      ownTricks,
+    });
   const data = await withCache(trainingData(opened, asked, (last ?? startsFrom)?.config), cache, shouldStop);
   tell(BUILDING);
   const earlier = last ?? (repeats === undefined ? undefined : loadCheckpoint(repeats));
   const choices = new ConvolutionChoices(earlier?.convolutions, () => tell(MEASURING));
   const recipe = {
-    ...asked,
+    ...(gone?.recipe ?? asked),
     model: formForImages(asked.model, data.train.height, data.train.width),
-    // Those of an earlier run are what its checkpoint says: defaults may have changed since.
-    modelOptions: last?.config.model_options ?? asked.modelOptions,
   };
-  const trainer = new Trainer(recipe, data, {
+  // Those of an earlier run are what its checkpoint says: defaults may have changed since.
+  const modelOptions = last?.config.model_options ?? recipe.modelOptions;
+  const trainer = new Trainer({ ...recipe, modelOptions }, data, {
     device: options.device,
     startsFrom,
     engine: { ...engine, choices },
@@ -90,23 +103,20 @@ export async function* runSession(
     const tricks = audit(trainer, out);
     const run = resumed ?? (numbered ? RunFolder.createNext(out) : RunFolder.create(out));
     using _ = lock ? undefined : FolderLock.take(run.path);
-    if (!resumed) {
+    const isMoved = resumed && "data" in options && typeof options.data === "string";
+    if (!resumed || gone?.event || isMoved) {
       run.writeJson("recipe.json", recipe);
       const { description } = data;
-      run.writeJson("data.json", {
-        source: typeof source === "string" ? source : null,
-        ...selection,
-        description,
-        cache,
-      });
+      const place = typeof source === "string" ? source : null;
+      run.writeJson("data.json", { source: place, ...selection, description, cache, classes });
       const { validation: held, split: chosen = "given" } = opened;
       if (chosen !== "given") run.writeJson("validation.json", imageNames(held));
     }
     if (options.tensorboard) keepTensorBoard(run.path);
     run.writeJson("environment.json", { ...describeEnvironment(), ...engine, checkpoints });
-    const saved = new RunCheckpoints(trainer, run, checkpoints, tell);
+    const saved = new RunCheckpoints({ trainer, recipe, run, policy: checkpoints, tell });
     const session = new Session(trainer, { training, validation }, run, saved, { shouldStop, tell });
-    yield* session.events({ ...tricks, run: run.path }, last);
+    yield* session.events({ ...tricks, run: run.path }, last && { ...last, ...gone });
   } finally {
     tell(ENDING);
     await Promise.all(loaders.map((loader) => loader.close()));
@@ -158,10 +168,17 @@ class Session {
   ) {}
 
   /** @param from what the run goes on from; undefined where it is new */
-  async *events(audit: TrainEvent, from: (Checkpoint & TrainingState) | undefined): AsyncGenerator<TrainEvent> {
-    if (from) this.#goTo(this.checkpoints.restore(from));
+  async *events(
+    audit: TrainEvent,
+    from: (Checkpoint & TrainingState & Partial<GoingOn>) | undefined,
+  ): AsyncGenerator<TrainEvent> {
+    if (from) this.#goTo(this.checkpoints.restore(from, from.position));
     else this.run.appendMetric(audit);
     yield audit;
+    if (from?.event) {
+      yield this.#record(from.event);
+      this.#saveAnew();
+    }
     const lowers = this.trainer.recipe.onDivergence === "lower-lr";
     // What a divergence in the first epoch goes back to.
     if (lowers && !from) this.#saveLast();
@@ -194,9 +211,7 @@ class Session {
     const lrFactor = this.trainer.lrFactor / 2;
     this.#goTo(this.checkpoints.restore(this.checkpoints.load()));
     this.trainer.lrFactor = lrFactor;
-    // Also a run that is stopped before its next checkpoint keeps the rate.
-    this.#position = { ...this.#position };
-    this.#saveLast();
+    this.#saveAnew();
     return {
       type: "warning",
       message: `${message.split(":")[0]}: diverged; back to step ${this.#step}, from here with ${lrFactor} of the rate`,
@@ -384,6 +399,12 @@ class Session {
 
   #saveLast(): TrainEvent {
     return this.checkpoints.saveLast(this.#position, this.#seconds);
+  }
+
+  /** At the same position, but otherwise: also a run that is stopped before its next checkpoint goes on so. */
+  #saveAnew(): void {
+    this.#position = { ...this.#position };
+    this.#saveLast();
   }
 
   #goTo(position: Position): void {

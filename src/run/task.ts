@@ -41,8 +41,12 @@ export interface NewRun extends EngineOptions {
 export interface ResumedRun extends EngineOptions {
   /** The run's folder. */
   readonly resume: string;
-  /** Needed only where the run was given its images in memory. */
-  readonly data?: AnySource;
+  /** Needed only where the run was given its images in memory, or where they have another place now. */
+  readonly data?: string | AnySource;
+  /** What it is to go on with in place of its own. */
+  readonly recipe?: Recipe | undefined;
+  /** Whether it may go on with other settings, and on other images. */
+  readonly allowChanges?: boolean | undefined;
 }
 
 export type SessionOptions = NewRun | ResumedRun;
@@ -74,14 +78,15 @@ function newRun(run: NewRun): Task {
   return { recipe: withFullPaths(recipe), source, selection, ...place, engine, checkpoints, repeats };
 }
 
-function earlierRun({ resume, data, checkpoints: asked }: ResumedRun): Task {
+function earlierRun({ resume, data, recipe: other, checkpoints: asked }: ResumedRun): Task {
   const run = RunFolder.open(resume);
-  const recipe = parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`);
-  const { source, cache, ...selection } = run.readData();
+  const recipe = withFullPaths(other ?? parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`));
+  const { source, cache, classes: _, ...selection } = run.readData();
   const saved = (run.readJson("environment.json") ?? {}) as Record<string, unknown>;
   const engine = savedEngine(saved);
   const checkpoints = requirePolicy({ ...parsePolicy(saved.checkpoints), ...asked });
   const earlier = { recipe, out: resume, cache, engine, checkpoints };
+  if (typeof data === "string") return { ...earlier, source: anywhere(data), selection };
   if (data) return { ...earlier, source: data };
   if (source !== null) return { ...earlier, source, selection };
   throw new InputError(`${resume}: the run was given its images by a program, and only that can resume it`);

@@ -55,8 +55,12 @@ export interface ResumeOptions
   > {
   /** The run's folder. */
   readonly resume: string;
-  /** Needed only where the run was given its images in memory. */
-  readonly data?: AnySource | undefined;
+  /** Needed only where the run was given its images in memory, or where they have another place now. */
+  readonly data?: string | AnySource | undefined;
+  /** What it goes on with in place of its own settings: `{ epochs: 40 }` trains for longer. Default: as before. */
+  readonly recipe?: RecipeInput | undefined;
+  /** Whether it may go on with other settings than `epochs` and `lr`, and on other images; they are kept in its history. Default: false. */
+  readonly allowChanges?: boolean | undefined;
 }
 
 /**
@@ -85,8 +89,9 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
   const { workers, device = "cpu", tensorboard, checkpointEvery: every, keepCheckpoints: keep } = options;
   const checkpoints = { ...(every && { every }), ...(keep !== undefined && { keep }) };
   if ("resume" in options) {
-    const { resume, data } = options;
-    return { resume, workers, device, tensorboard, checkpoints, ...(data && { data }) };
+    const { resume, data, allowChanges } = options;
+    const recipe = options.recipe && parseRecipe(options.recipe, "the recipe", await loadRecipe(resume));
+    return { resume, recipe, allowChanges, workers, device, tensorboard, checkpoints, ...(data && { data }) };
   }
   const { engine: name = "auto", winograd = true, reproducible = false } = options;
   const engine = { engine: name, winograd, reproducible };

@@ -74,6 +74,10 @@ export const cosine = trick({
     const settings = scheduleOf(schedule.type)?.atEpochs?.(schedule, scaled);
     return { schedule: settings ? ({ type: schedule.type, ...settings } as ScheduleSettings) : schedule };
   },
+  goesOn: ({ schedule }, from) => {
+    const settings = scheduleOf(schedule.type)?.goesOn?.(schedule, from);
+    return { schedule: settings ? ({ type: schedule.type, ...settings } as ScheduleSettings) : schedule };
+  },
   problems: ({ schedule }, recipe) => {
     const { warmup: before } = settingsOf(warmup, recipe);
     const warmupEpochs = before && before.epochs < recipe.epochs ? before.epochs : 0;

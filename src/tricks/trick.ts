@@ -120,6 +120,14 @@ export interface Moments {
   readonly dispose?: () => void;
 }
 
+/** Where a run goes on otherwise than it began. */
+export interface GoneOnFrom {
+  /** Epochs trained, with the part of the one under way. */
+  readonly epoch: number;
+  /** The learning rate it had; null where it was given another. */
+  readonly rate: number | null;
+}
+
 /** A trick: one file, and one line in the list of `index.ts`. */
 export interface Trick<S extends Shape = Shape> {
   /** As the audit and messages call it: "label-smoothing". */
@@ -159,6 +167,8 @@ export interface Trick<S extends Shape = Shape> {
   completed?(changes: Readonly<Record<string, unknown>>, base: Values<S>): Readonly<Record<string, unknown>>;
   /** Its settings in a run of another length. @param scaled brings a number of epochs there */
   atEpochs?(settings: Values<S>, scaled: (epochs: number) => number): Values<S>;
+  /** Its settings where a run goes on with other epochs or another rate. */
+  goesOn?(settings: Values<S>, from: GoneOnFrom): Values<S>;
 }
 
 /** The same, its keys and their values told apart by the compiler. */

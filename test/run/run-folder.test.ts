@@ -274,21 +274,21 @@ test(
   inFolder((folder) => {
     const run = RunFolder.create(folder);
     assert.deepEqual(run.readMetrics(), []);
-    run.truncateMetrics(0);
+    run.truncateMetrics({ epoch: 0, stepInEpoch: 0 });
     const events = [1, 2, 3, 4].flatMap((step) =>
       step % 2 === 0 ? [stepEvent(step), epochEvent(step / 2)] : [stepEvent(step)],
     );
     for (const event of events) run.appendMetric(event);
     fs.appendFileSync(join(folder, "metrics.jsonl"), '{"type":"step","st');
     assert.deepEqual(run.readMetrics(), events);
-    run.truncateMetrics(4);
+    run.truncateMetrics({ epoch: 2, stepInEpoch: 0 });
     assert.deepEqual(run.readMetrics(), events);
     // Killed between an epoch's line and its checkpoint: it will be validated again.
-    run.truncateMetrics(4, 1);
+    run.truncateMetrics({ epoch: 1, stepInEpoch: 2 });
     assert.deepEqual(run.readMetrics(), events.slice(0, 5));
-    run.truncateMetrics(3);
+    run.truncateMetrics({ epoch: 1, stepInEpoch: 1 });
     assert.deepEqual(run.readMetrics(), events.slice(0, 4));
-    run.truncateMetrics(2);
+    run.truncateMetrics({ epoch: 1, stepInEpoch: 0 });
     run.appendMetric(stepEvent(3));
     assert.deepEqual(run.readMetrics(), events.slice(0, 4));
     assert.match(fs.readFileSync(join(folder, "metrics.jsonl"), "utf8"), /\}\n$/);

@@ -8,7 +8,7 @@ import type { EngineChoice } from "../../engine/engine-name.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { FolderLock, LOCK } from "../../run/run-lock.js";
-import { differences } from "./differences.js";
+import { differences } from "../../recipe/differences.js";
 import type { Extent } from "./plan.js";
 
 const SETTINGS = "ablation.json";

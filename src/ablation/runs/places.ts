@@ -4,7 +4,7 @@ import { MODELS } from "../../models/registry.js";
 import { parseRecipe } from "../../recipe/parse.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { RunFolder } from "../../run/run-folder.js";
-import { differences } from "./differences.js";
+import { differences } from "../../recipe/differences.js";
 import { hasBegun } from "./results.js";
 
 /**

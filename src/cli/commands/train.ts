@@ -11,7 +11,14 @@ import { type Device, deviceOption, engineOption } from "../options/compute-opti
 import { createProgress, type Progress } from "../output/progress.js";
 import { outliveOutput } from "../output/standard-output.js";
 import { withModelOfInit } from "../options/model-of-init.js";
-import { addRecipeOptions, dashed, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
+import {
+  addRecipeOptions,
+  dashed,
+  RECIPE_OPTIONS,
+  type RecipeOptions,
+  recipeFromOptions,
+  recipeToGoOn,
+} from "../options/recipe-options.js";
 import { untilSignal } from "../stops/until-signal.js";
 
 type TrainCommandOptions = RecipeOptions &
@@ -27,6 +34,7 @@ type TrainCommandOptions = RecipeOptions &
     winograd?: boolean;
     reproducible?: boolean;
     tensorboard?: boolean;
+    allowChanges?: boolean;
     json?: boolean;
   };
 
@@ -39,6 +47,7 @@ const ALSO_ON_RESUME = new Set([
   "tensorboard",
   "checkpointEvery",
   "keepCheckpoints",
+  "allowChanges",
 ]);
 
 /** `knack train`: trains a model by a recipe; Ctrl-C stops it at a checkpoint. */
@@ -54,7 +63,8 @@ export function trainCommand(): Command {
       "baseline, efficient, bag-of-tricks, fine-tune, a .json, .ts or .js file, or a run's folder (default: baseline)",
     )
     .option("--out <folder>", "the run's folder (default: runs/<data>-<recipe>-<date>)")
-    .option("--resume <run>", "go on with the run in this folder, with its own data and recipe")
+    .option("--resume <run>", "go on with the run in this folder; with --epochs for longer")
+    .option("--allow-changes", "let a resumed run go on with other settings, and on other data")
     .option(
       "--workers <count>",
       "threads that load images; any number gives the same bits (default: 0; photographs: one a core, up to 4)",
@@ -92,16 +102,20 @@ async function trainOptions(
     throw new InputError(`--workers: must be 0 or a whole number above it, not "${options.workers}"`);
   }
   if (resume !== undefined) {
-    if (data !== undefined) throw new InputError("--resume: the run knows its data; drop the argument");
-    const asked = Object.entries({ ...options, winograd: winograd === false ? false : undefined });
-    const other = asked.find(([name, value]) => value !== undefined && !ALSO_ON_RESUME.has(name));
+    const asked = Object.entries({ ...options, winograd: winograd === false ? false : undefined }).filter(
+      ([name, value]) => value !== undefined && !ALSO_ON_RESUME.has(name),
+    );
+    const other = asked.find(([name]) => !RECIPE_OPTIONS.has(name));
     if (other) {
       const [name, value] = other;
       const option = `--${value === false ? "no-" : ""}${dashed(name)}`;
-      throw new InputError(`--resume: the run knows its recipe and folder; drop ${option}`);
+      throw new InputError(`--resume: the run knows its recipe, folder and engine; drop ${option}`);
     }
-    return { resume, workers, device, tensorboard, ...checkpointsFrom(options) };
+    const own = asked.length === 0 ? undefined : recipeToGoOn(await loadRecipe(resume), options);
+    const how = { workers, device, tensorboard, ...checkpointsFrom(options) };
+    return { resume, data, recipe: own, allowChanges: options.allowChanges, ...how };
   }
+  if (options.allowChanges) throw new InputError("--allow-changes: it is for a run that goes on; give --resume RUN");
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
   const recipe = recipeFromOptions(await withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
   const repeats = spec !== undefined && isRunFolder(spec) ? spec : undefined;

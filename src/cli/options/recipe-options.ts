@@ -67,12 +67,25 @@ function optionFor({ flags, help, reads }: Switch): Option {
  * @throws InputError naming the option whose value is wrong, or that would have no effect
  */
 export function recipeFromOptions(recipe: Recipe, options: RecipeOptions): Recipe {
+  return recipeWith(recipe, options, atEpochs);
+}
+
+/** The recipe of a run that goes on, with the options in place of its own values. @throws as `recipeFromOptions` */
+export function recipeToGoOn(recipe: Recipe, options: RecipeOptions): Recipe {
+  return recipeWith(recipe, options, (same) => same);
+}
+
+/** What the options of a recipe are called, as commander returns them. */
+export const RECIPE_OPTIONS: ReadonlySet<string> = new Set(SWITCHES.map((each) => optionFor(each).attributeName()));
+
+/** @param longer the recipe for another number of epochs */
+function recipeWith(recipe: Recipe, options: RecipeOptions, longer: typeof atEpochs): Recipe {
   const given = switchesGiven(options);
   const changes = changesOf(given);
   refuseIdle(given, changes, recipe);
   const { epochs } = changes;
   const scalable = typeof epochs === "number" && Number.isSafeInteger(epochs) && epochs > 0;
-  return parseRecipe(changes, "command line", scalable ? atEpochs(recipe, epochs) : recipe, optionOf);
+  return parseRecipe(changes, "command line", scalable ? longer(recipe, epochs) : recipe, optionOf);
 }
 
 /** Names of the tricks that the command line switches off, by a switch or a choice: `--no-warmup`, `--precision fp32`. */

@@ -2,7 +2,8 @@ import { counted } from "../../base/printable.js";
 import type { Writable } from "node:stream";
 import type { SingleBar } from "cli-progress";
 import { type MetricDescription, type MetricValues, valueText } from "../../metrics/metric.js";
-import type { AuditEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "../../run/events.js";
+import { differenceText } from "../../run/going-on.js";
+import type { AuditEvent, ChangedEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "../../run/events.js";
 import { metricsOf } from "../../run/metric-fields.js";
 import { progressBar } from "./progress-bar.js";
 import { canRedraw } from "./terminal.js";
@@ -10,6 +11,8 @@ import { canRedraw } from "./terminal.js";
 const SECONDS_BETWEEN_LINES = 30;
 /** The share of an epoch from which on waiting for images is worth a word. */
 const MUCH_WAITING = 0.05;
+/** The share of the highest learning rate below which next to nothing is learnt. */
+const LITTLE = 0.01;
 
 /** Shows a run's events to whoever looks at `out`. */
 export interface Progress {
@@ -68,6 +71,7 @@ class Report implements Progress {
   /** The first step seen, and when: the base of the remaining time. A resumed run starts in the middle. */
   private first: { step: number; time: number } | undefined;
   private epochs = 0;
+  private peakLr = 0;
   private metrics: readonly MetricDescription[] = [];
   private closed = false;
   private ended = false;
@@ -86,8 +90,12 @@ class Report implements Progress {
         break;
       case "audit":
         this.epochs = event.epochs;
+        this.peakLr = event.peakLr;
         this.metrics = event.metrics;
         this.print(...auditLines(event));
+        break;
+      case "changed":
+        this.print(...changedLines(event, this.peakLr));
         break;
       case "epoch":
         this.print(epochLine(event, this.epochs, this.metrics));
@@ -132,6 +140,16 @@ class Report implements Progress {
     this.first ??= { step, time };
     return ((time - this.first.time) / (step - this.first.step)) * (totalSteps - step);
   }
+}
+
+/** What is otherwise in a run that goes on, and what its learning rate was, is and becomes. */
+function changedLines({ epoch, epochs, changes, lr }: ChangedEvent, peakLr: number): string[] {
+  const [was, is, becomes] = [lr.was, lr.is, lr.becomes].map((rate) => rate.toPrecision(3));
+  return [
+    `going on after ${counted(epoch, "epoch")} of ${epochs}: ${changes.map(differenceText).join("; ")}`,
+    `learning rate: was ${was}, is ${is}, becomes ${becomes}`,
+    ...(lr.is < LITTLE * peakLr ? ["warning: that is next to nothing, so little will change: give --lr"] : []),
+  ];
 }
 
 class BarSteps implements StepDisplay {

@@ -13,6 +13,7 @@ export const imagesInMemory: DataKind<ImageSet> = {
   // They only have to be copied, which is as fast here.
   evaluationWorkers: () => 0,
   nameOf: () => undefined,
+  identityOf: imageOf,
   inputFormat: (set) => set,
   formatted: (set, { mean, std }) => ({ ...set, mean, std }),
   evaluation: ({ height, width, channels }) => {

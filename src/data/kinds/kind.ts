@@ -14,6 +14,8 @@ export interface DataKind<Set extends LabelledSet = LabelledSet> {
   evaluationWorkers(workers: number): number;
   /** What an image is called; undefined where images have no names but their numbers. */
   nameOf(set: Set, index: number): string | undefined;
+  /** What tells an image from others: its name and size, or its pixels. */
+  identityOf(set: Set, index: number): Promise<string> | string | Uint8Array;
   /** The images' size, channels and normalisation; undefined where they have none until they are brought to some. */
   inputFormat(set: Set): InputFormat | undefined;
   /**

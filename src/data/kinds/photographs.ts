@@ -1,6 +1,6 @@
 import { usableProcessors } from "../../base/limits.js";
 import { packPhotos } from "../photos/packed-cache.js";
-import { photoName, readPhoto } from "../photos/photo-locations.js";
+import { photoName, photoSize, readPhoto } from "../photos/photo-locations.js";
 import { selectPhotos } from "../photos/photo-selection.js";
 import type { FormattedPhotos, PhotoSet } from "../photos/photo-set.js";
 import { openPicture } from "../pictures/picture.js";
@@ -16,6 +16,7 @@ export const photographs: DataKind<PhotoSet> = {
   defaultWorkers: () => Math.min(4, usableProcessors()),
   evaluationWorkers: (workers) => workers,
   nameOf: ({ locations }, index) => photoName(locations, index),
+  identityOf: async ({ locations }, index) => `${photoName(locations, index)} ${await photoSize(locations, index)}`,
   inputFormat: (set: PhotoSet | FormattedPhotos) => ("evaluation" in set ? set : undefined),
   formatted(set, format, { cropPct, interpolation }): FormattedPhotos {
     const { height, width, channels, mean, std } = format;

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
@@ -87,6 +87,18 @@ export async function readPhoto(locations: PhotoLocations, index: number): Promi
     throw new UnreadablePhoto(name, copied ? `${systemReason(error)}: its copy in ${path}` : reason, error);
   } finally {
     await file?.close();
+  }
+}
+
+/** Bytes of an encoded picture; undefined where there is none (any more). */
+export async function photoSize(locations: PhotoLocations, index: number): Promise<number | undefined> {
+  const known = locations.members?.lengths[index];
+  if (known !== undefined) return known;
+  try {
+    return (await stat(resolve(locations.root, photoName(locations, index)))).size;
+  } catch (error) {
+    refuseLack(error);
+    return undefined;
   }
 }
 

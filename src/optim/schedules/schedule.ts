@@ -16,6 +16,8 @@ export interface Schedule<S extends Shape = Shape> {
   described(settings: Values<S>, rate: LearningRateSchedule): string;
   /** Its settings in a run of another length. @param scaled brings a number of epochs there */
   atEpochs?(settings: Values<S>, scaled: (epochs: number) => number): Values<S>;
+  /** Its settings for the rest of a run, from an epoch on; without it, it goes on as it is. @param rate where it is to begin: null is the peak */
+  goesOn?(settings: Values<S>, from: { readonly epoch: number; readonly rate: number | null }): Values<S>;
   /** What is wrong with settings that are right each by itself. @param warmupEpochs 0 without a warmup */
   problems?(settings: Values<S>, warmupEpochs: number): readonly Problem[];
 }

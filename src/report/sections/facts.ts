@@ -1,13 +1,15 @@
 import { html, nameHtml } from "../../pages/html.js";
 import { type Section, table } from "../../pages/page.js";
 import { settingText } from "../figures-text.js";
+import { differenceText } from "../../run/going-on.js";
 import type { RunRecord, Settings } from "../run-record.js";
 
 /** What the run was, in tables: the audit of its tricks, its recipe, and where it ran. */
-export function factsSections({ audit, recipe, environment }: RunRecord): Section[] {
+export function factsSections({ audit, changes, recipe, environment }: RunRecord): Section[] {
   return [
     auditSection(audit),
     settingsSection("Recipe", recipe),
+    ...(changes.length > 0 ? [historySection(changes)] : []),
     settingsSection("Environment", environment && withGibibytes(environment)),
   ];
 }
@@ -24,6 +26,19 @@ function auditSection(audit: RunRecord["audit"]): Section {
     audit.tricks,
   );
   return { title, body };
+}
+
+/** Which epochs had another recipe, or other data. */
+function historySection(changes: RunRecord["changes"]): Section {
+  const body = table(
+    [
+      { title: "from epoch", cell: ({ epoch }) => `${epoch + 1}` },
+      { title: "what changed", cell: ({ changes }) => nameHtml(changes.map(differenceText).join("; ")), style: "wide" },
+      { title: "learning rate", cell: ({ lr }) => `${lr.was.toPrecision(3)} to ${lr.is.toPrecision(3)}` },
+    ],
+    changes,
+  );
+  return { title: "What changed on the way", body };
 }
 
 function withGibibytes(environment: Settings): Settings {
