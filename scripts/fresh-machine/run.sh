@@ -49,7 +49,7 @@ step() {
   doing=$1
   echo "== $doing"
   local started=$SECONDS
-  in_root "$1"
+  in_root "$1" || return # also where it is asked whether this failed, which switches off `set -e`
   took="$((SECONDS - started)) s"
   echo "== took $took"
 }

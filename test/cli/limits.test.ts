@@ -127,7 +127,8 @@ describe("open files", () => {
   });
 
   test("with fewer the limit is named", () => {
-    for (const most of [20, 40, 64, 100, 127]) {
+    // With still fewer some versions of Node do not come as far as knack.
+    for (const most of [40, 64, 100, 127]) {
       const { status, stderr } = limited(most, training());
       assert.deepEqual(
         [status, stderr],

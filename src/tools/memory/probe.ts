@@ -1,0 +1,82 @@
+/**
+ * A process of its own: does what a training does, for two steps, on pictures that it makes up, and says how much memory it had at most.
+ *
+ *     node probe.js '{"recipe": …, "pictures": {"height", "width", "channels", "classes"}, …}'   ->   {"bytes": 1234}
+ */
+import { linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DataSource, type ImageSet, sharedBytes, sharedLabels } from "../../data/image-set.js";
+import sharp from "../../data/pictures/sharp.js";
+import type { EngineChoice } from "../../engine/engine-name.js";
+import type { Recipe } from "../../recipe/recipe.js";
+import { train } from "../../run/train.js";
+
+/** What is trained, as far as memory depends on it. */
+export interface ProbedTraining {
+  readonly recipe: Recipe;
+  readonly pictures: ProbedPictures;
+  readonly engine: EngineChoice;
+  readonly workers: number | undefined;
+}
+
+export interface ProbedPictures {
+  /** Whether they are photographs in files; else small images in memory. */
+  readonly photographs: boolean;
+  /** Of images in memory: how they are; of photographs what the recipe makes of them. */
+  readonly height: number;
+  readonly width: number;
+  readonly channels: 1 | 3;
+  readonly classes: number;
+}
+
+const STEPS = 2;
+/** As many as one batch of a validation, whatever their size. */
+const VALIDATED = 512;
+/** Of a photograph as cameras and the web have them. */
+const [PHOTO_WIDTH, PHOTO_HEIGHT] = [640, 480];
+
+const { recipe, pictures, engine, workers } = JSON.parse(process.argv[2] ?? "") as ProbedTraining;
+const folder = mkdtempSync(join(tmpdir(), "knack-memory-"));
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+const count = STEPS * recipe.batchSize;
+const data = pictures.photographs ? await photographs() : imagesInMemory();
+const how = { ...engine, workers, out: join(folder, "run"), checkpointEvery: { steps: STEPS } };
+for await (const _ of train({ data, recipe: { ...recipe, epochs: 1 }, ...how }));
+console.log(JSON.stringify({ bytes: 1024 * process.resourceUsage().maxRSS }));
+
+/** One picture under many names, of each class as many. */
+async function photographs(): Promise<string> {
+  const noise = { type: "gaussian", mean: 128, sigma: 40 } as const;
+  const create = { width: PHOTO_WIDTH, height: PHOTO_HEIGHT, channels: 3, background: "grey", noise } as const;
+  const picture = join(folder, "picture.jpg");
+  await sharp({ create }).jpeg().toFile(picture);
+  const { classes } = pictures;
+  for (const [part, wanted] of Object.entries({ train: count, validation: VALIDATED / 16 })) {
+    const each = Math.ceil(wanted / classes);
+    for (let label = 0; label < classes; label++) {
+      const place = join(folder, "data", part, String(label).padStart(6, "0"));
+      mkdirSync(place, { recursive: true });
+      for (let i = 0; i < each; i++) linkSync(picture, join(place, `${i}.jpg`));
+    }
+  }
+  return join(folder, "data");
+}
+
+function imagesInMemory(): DataSource {
+  return { train: setOf(count), validation: setOf(VALIDATED), description: "made up" };
+}
+
+function setOf(images: number): ImageSet {
+  const { height, width, channels, classes } = pictures;
+  return {
+    name: "made up",
+    pixels: sharedBytes(images * height * width * channels).map((_, i) => (i * 2654435761) >>> 24),
+    labels: sharedLabels(images).map((_, i) => i % classes),
+    count: images,
+    ...{ height, width, channels },
+    classes: Array.from({ length: classes }, (_, label) => String(label)),
+    mean: Array(channels).fill(0.5),
+    std: Array(channels).fill(0.25),
+  };
+}
