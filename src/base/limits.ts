@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism, freemem, totalmem } from "node:os";
 import { join } from "node:path";
 
 /** What the control groups of a process allow it: Infinity where they set no limit. */
@@ -25,6 +25,20 @@ export function usableProcessors(proc = SELF): number {
 /** Bytes of memory that this process can have: the machine's, or what its control groups allow. */
 export function usableMemory(proc = SELF): number {
   return Math.min(totalmem(), groupLimits(proc).memory);
+}
+
+/** Bytes of memory that this process could take beside what is taken now; what the system only keeps of files is free. */
+export function availableMemory(proc = SELF): number {
+  const left = [...controlGroups(proc)]
+    .filter(({ controller }) => controller === "memory" || controller === UNIFIED)
+    .flatMap(({ controller, folders }) => folders.map(controller === UNIFIED ? leftV2 : leftV1));
+  return Math.max(0, Math.min(freemem(), ...left));
+}
+
+/** How many processes the kernel has killed for lack of memory since it started; undefined where it does not say. */
+export function memoryKills(proc = "/proc"): number | undefined {
+  const line = linesOf(join(proc, "vmstat")).find((each) => each.startsWith("oom_kill "));
+  return line === undefined ? undefined : Number(line.split(" ")[1]);
 }
 
 /**
@@ -53,6 +67,9 @@ export function groupLimits(proc = SELF): GroupLimits {
     }),
   };
 }
+
+/** Version 1 has a number that no machine reaches where there is no limit. */
+const MOST_BYTES = 2 ** 60;
 
 /** What stands for the controllers in the one hierarchy of version 2. */
 const UNIFIED = "";
@@ -109,9 +126,28 @@ function quotaV2(folder: string): number {
   return quota && quota > 0 ? quota / period : Infinity;
 }
 
+function leftV1(folder: string): number {
+  return (
+    numberIn(folder, "memory.limit_in_bytes") -
+    numberIn(folder, "memory.usage_in_bytes", 0) +
+    cachedIn(folder, "total_inactive_file")
+  );
+}
+
+function leftV2(folder: string): number {
+  return numberIn(folder, "memory.max") - numberIn(folder, "memory.current", 0) + cachedIn(folder, "inactive_file");
+}
+
+/** Bytes of files that the system keeps in memory as long as nobody needs it. */
+function cachedIn(folder: string, key: string): number {
+  const line = linesOf(join(folder, "memory.stat")).find((each) => each.startsWith(`${key} `));
+  return Number(line?.split(" ")[1] ?? 0);
+}
+
 function numberIn(folder: string, file: string, otherwise = Infinity): number {
   const text = textIn(join(folder, file)).trim();
-  return /^-?\d+$/.test(text) ? Number(text) : otherwise;
+  const number = /^-?\d+$/.test(text) ? Number(text) : otherwise;
+  return number > MOST_BYTES ? Infinity : number;
 }
 
 function linesOf(file: string): string[] {

@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemReason } from "../base/atomic-file.js";
 import { InputError } from "../base/errors.js";
+import { memoryKills } from "../base/limits.js";
 import { tryLock } from "../native/process/process.js";
 import { z } from "../settings/zod.js";
 
@@ -17,6 +18,8 @@ const writerSchema = z.strictObject({
   host: z.string(),
   /** When it began to write, in ISO 8601. */
   since: z.string(),
+  /** How many processes the kernel had killed for lack of memory until then. */
+  memoryKills: z.int().min(0).optional(),
 });
 
 /** The process that writes a folder. */
@@ -51,11 +54,22 @@ export class FolderLock implements Disposable {
         closeSync(file);
         continue;
       }
-      const self: Writer = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
+      const self: Writer = {
+        pid: process.pid,
+        host: hostname(),
+        since: new Date().toISOString(),
+        memoryKills: memoryKills(),
+      };
       ftruncateSync(file);
       writeSync(file, `${JSON.stringify(self)}\n`, 0);
       return new FolderLock(path, file, locked ? writer : undefined);
     }
+  }
+
+  /** Whether who wrote here before was killed, and the kernel has killed for lack of memory since that began: most likely that process. */
+  get killedForMemory(): boolean {
+    const before = this.killed?.memoryKills;
+    return before !== undefined && (memoryKills() ?? 0) > before;
   }
 
   [Symbol.dispose](): void {

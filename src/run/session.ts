@@ -23,6 +23,7 @@ import { type GoingOn, goOn } from "./going-on.js";
 import { fieldsOf } from "./metric-fields.js";
 import { BUILDING, DRAWING, ENDING, MEASURING, OPENING, training as trainingFor, VALIDATING } from "./phases.js";
 import { writeCurves } from "./plots.js";
+import type { Recipe } from "../recipe/recipe.js";
 import { RunCheckpoints } from "./run-checkpoints.js";
 import { RunFolder } from "./run-folder.js";
 import { FolderLock } from "./run-lock.js";
@@ -62,6 +63,7 @@ export async function* runSession(
   const startsFrom = resumed ? undefined : startingWeights(asked, ownTricks);
   const last = resumed && loadResumable(resumed.lastCheckpoint);
   if (last?.insteadOf !== undefined) yield { type: "warning", message: last.insteadOf };
+  if (lock?.killedForMemory) yield { type: "warning", message: killedForMemory(asked) };
   const classes = await classesOf(opened);
   const gone =
     last &&
@@ -122,6 +124,10 @@ export async function* runSession(
     await Promise.all(loaders.map((loader) => loader.close()));
     trainer.dispose();
   }
+}
+
+function killedForMemory({ model, batchSize }: Recipe): string {
+  return `the process that trained this run before was killed, most likely because memory ran out: knack doctor ${model} --batch-size ${batchSize} says what it needs and what would fit`;
 }
 
 /** Only training reads the copies: accuracy is measured on the pictures themselves. A run that is to stop needs none. */

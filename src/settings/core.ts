@@ -79,7 +79,7 @@ export const CORE_SWITCHES = {
     { flags: "--epochs <count>", help: "passes over the training images", key: "epochs", reads: "number" },
     {
       flags: "--batch-size <images>",
-      help: "images per optimizer step, over everything",
+      help: "images per optimizer step, over everything; train: auto is the largest that fits",
       key: "batchSize",
       reads: "number",
     },

@@ -6,7 +6,7 @@ let groups = 0;
 
 /** A limit in the words of both versions of control groups: file and value. */
 export interface Limit {
-  readonly controller: "cpu" | "pids";
+  readonly controller: "cpu" | "memory" | "pids";
   readonly v1: Readonly<Record<string, string>>;
   readonly v2: Readonly<Record<string, string>>;
 }
@@ -14,6 +14,10 @@ export interface Limit {
 export function quota(processors: number): Limit {
   const micros = `${Math.round(processors * 100_000)}`;
   return { controller: "cpu", v1: { "cpu.cfs_quota_us": micros }, v2: { "cpu.max": `${micros} 100000` } };
+}
+
+export function memory(bytes: number): Limit {
+  return { controller: "memory", v1: { "memory.limit_in_bytes": `${bytes}` }, v2: { "memory.max": `${bytes}` } };
 }
 
 export function threads(most: number): Limit {

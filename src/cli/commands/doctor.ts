@@ -1,11 +1,14 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
+import { InputError } from "../../base/errors.js";
 import { refuseLack } from "../../base/lack.js";
 import { fashionMnistFolder, openFashionMnist } from "../../data/sources/fashion-mnist.js";
 import { type EngineHere, engineHere, FAST_ENGINE_GAIN } from "../../engine/engine-here.js";
 import { describeEngine, type Engine } from "../../tensor/engine.js";
 import { hasBfloat16 } from "../../tensor/ops.js";
 import { describeMachine, type Machine } from "../../run/environment.js";
+import { modelOption } from "../options/model-option.js";
+import type { ModelMemoryOptions } from "./doctor-model.js";
 import { canRedraw } from "../output/terminal.js";
 
 /** What `knack doctor` found. */
@@ -45,9 +48,22 @@ export interface Line {
 /** `knack doctor`: what knack found on this machine, and what to do about what is missing or slow. */
 export function doctorCommand(): Command {
   return new Command("doctor")
-    .description("show what knack found on this machine, and what to do about what is missing")
+    .description("show what knack found on this machine, or how much memory a model's training takes")
+    .argument("[model]", "how much memory its training takes, and the largest batch that fits")
+    .option("--batch-size <images>", "MODEL: also what this batch size takes")
+    .option("--image-size <pixels>", "MODEL: width and height of the images (default: the model's own)")
+    .option("--option <key=value>", "MODEL: an option of it, as width=32; may be repeated", modelOption)
+    .option("--precision <precision>", "MODEL: fp32, bf16 or fp16")
+    .option("--engine <engine>", "MODEL: auto, fast or plain")
     .option("--json", "print one JSON object")
-    .action(({ json }: { json?: boolean }) => {
+    .action(async (model: string | undefined, { json, ...options }: ModelMemoryOptions) => {
+      if (model !== undefined) {
+        const { printModelMemory } = await import("./doctor-model.js");
+        return printModelMemory(model, { ...options, json });
+      }
+      if (Object.keys(options).length > 0) {
+        throw new InputError("--batch-size, --image-size, …: they are about a model: knack doctor MODEL");
+      }
       const findings = look();
       const lines = examine(findings);
       const problems = lines.flatMap(({ problem }) => problem ?? []);

@@ -1,13 +1,16 @@
 import { Command } from "commander";
-import { InputError } from "../../base/errors.js";
+import { InputError, KnackError } from "../../base/errors.js";
+import { type DataSelection, openData } from "../../data/sources/open.js";
 import type { EngineName } from "../../engine/engine-name.js";
 import { problemText, type ReportOutcome, trainWithReport } from "../../train.js";
+import type { Recipe } from "../../recipe/recipe.js";
 import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
 import { MEASURING } from "../../run/phases.js";
 import type { ResumeOptions, TrainOptions } from "../../run/train.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { addCheckpointOptions, type CheckpointOptions, checkpointsFrom } from "../options/checkpoint-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
+import { isLackOfMemory, memoryAdvice } from "../output/memory-advice.js";
 import { createProgress, type Progress } from "../output/progress.js";
 import { outliveOutput } from "../output/standard-output.js";
 import { withModelOfInit } from "../options/model-of-init.js";
@@ -81,9 +84,13 @@ export function trainCommand(): Command {
     const { json = false } = options;
     outliveOutput();
     const progress = createProgress(process.stdout, { json });
+    let asked: TrainOptions | ResumeOptions | undefined;
     try {
-      await run(await trainOptions(data, options), progress, !json);
-    } catch (error) {
+      asked = await trainOptions(data, options);
+      await run(asked, progress, !json);
+    } catch (thrown) {
+      const advice = asked && isLackOfMemory(thrown) ? await memoryAdvice(asked) : undefined;
+      const error = advice === undefined ? thrown : new KnackError(`${(thrown as Error).message}; ${advice}`);
       if (json) progress.show({ type: "error", message: error instanceof Error ? error.message : String(error) });
       throw error;
     } finally {
@@ -117,10 +124,28 @@ async function trainOptions(
   }
   if (options.allowChanges) throw new InputError("--allow-changes: it is for a run that goes on; give --resume RUN");
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
-  const recipe = recipeFromOptions(await withModelOfInit(await loadRecipe(spec ?? "baseline"), options), options);
+  const isAuto = options.batchSize === "auto";
+  const given = isAuto ? { ...options, batchSize: undefined } : options;
+  const asked = recipeFromOptions(await withModelOfInit(await loadRecipe(spec ?? "baseline"), given), given);
   const repeats = spec !== undefined && isRunFolder(spec) ? spec : undefined;
   const how = { workers, device, engine, winograd, reproducible, repeats, ...checkpointsFrom(options) };
-  return { data, ...selectionFrom(options), recipe, out, cache, ...how, tensorboard };
+  const selection = selectionFrom(options);
+  const recipe = isAuto ? await largest(asked, data, selection, how) : asked;
+  return { data, ...selection, recipe, out, cache, ...how, tensorboard };
+}
+
+/** `--batch-size auto` */
+async function largest(
+  recipe: Recipe,
+  data: string,
+  selection: DataSelection,
+  { engine = "auto", winograd = true, workers }: Pick<TrainOptions, "engine" | "winograd" | "workers">,
+): Promise<Recipe> {
+  const { withLargestBatch } = await import("../../tools/memory/largest-batch.js");
+  const planned = { recipe, engine: { engine, winograd }, workers };
+  const found = await withLargestBatch(openData(data, selection), planned);
+  console.error(`knack: batch size ${found.batchSize}: the largest that fits`);
+  return found;
 }
 
 async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {
