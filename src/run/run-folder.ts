@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
+import { StringDecoder } from "node:string_decoder";
 import { systemReason, writeFileAtomic } from "../base/atomic-file.js";
 import type { DataSelection } from "../data/sources/open.js";
 import { InputError, KnackError } from "../base/errors.js";
@@ -8,6 +9,9 @@ import type { TrainEvent } from "./events.js";
 import { parseClasses, type TrainedClass } from "./trained-on.js";
 
 const METRICS = "metrics.jsonl";
+
+/** Bytes of it that are read at a time. */
+const PIECE = 2 ** 20;
 
 /** What a run is trained on: what `openData` opens, and null where a program gave the images. */
 export interface RunData extends DataSelection {
@@ -152,16 +156,48 @@ export class RunFolder {
 
   /** The events kept so far, of the run's earlier parts too. Half a line that a killed process left is passed over. */
   readMetrics(): TrainEvent[] {
+    return Array.from(this.#metricLines(), ([line, number]) => this.#parsed(line, number));
+  }
+
+  /** The same for curves: of very many steps so many, evenly; all of what else there is. It needs memory for those alone. */
+  readCurves(mostSteps = 5000): TrainEvent[] {
+    let [kept, every, steps]: [TrainEvent[], number, number] = [[], 1, 0];
+    for (const [line, number] of this.#metricLines()) {
+      const isStep = line.startsWith('{"type":"step"');
+      if (isStep && steps++ % every !== 0) continue;
+      kept.push(this.#parsed(line, number));
+      if (steps / every < 2 * mostSteps) continue;
+      every *= 2;
+      let seen = 0;
+      kept = kept.filter(({ type }) => type !== "step" || seen++ % 2 === 0);
+    }
+    return kept;
+  }
+
+  #parsed(line: string, number: number): TrainEvent {
+    try {
+      return JSON.parse(line);
+    } catch (error) {
+      throw new InputError(`${join(this.path, METRICS)}: line ${number} is not JSON; remove it`, error);
+    }
+  }
+
+  /** The whole lines of `metrics.jsonl`, with their numbers; it may be larger than what fits into memory. */
+  *#metricLines(): Generator<[line: string, number: number]> {
     const file = join(this.path, METRICS);
-    if (!fs.existsSync(file)) return [];
-    const wholeLines = fs.readFileSync(file, "utf8").split("\n").slice(0, -1);
-    return wholeLines.map((line, index) => {
-      try {
-        return JSON.parse(line);
-      } catch (error) {
-        throw new InputError(`${file}: line ${index + 1} is not JSON; remove it`, error);
+    if (!fs.existsSync(file)) return;
+    const descriptor = fs.openSync(file, "r");
+    const [piece, decoder] = [Buffer.alloc(PIECE), new StringDecoder("utf8")];
+    try {
+      let [rest, number] = ["", 0];
+      for (let size = fs.readSync(descriptor, piece); size > 0; size = fs.readSync(descriptor, piece)) {
+        const lines = (rest + decoder.write(piece.subarray(0, size))).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) yield [line, ++number];
       }
-    });
+    } finally {
+      fs.closeSync(descriptor);
+    }
   }
 
   /**

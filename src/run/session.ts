@@ -28,7 +28,7 @@ import { RunCheckpoints } from "./run-checkpoints.js";
 import { RunFolder } from "./run-folder.js";
 import { FolderLock } from "./run-lock.js";
 import { type Position, parseRunState, START } from "./run-state.js";
-import { keepTensorBoard, writeTensorBoard } from "./tensorboard/run-scalars.js";
+import { hasTensorBoard, keepTensorBoard, writeTensorBoard } from "./tensorboard/run-scalars.js";
 import { type SessionOptions, taskOf } from "./task.js";
 import { Trainer, type TrainingData } from "../training/trainer.js";
 import { classesOf, dataDifferences } from "./trained-on.js";
@@ -387,13 +387,14 @@ class Session {
     if (best) yield this.checkpoints.saveBest(this.#position);
     yield this.#saveLast();
     this.parent.tell(DRAWING);
-    const metrics = this.run.readMetrics();
-    yield* warnings("curves.svg cannot be drawn", () => writeCurves(this.run.path, metrics));
-    yield* this.#drawTensorBoard(metrics);
+    yield* warnings("curves.svg cannot be drawn", () => writeCurves(this.run.path, this.run.readCurves()));
+    yield* this.#drawTensorBoard();
   }
 
-  #drawTensorBoard(metrics = this.run.readMetrics()): Generator<TrainEvent> {
-    return warnings("TensorBoard's events cannot be kept", () => writeTensorBoard(this.run.path, metrics));
+  #drawTensorBoard(): Generator<TrainEvent> {
+    return warnings("TensorBoard's events cannot be kept", () => {
+      if (hasTensorBoard(this.run.path)) writeTensorBoard(this.run.path, this.run.readMetrics());
+    });
   }
 
   /** Keeps a list of the photographs that could not be read. @returns how many there are */

@@ -296,6 +296,25 @@ test(
 );
 
 test(
+  "of very many steps as many are read as curves can show, evenly, and all epochs",
+  inFolder((folder) => {
+    const run = RunFolder.create(folder);
+    const lines = Array.from({ length: 10_000 }, (_, i) =>
+      i % 100 === 99 ? epochEvent((i + 1) / 100) : stepEvent(i + 1),
+    );
+    fs.writeFileSync(join(folder, "metrics.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const read = run.readCurves(500);
+    const steps = read.flatMap((event) => (event.type === "step" ? [event.step] : []));
+    assert.equal(read.length - steps.length, 100);
+    assert.ok(steps.length >= 500 && steps.length <= 1000, `${steps.length}`);
+    const gaps = steps.slice(1).map((step, i) => step - (steps[i] as number));
+    assert.ok(Math.max(...gaps) <= Math.min(...gaps) + 1, `${Math.min(...gaps)} to ${Math.max(...gaps)}`);
+    assert.deepEqual(run.readCurves(), run.readMetrics());
+    assert.deepEqual(run.readMetrics(), lines);
+  }),
+);
+
+test(
   "a run's curves are drawn from its metrics",
   inFolder((folder) => {
     const file = writeCurves(folder, [stepEvent(1), stepEvent(2), epochEvent(1), stepEvent(3)]);

@@ -18,8 +18,12 @@ export function keepTensorBoard(runFolder: string): void {
   makeFolder(join(runFolder, FOLDER));
 }
 
+export function hasTensorBoard(runFolder: string): boolean {
+  return existsSync(join(runFolder, FOLDER));
+}
+
 /**
- * Where the run keeps event files for TensorBoard, brings them up to date with its metrics: loss/train (with the targets trained
+ * Where a run keeps event files for TensorBoard, brings them up to date with its metrics: loss/train (with the targets trained
  * against, nats), lr, imagesPerSecond and lossScale of each step; of each epoch loss/validation (nats), top1 and top5 (fractions of 1), and
  * other metrics under their names, but for those that say nothing for the run's classes; all over optimizer steps. Beside them the recipe.
  *
@@ -28,7 +32,7 @@ export function keepTensorBoard(runFolder: string): void {
  */
 export function writeTensorBoard(runFolder: string, metrics: readonly TrainEvent[], now = Date.now() / 1000): void {
   const folder = join(runFolder, FOLDER);
-  if (!existsSync(folder)) return;
+  if (!hasTensorBoard(runFolder)) return;
   const scalars = scalarsOf(metrics, now);
   const ended = metrics.some(({ type }) => type === "done") ? now : undefined;
   writeHyperParameters(folder, runFolder, { began: scalars[0]?.wallTime ?? now, ended });
