@@ -6,6 +6,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { olderVersions } from "../../src/base/atomic-file.js";
+import type { RecipeInput } from "../../src/recipe/recipe.js";
 import { CheckpointClock } from "../../src/run/checkpoint-policy.js";
 import { FolderLock } from "../../src/run/run-lock.js";
 import { loadCheckpoint } from "../../src/weights/checkpoint.js";
@@ -28,9 +29,9 @@ before(async () => {
 });
 
 /** A copy of a run as it would be where it had been killed after a checkpoint, the `older`-th before its last. */
-function killedAt(older: number, name: string): string {
+function killedAt(older: number, name: string, of = at("every-step")): string {
   const run = at(name);
-  fs.cpSync(at("every-step"), run, { recursive: true, verbatimSymlinks: true });
+  fs.cpSync(of, run, { recursive: true, verbatimSymlinks: true });
   const kept = olderVersions(last(run))[older - 1];
   assert.ok(kept);
   fs.unlinkSync(last(run));
@@ -56,6 +57,38 @@ for (const older of [1, 3, 6, 11]) {
     assert.deepEqual(left(run), left(at("undisturbed")));
   });
 }
+
+/** Recipes with a state of their own, or that draw random numbers. */
+const RECIPES: Record<string, () => RecipeInput> = {
+  "a teacher": () => ({ distillation: { teacher: join(at("undisturbed"), "checkpoints/best") } }),
+  "balanced classes, cutmix": () => ({ classBalance: "sampling", cutmix: {}, accumulation: 2 }),
+  "weighted classes, smoothing": () => ({ classBalance: "weights", labelSmoothing: {}, warmup: { epochs: 1 } }),
+  "trained weights, frozen for an epoch": () => ({
+    init: { weights: at("undisturbed") },
+    freezeEpochs: 2,
+    backboneLr: 0.1,
+  }),
+  "a loss scale that is found": () => ({
+    precision: "bf16",
+    lossScale: "dynamic",
+    ema: { decay: 0.5 },
+    noBiasDecay: true,
+  }),
+};
+
+describe("from any step, whatever the recipe and the number of threads", () => {
+  for (const [name, changes] of Object.entries(RECIPES)) {
+    test(name, async () => {
+      const of = { data: four, recipe: tiny(changes()) };
+      await session({ ...of, out: at(name), checkpoints: everyStep, workers: 1 });
+      for (const older of [2, 5, 10]) {
+        const run = killedAt(older, `${name} ${older}`, at(name));
+        await session({ resume: run, data: four, workers: older % 3 });
+        assert.deepEqual(left(run), left(at(name)));
+      }
+    });
+  }
+});
 
 test("the clock: after so many steps, or so many minutes after the last checkpoint", () => {
   const steps = new CheckpointClock({ steps: 500 });
