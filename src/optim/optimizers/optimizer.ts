@@ -173,8 +173,15 @@ export function gradientOfSlot({ name, parameter }: Slot): Tensor {
  * with it are then too.
  */
 function allFinite(tensors: readonly Tensor[]): Tensor {
+  // Without the copies that the products are; only squares may overflow. A GPU would have to be waited for.
+  const direct = tensors[0]?.device === "cpu" ? finiteNorms(tensors) : undefined;
+  if (Number(direct?.toArray()[0]) === 1) return direct as Tensor;
+  return scope(() => finiteNorms(mulEach(tensors, 0)));
+}
+
+function finiteNorms(tensors: readonly Tensor[]): Tensor {
   return scope(() => {
-    const norms = normEach(mulEach(tensors, 0)).map((norm) => reshape(norm, [1]));
+    const norms = normEach(tensors).map((norm) => reshape(norm, [1]));
     return reshape(all(finite(concatenate(norms, 0))), [1]);
   });
 }

@@ -69,6 +69,27 @@ for (const nesterov of [true, false]) {
   });
 }
 
+test("gradients whose squares overflow are finite", () => {
+  const parameter = Parameter.of(Tensor.from([1, 1]), WEIGHT);
+  const groups = [{ parameters: new Map([["a", parameter]]), weightDecay: 0, lrFactor: 1 }];
+  const sgd = sgdPart.create(groups, { momentum: 0, nesterov: false }, new Map());
+  const finiteness = (gradient: number[]) => {
+    scope(() => backward(sumAll(mul(parameter, Tensor.from(gradient)))));
+    using finite = sgd.gradientsFinite();
+    sgd.skip();
+    return finite.item() === 1;
+  };
+  const gradients = [
+    [3e38, -3e38],
+    [1e-45, 1e30],
+    [3e38, Number.NaN],
+    [Number.NEGATIVE_INFINITY, 1e30],
+  ];
+  assert.deepEqual(gradients.map(finiteness), [true, true, false, false]);
+  sgd.dispose();
+  parameter.dispose();
+});
+
 test("parameter groups with rates of their own step as PyTorch's", () => {
   const [rates, momentum] = [[0.1, 0.3, 0.02], 0.9];
   const groups = [
