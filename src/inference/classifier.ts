@@ -2,6 +2,7 @@ import { evaluationPixels } from "../data/pictures/evaluation-transform.js";
 import type { PictureSource } from "../data/pictures/picture.js";
 import { InputError, KnackError } from "../base/errors.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
+import type { EvaluationPrecision } from "../training/evaluation-precision.js";
 import type { Network } from "./network.js";
 import { describeOnnx } from "./onnx-description.js";
 
@@ -11,6 +12,13 @@ export interface Prediction {
   readonly index: number;
   /** Softmax of the logits. */
   readonly probability: number;
+}
+
+export interface ClassifierOptions {
+  /** "cpu" (default) or "cuda"; ONNX files are computed on the CPU. */
+  readonly device?: string;
+  /** "fp32" (default), "bf16", "fp16" (on GPUs), or "auto": bf16 where the processor has instructions for it and the run's top-1 did not suffer. */
+  readonly precision?: EvaluationPrecision;
 }
 
 export interface ClassifyOptions {
@@ -33,19 +41,24 @@ export type Classified<Source extends PictureSource = PictureSource> =
  *     const classifier = loadClassifier("runs/flowers");
  *     const [best] = await classifier.classify("rose.jpg");
  *
- * @param options.device "cpu" (default) or "cuda"; ONNX files are computed on the CPU
  * @throws InputError where there is no model or its description is wrong. Faults of its weights reject the first `classify`.
  */
-export function loadClassifier(path: string, { device = "cpu" }: { device?: string } = {}): Classifier {
+export function loadClassifier(
+  path: string,
+  { device = "cpu", precision = "fp32" }: ClassifierOptions = {},
+): Classifier {
   if (/\.onnx$/i.test(path)) {
     if (device !== "cpu") throw new InputError(`device: ${path} can be computed on the cpu only, not on ${device}`);
+    if (precision !== "fp32" && precision !== "auto") {
+      throw new InputError(`precision: ${path} is computed as it was exported, not in ${precision}`);
+    }
     const description = describeOnnx(path);
     const open = async () => (await import("./onnx-network.js")).openOnnxNetwork(path, description);
     return new Classifier(path, description.class_names, open);
   }
   const { config, insteadOf } = loadCheckpoint(path);
   // Only when it is wanted, so that ONNX files, and programs that only import knack, do without libtorch.
-  const open = async () => (await import("./checkpoint-network.js")).openCheckpoint(path, device);
+  const open = async () => (await import("./checkpoint-network.js")).openCheckpoint(path, device, precision);
   return new Classifier(path, config.label_names, open, insteadOf);
 }
 

@@ -5,17 +5,20 @@ import type { LabelledSet, Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { ConvolutionChoices } from "../engine/convolution-choices.js";
 import { DEFAULT_ENGINE } from "../engine/engine-name.js";
-import { compiledInference } from "../engine/inference.js";
+import { evaluationOf } from "../engine/evaluation.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { imageMismatches } from "../weights/checkpoint-fits.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
 import { evaluationLoader, NothingToEvaluate } from "../training/evaluate.js";
+import { type EvaluationPrecision, precisionFor } from "../training/evaluation-precision.js";
 import { absentClasses, matchClasses } from "./match-classes.js";
 
 export interface EvaluationPlace {
   /** "cpu" (default) or "cuda". */
   readonly device?: string | undefined;
+  /** Default: "fp32". */
+  readonly precision?: EvaluationPrecision | undefined;
   /** Threads that load photographs. Default: none. */
   readonly workers?: number;
   /** Whether images of classes that the checkpoint does not know are left out. Default: they are an error. */
@@ -44,7 +47,7 @@ export interface CheckpointOnData {
 }
 
 /**
- * Opens a checkpoint in float32 and brings a data set's images to size and normalises them as it says; all is closed after `use`.
+ * Opens a checkpoint and brings a data set's images to size and normalises them as it says; all is closed after `use`.
  *
  * @param path a checkpoint's folder, a run's folder or a .safetensors file.
  * @param sets of one data source
@@ -53,7 +56,7 @@ export interface CheckpointOnData {
 export async function withCheckpointOn<T>(
   path: string,
   sets: readonly [LabelledSet, ...LabelledSet[]],
-  { device = "cpu", workers = 0, ignoreUnknownClasses = false, maxBadImages }: EvaluationPlace,
+  { device = "cpu", precision = "fp32", workers = 0, ignoreUnknownClasses = false, maxBadImages }: EvaluationPlace,
   use: (opened: CheckpointOnData) => Promise<T>,
 ): Promise<T> {
   const loaded = loadModel(path, device);
@@ -61,8 +64,9 @@ export async function withCheckpointOn<T>(
   const loaders: Loader[] = [];
   const { channels, height, width } = loaded.format;
   const engine = { ...DEFAULT_ENGINE, choices: new ConvolutionChoices(loaded.convolutions) };
-  const fast = compiledInference(model, [channels, height, width], { device, precision: "fp32", engine });
-  const logits = (images: Tensor) => (fast ? fast.logits(images) : model.forward(images));
+  const task = { device, precision: precisionFor(precision, loaded.config, device), engine };
+  const evaluation = evaluationOf(model, [channels, height, width], task);
+  const logits = (images: Tensor) => evaluation.logits(images);
   try {
     for (const set of sets) {
       const faults = imageMismatches(loaded, set);
@@ -94,7 +98,7 @@ export async function withCheckpointOn<T>(
     });
   } finally {
     await Promise.all(loaders.map((loader) => loader.close()));
-    fast?.dispose();
+    evaluation.dispose();
     model.dispose();
   }
 }

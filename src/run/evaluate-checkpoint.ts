@@ -9,7 +9,7 @@ export interface CheckpointEvaluation extends Evaluation, Pick<CheckpointOnData,
 }
 
 /**
- * Evaluates a checkpoint in float32 on a data set's images, brought to size and normalised as the checkpoint says.
+ * Evaluates a checkpoint on a data set's images, brought to size and normalised as the checkpoint says.
  *
  * @param path a checkpoint's folder, a run's folder or a .safetensors file.
  * @param sets what is evaluated on, of one data source

@@ -20,6 +20,7 @@ import type { EpochEvent, TrainEvent } from "./events.js";
 import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
 import { type GoingOn, goOn } from "./going-on.js";
+import { lacksBfloat16, measureBfloat16 } from "./measure-bfloat16.js";
 import { fieldsOf } from "./metric-fields.js";
 import { BUILDING, DRAWING, ENDING, MEASURING, OPENING, training as trainingFor, VALIDATING } from "./phases.js";
 import { writeCurves } from "./plots.js";
@@ -117,7 +118,7 @@ export async function* runSession(
     if (options.tensorboard) keepTensorBoard(run.path);
     run.writeJson("environment.json", { ...describeEnvironment(), ...engine, checkpoints });
     const saved = new RunCheckpoints({ trainer, recipe, run, policy: checkpoints, tell });
-    const session = new Session(trainer, { training, validation }, run, saved, { shouldStop, tell });
+    const session = new Session(trainer, { training, validation, workers }, run, saved, { shouldStop, tell });
     yield* session.events({ ...tricks, run: run.path }, last && { ...last, ...gone });
   } finally {
     tell(ENDING);
@@ -167,7 +168,7 @@ class Session {
 
   constructor(
     private readonly trainer: Trainer,
-    private readonly loaders: { readonly training: Loader; readonly validation: Loader },
+    private readonly loaders: { readonly training: Loader; readonly validation: Loader; readonly workers: number },
     private readonly run: RunFolder,
     private readonly checkpoints: RunCheckpoints,
     private readonly parent: { readonly shouldStop: () => boolean; readonly tell: Tell },
@@ -242,6 +243,10 @@ class Session {
         return;
       }
       yield* this.#endEpoch(evaluation);
+    }
+    if (lacksBfloat16(this.run, this.trainer.device)) {
+      this.parent.tell(VALIDATING);
+      await this.#measureInBfloat16();
     }
     const done = this.#record(this.#done());
     this.parent.tell(DRAWING);
@@ -335,6 +340,20 @@ class Session {
     } catch (error) {
       if (error instanceof Stopped) return undefined;
       throw error;
+    }
+  }
+
+  /** A run that is to stop does without; it does it when it is resumed. */
+  async #measureInBfloat16(): Promise<void> {
+    const { recipe, data } = this.trainer;
+    const { maxBadImages } = recipe;
+    const seen = () => {
+      if (this.parent.shouldStop()) throw new Stopped();
+    };
+    try {
+      await measureBfloat16(this.run, data.validation, { workers: this.loaders.workers, maxBadImages, seen });
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
     }
   }
 

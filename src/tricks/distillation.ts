@@ -1,12 +1,10 @@
 import { existsSync } from "node:fs";
 import type { Split } from "../data/split.js";
-import { type CompiledInference, compiledInference } from "../engine/inference.js";
+import { type Evaluation, evaluationOf } from "../engine/evaluation.js";
 import { InputError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
-import { COMPUTE_DTYPE, lowerPrecision, type Precision } from "../nn/precision.js";
 import { aboveZero, atLeastZero, choice, nullOr, offOr, value } from "../settings/schema.js";
-import { noGradient } from "../tensor/autograd.js";
-import { add, crossEntropy, mulScalar, softmax, sub, toDType } from "../tensor/ops.js";
+import { add, crossEntropy, mulScalar, softmax, sub } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { mismatches } from "../weights/checkpoint-fits.js";
@@ -116,8 +114,7 @@ function checkTeacher(teacher: string | null): void {
 /** The network a student learns from (section 5.3). It never learns itself. */
 class Teacher {
   readonly #model: Module;
-  readonly #precision: Precision;
-  readonly #fast: CompiledInference | undefined;
+  readonly #evaluation: Evaluation;
   readonly architecture: string;
   /** As `Checkpoint.insteadOf`. */
   readonly insteadOf: string | undefined;
@@ -128,23 +125,19 @@ class Teacher {
   constructor(path: string, { train: set, precision, device, engine }: Run) {
     const loaded = loadModel(path, device);
     requireSameTask(loaded, set, path);
-    this.#fast = compiledInference(loaded.model, [set.channels, set.height, set.width], { precision, device, engine });
-    for (const master of lowerPrecision(loaded.model, precision, device).values()) master.dispose();
+    this.#evaluation = evaluationOf(loaded.model, [set.channels, set.height, set.width], { precision, device, engine });
     this.#model = loaded.model;
-    this.#precision = precision;
     this.architecture = loaded.config.architecture;
     this.insteadOf = loaded.insteadOf;
   }
 
   /** The teacher's float32 logits for images as the student sees them. */
   logits(images: Tensor): Tensor {
-    if (this.#fast) return this.#fast.logits(images);
-    const dtype = COMPUTE_DTYPE[this.#precision];
-    return noGradient(() => scope(() => toDType(this.#model.forward(toDType(images, dtype)), "float32")));
+    return this.#evaluation.logits(images);
   }
 
   dispose(): void {
-    this.#fast?.dispose();
+    this.#evaluation.dispose();
     this.#model.dispose();
   }
 }

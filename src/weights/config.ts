@@ -42,6 +42,8 @@ const configSchema = z
         /** On the validation images, fractions of 1; null before the first evaluation. */
         top1: fraction,
         top5: fraction,
+        /** top1 computed in bf16; only of a finished run's best weights, where the processor has instructions for that. */
+        top1_bf16: fraction.optional(),
         /** The recipe's name. */
         recipe: z.string(),
       })

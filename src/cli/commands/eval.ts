@@ -7,7 +7,8 @@ import type { AnySource } from "../../data/sources/source.js";
 import { shareOf } from "../options/share.js";
 import { addListOptions, type DataOptions, type ListCommandOptions, listOptionsFrom } from "../options/data-options.js";
 import { fieldsOf } from "../../run/metric-fields.js";
-import { type Device, deviceOption } from "../options/compute-options.js";
+import type { EvaluationPrecision } from "../../training/evaluation-precision.js";
+import { type Device, deviceOption, evaluationPrecisionOption } from "../options/compute-options.js";
 
 interface EvalOptions extends Pick<DataOptions, "holdOut">, ListCommandOptions {
   readonly all?: boolean;
@@ -15,6 +16,7 @@ interface EvalOptions extends Pick<DataOptions, "holdOut">, ListCommandOptions {
   readonly ignoreUnknownClasses?: boolean;
   readonly maxBadImages?: string;
   readonly device: Device;
+  readonly precision: EvaluationPrecision;
 }
 
 /** `knack eval`: the metrics of a checkpoint on a data set's validation images. */
@@ -27,19 +29,35 @@ export function evalCommand(): Command {
       "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files",
     )
     .addOption(deviceOption())
+    .addOption(evaluationPrecisionOption())
     .option("--hold-out <file>", "CIFAR: this training file's images, not those of the test files")
     .option("--all", "all its images, not only the validation images")
     .option("--ignore-unknown-classes", "leave out images of classes that the checkpoint does not know")
     .option("--max-bad-images <share>", "photographs that may be unreadable, such as 10% (default: 5%)")
     .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1');
   return addListOptions(command).action(async (checkpoint: string, data: string, options: EvalOptions) => {
-    const { holdOut, all = false, json, device, ignoreUnknownClasses = false, maxBadImages, ...list } = options;
+    const {
+      holdOut,
+      all = false,
+      json,
+      device,
+      precision,
+      ignoreUnknownClasses = false,
+      maxBadImages,
+      ...list
+    } = options;
     // Only here, so that the other commands start sooner.
     const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
     const { evaluationData } = await import("../../run/evaluation-data.js");
     const { metricsFor } = await import("../../metrics/index.js");
     const { source, ofRun } = evaluationData(checkpoint, data, { holdOut, ...listOptionsFrom(list) });
-    const place = { device, workers: usableProcessors(), ignoreUnknownClasses, maxBadImages: shareOf(maxBadImages) };
+    const place = {
+      device,
+      precision,
+      workers: usableProcessors(),
+      ignoreUnknownClasses,
+      maxBadImages: shareOf(maxBadImages),
+    };
     const { badPictures, images, metrics, absent, ignored, insteadOf } = await evaluateCheckpoint(
       checkpoint,
       all ? [source.train, source.validation] : [source.validation],

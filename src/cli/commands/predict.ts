@@ -4,13 +4,15 @@ import { stringify } from "csv-stringify/sync";
 import { InputError, KnackError } from "../../base/errors.js";
 import { type OtherFiles, unreadText } from "../../data/photos/other-files.js";
 import type { Prediction } from "../../inference/classifier.js";
-import { type Device, deviceOption } from "../options/compute-options.js";
+import type { EvaluationPrecision } from "../../training/evaluation-precision.js";
+import { type Device, deviceOption, evaluationPrecisionOption } from "../options/compute-options.js";
 
 interface PredictOptions {
   readonly top: number;
   readonly json?: boolean;
   readonly csv?: boolean;
   readonly device: Device;
+  readonly precision: EvaluationPrecision;
 }
 
 /** `knack predict`: the likeliest classes of pictures. */
@@ -24,6 +26,7 @@ export function predictCommand(): Command {
     )
     .option("--top <k>", "how many classes to show, the likeliest first", parseTop, 5)
     .addOption(deviceOption())
+    .addOption(evaluationPrecisionOption())
     .addOption(
       new Option(
         "--json",
@@ -34,11 +37,15 @@ export function predictCommand(): Command {
     .action(predict);
 }
 
-async function predict(model: string, paths: string[], { top, json, csv, device }: PredictOptions): Promise<void> {
+async function predict(
+  model: string,
+  paths: string[],
+  { top, json, csv, device, precision }: PredictOptions,
+): Promise<void> {
   // Only here, so that the other commands, `knack doctor` above all, start without the libraries for pictures.
   const { pictureFiles } = await import("../options/picture-files.js");
   const { loadClassifier } = await import("../../inference/classifier.js");
-  using classifier = loadClassifier(model, { device });
+  using classifier = loadClassifier(model, { device, precision });
   if (classifier.insteadOf !== undefined) console.error(`knack: warning: ${classifier.insteadOf}`);
   const others: OtherFiles = { count: 0, examples: [] };
   const images = pictureFiles(paths, others);

@@ -8,6 +8,16 @@ export function deviceOption(): Option {
   return new Option("--device <device>", "where to compute").choices(["cpu", "cuda"]).default("cpu");
 }
 
+/** `--precision`, shared by the commands that evaluate. */
+export function evaluationPrecisionOption(): Option {
+  return new Option(
+    "--precision <precision>",
+    "auto is bf16 where this processor has instructions for it and the run's top-1 did not suffer",
+  )
+    .choices(["fp32", "bf16", "fp16", "auto"])
+    .default("fp32");
+}
+
 /** `--engine`, shared by the commands that train. */
 export function engineOption(): Option {
   return new Option(

@@ -1,0 +1,35 @@
+import { existsSync } from "node:fs";
+import type { LabelledSet } from "../data/split.js";
+import { hasFastBfloat16 } from "../training/evaluation-precision.js";
+import { loadCheckpoint, saveCheckpoint } from "../weights/checkpoint.js";
+import { evaluateCheckpoint } from "./evaluate-checkpoint.js";
+import { fieldsOf } from "./metric-fields.js";
+import type { RunFolder } from "./run-folder.js";
+
+/** Whether a run's best weights are to be measured in bf16 yet: where the processor has instructions for that. */
+export function lacksBfloat16({ bestCheckpoint }: RunFolder, device: string): boolean {
+  if (device !== "cpu" || !hasFastBfloat16() || !existsSync(bestCheckpoint)) return false;
+  return loadCheckpoint(bestCheckpoint).config.knack?.top1_bf16 === undefined;
+}
+
+/**
+ * Measures a finished run's best weights in bf16 and notes the top-1 in their `config.json`: whether `--precision auto` takes it.
+ *
+ * @param seen called for each image
+ */
+export async function measureBfloat16(
+  { bestCheckpoint }: RunFolder,
+  validation: LabelledSet,
+  { workers, maxBadImages, seen }: { workers: number; maxBadImages: number; seen: () => void },
+): Promise<void> {
+  const { metrics } = await evaluateCheckpoint(bestCheckpoint, [validation], {
+    precision: "bf16",
+    workers,
+    maxBadImages,
+    seen,
+  });
+  const checkpoint = loadCheckpoint(bestCheckpoint);
+  const { config } = checkpoint;
+  const knack = config.knack && { ...config.knack, top1_bf16: fieldsOf(metrics).top1 };
+  saveCheckpoint(bestCheckpoint, { ...checkpoint, config: { ...config, knack } });
+}
