@@ -13,6 +13,13 @@ const REPEATS = 5;
 const SHORT = 1e-3;
 const REPEATS_OF_SHORT = 100;
 
+/** How a convolution may be computed: directly in either layout, or by Winograd's algorithm in blocks. */
+const WAYS = [
+  { algorithm: 0, channelsLast: false },
+  { algorithm: 1, channelsLast: false },
+  { algorithm: 0, channelsLast: true },
+] as const;
+
 /** Seconds, the fastest of so many repeats. */
 type Timed = (repeats: number) => number;
 
@@ -53,7 +60,7 @@ function limitOf({ bench, model, imageSize, batch }: StepCase, precision: "fp32"
 function secondsOf(
   operation: OperationDescription,
   bench: StepCase["bench"],
-  { values, bfloat16 }: NetworkDescription,
+  { values, bfloat16, channelsLast }: NetworkDescription,
   { addon, block }: FastEngine,
   once: (key: unknown, time: Timed) => number,
 ): number {
@@ -75,16 +82,18 @@ function secondsOf(
     const passes = training ? ([0, ...backward] as const) : ([0] as const);
     const fastest = (pass: 0 | 1 | 2, repeats: number) =>
       Math.min(
-        ...([0, 1] as const).map((algorithm) => {
+        ...WAYS.map(({ algorithm, channelsLast }) => {
           const algorithms = [0, 0, 0].with(pass, algorithm) as unknown as Algorithms;
-          return addon.timeConvolution({ ...given, algorithms, pass, repeats }) ?? Number.POSITIVE_INFINITY;
+          return (
+            addon.timeConvolution({ ...given, channelsLast, algorithms, pass, repeats }) ?? Number.POSITIVE_INFINITY
+          );
         }),
       );
     return passes.reduce<number>((sum, pass) => sum + once([given, pass], (repeats) => fastest(pass, repeats)), 0);
   }
   if (!isBatchNorm(operation) || bench === "inference") return 0;
   const shape = shapeOf(operation.input);
-  const given = { shape, bfloat16 };
+  const given = { shape, bfloat16, channelsLast };
   const norm = once(["norm", given], (repeats) => addon.timeBatchNorm({ ...given, repeats }));
   // A residual is added forward, and its gradient backward.
   const addition =

@@ -1,8 +1,8 @@
-/** `step.js MODEL SIZE BATCH STEPS training|inference fp32|bf16`: knack's seconds a step, as JSON; started by bench/index.ts. */
+/** `step.js MODEL SIZE BATCH STEPS training|inference fp32|bf16 [blocks|channels-last]`: knack's seconds a step, as JSON; started by bench/index.ts. */
 import { type BenchmarkOptions, benchmarkInference, benchmarkTraining } from "../src/tools/benchmark.js";
 import { peakMemory } from "./peak-memory.js";
 
-const [model = "", size, batch, steps, mode, precision] = process.argv.slice(2);
+const [model = "", size, batch, steps, mode, precision, layout] = process.argv.slice(2);
 const options: BenchmarkOptions = {
   model,
   modelOptions: {},
@@ -13,6 +13,7 @@ const options: BenchmarkOptions = {
   precision: precision === "bf16" ? "bf16" : "fp32",
   device: "cpu",
   steps: Number(steps),
+  layout: layout === "blocks" || layout === "channels-last" ? layout : undefined,
 };
 const { firstSeconds, seconds } = mode === "training" ? benchmarkTraining(options) : benchmarkInference(options);
 console.log(JSON.stringify({ first: firstSeconds, seconds, peakBytes: peakMemory() }));

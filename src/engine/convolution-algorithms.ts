@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.js";
 import { cacheFolder, makeFolder } from "../base/folders.js";
-import type { Algorithms, ConvolutionAlgorithm, ConvolutionShape, CpuAddon } from "../native/cpu/addon.js";
+import type { Algorithms, Convolution, ConvolutionAlgorithm, ConvolutionShape, CpuAddon } from "../native/cpu/addon.js";
 import { VERSION } from "../base/version.js";
 import { type ConvolutionChoices, keyOf, parseChoices } from "./convolution-choices.js";
+import type { ImageLayout } from "./engine-name.js";
 
 const DIRECT: Algorithms = [0, 0, 0];
 const EITHER = [0, 1] as const satisfies ConvolutionAlgorithm[];
@@ -34,10 +35,8 @@ export class ConvolutionAlgorithms {
 
   /** @param winograd whether Winograd's may be chosen */
   choose(shape: ConvolutionShape, winograd: boolean): Algorithms {
-    const { kernel, stride, groups, bfloat16 } = shape;
-    const isCandidate = [kernel, stride].flat().join() === "3,3,1,1" && groups === 1 && !bfloat16;
-    if (!isCandidate) return DIRECT;
-    if (!winograd) {
+    if (!mayTakeWinograd(shape)) return DIRECT;
+    if (shape.channelsLast || !winograd) {
       this.choices.take(this.machine, shape, DIRECT);
       return DIRECT;
     }
@@ -45,6 +44,14 @@ export class ConvolutionAlgorithms {
     const chosen = known && this.#canCompute(shape, known) ? known : this.#agree(shape, this.#measure(shape));
     this.choices.take(this.machine, shape, chosen);
     return chosen;
+  }
+
+  /** The layout that a network with these convolutions had in the run, where Winograd's algorithm had a say in it. */
+  keptLayout(convolutions: readonly Convolution[]): ImageLayout | undefined {
+    const has = (channelsLast: boolean) =>
+      convolutions.some((convolution) => this.choices.of(this.machine, { ...convolution, channelsLast }) !== undefined);
+    if (has(true)) return "channels-last";
+    return has(false) ? "blocks" : undefined;
   }
 
   /** Keeps what was measured for other processes, unless one of them was first: then that is taken, and all of them compute the same bits. */
@@ -91,6 +98,11 @@ export class ConvolutionAlgorithms {
     const whole = (algorithms: Algorithms) => passes.reduce<number>((sum, pass) => sum + seconds(algorithms, pass), 0);
     return candidates.reduce((best, algorithms) => (whole(algorithms) < whole(best) ? algorithms : best));
   }
+}
+
+/** Whether Winograd's algorithm computes such convolutions, over images in blocks. */
+export function mayTakeWinograd({ kernel, stride, groups, bfloat16 }: Convolution): boolean {
+  return [kernel, stride].flat().join() === "3,3,1,1" && groups === 1 && !bfloat16;
 }
 
 function read(file: string | undefined): Record<string, Algorithms> {

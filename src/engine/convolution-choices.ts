@@ -51,8 +51,8 @@ export class ConvolutionChoices {
 }
 
 /** Shapes with the same key have the same passes. */
-export function keyOf({ images, outChannels, padding, training, first }: ConvolutionShape): string {
-  const use = `${training ? "training" : "inference"}${first ? ", first" : ""}`;
+export function keyOf({ images, outChannels, padding, training, first, channelsLast }: ConvolutionShape): string {
+  const use = `${training ? "training" : "inference"}${first ? ", first" : ""}${channelsLast ? ", channels-last" : ""}`;
   return `${images.join("x")} to ${outChannels}, padding ${padding.join()}, ${use}`;
 }
 

@@ -6,6 +6,9 @@ import type { ConvolutionChoices } from "./convolution-choices.js";
  */
 export type EngineName = "auto" | "fast" | "plain";
 
+/** How a network's images lie in the fast engine's memory: in blocks of channels, or pixel by pixel with all channels. */
+export type ImageLayout = "blocks" | "channels-last";
+
 export const ENGINE_NAMES: readonly EngineName[] = ["auto", "fast", "plain"];
 
 export interface EngineChoice {
@@ -16,6 +19,8 @@ export interface EngineChoice {
   readonly reproducible?: boolean | undefined;
   /** Which algorithm each convolution takes, where a run keeps that; else the machine's. */
   readonly choices?: ConvolutionChoices | undefined;
+  /** For measuring and tests; else the one that oneDNN's fastest convolutions want. */
+  readonly layout?: ImageLayout | undefined;
 }
 
 export const DEFAULT_ENGINE: EngineChoice = { engine: "auto", winograd: true };

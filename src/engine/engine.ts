@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 import { InputError } from "../base/errors.js";
 import {
   type Algorithms,
-  type ConvolutionShape,
+  type Convolution,
   type CpuAddon,
   cpuAddon,
   type NetworkDescription,
@@ -12,8 +12,9 @@ import { whyNoCpuAddon } from "../native/cpu/why-no-addon.js";
 import { describeEngine } from "../tensor/engine.js";
 import { ConvolutionAlgorithms } from "./convolution-algorithms.js";
 import { ConvolutionChoices } from "./convolution-choices.js";
-import type { EngineChoice } from "./engine-name.js";
-import { UnsupportedLayer } from "./lowering/network.js";
+import type { EngineChoice, ImageLayout } from "./engine-name.js";
+import { layoutFor } from "./image-layout.js";
+import { type ConvolutionPlan, UnsupportedLayer } from "./lowering/network.js";
 
 /** Where and in which numbers a network computes. */
 export interface EngineTask {
@@ -30,10 +31,11 @@ export class FastEngine {
 
   private constructor(
     readonly addon: CpuAddon,
-    /** Channels that lie side by side in images. */
+    /** Channels that are computed side by side: images have whole blocks of them. */
     readonly block: number,
     private readonly winograd: boolean,
     choices: ConvolutionChoices,
+    private readonly layout: ImageLayout | undefined,
   ) {
     const { instructionSet, library } = addon.processor();
     const model = cpus()[0]?.model.trim() ?? "cpu";
@@ -46,20 +48,25 @@ export class FastEngine {
    * @throws InputError where "fast" was asked for and is not to be had, saying why
    */
   static open(choice: EngineChoice, task: EngineTask): FastEngine | undefined {
-    const { engine, winograd, reproducible = false, choices = new ConvolutionChoices() } = choice;
+    const { engine, winograd, reproducible = false, choices = new ConvolutionChoices(), layout } = choice;
     if (engine === "plain") return undefined;
     const addon = cpuAddon();
     const block = addon?.processor().block ?? null;
     const reason = whyNoFastEngine(task);
     if (addon && block !== null && reason === undefined) {
-      return new FastEngine(addon, block, winograd && !reproducible, choices);
+      return new FastEngine(addon, block, winograd && !reproducible, choices, layout);
     }
     if (engine === "fast") throw new InputError(`engine (--engine fast): ${reason}; use --engine auto`);
     return undefined;
   }
 
-  algorithms(convolution: ConvolutionShape): Algorithms {
-    return this.#algorithms.choose(convolution, this.winograd);
+  /** How all of a network's convolutions are computed. */
+  plan(convolutions: readonly Convolution[]): ConvolutionPlan {
+    const kept = this.layout ?? this.#algorithms.keptLayout(convolutions);
+    const channelsLast = (kept ?? layoutFor(this.addon, convolutions, this.winograd)) === "channels-last";
+    const algorithmsOf = (convolution: Convolution): Algorithms =>
+      this.#algorithms.choose({ ...convolution, channelsLast }, this.winograd);
+    return { channelsLast, algorithms: convolutions.map(algorithmsOf) };
   }
 
   /** @throws UnsupportedLayer where oneDNN lacks an operation of these sizes */

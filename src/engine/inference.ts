@@ -133,7 +133,7 @@ export class CompiledInference {
       mask: () => {
         throw new UnsupportedLayer("a dropout outside training");
       },
-      algorithms: (convolution) => this.engine.algorithms(convolution),
+      plan: (convolutions) => this.engine.plan(convolutions),
     };
     try {
       const options = { batch, training: false, bfloat16: this.bfloat16, block: this.engine.block };

@@ -80,7 +80,7 @@ export class CompiledTraining {
         this.#masks.push({ dropout, mask, dtype });
         return mask.floats;
       },
-      algorithms: (convolution) => engine.algorithms(convolution),
+      plan: (convolutions) => engine.plan(convolutions),
     };
     try {
       this.description = lower(graph, memory, {

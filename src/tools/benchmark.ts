@@ -1,4 +1,4 @@
-import type { EngineName } from "../engine/engine-name.js";
+import type { EngineChoice } from "../engine/engine-name.js";
 import type { ModelOptions } from "../models/entry.js";
 import { createModel } from "../models/registry.js";
 import type { OperationTime } from "../native/cpu/addon.js";
@@ -14,14 +14,12 @@ import { lowerPrecision, type Precision } from "../nn/precision.js";
 import { sgd } from "../optim/optimizers/sgd.js";
 import { TrainingPasses } from "../training/training-passes.js";
 
-export interface BenchmarkOptions {
+export interface BenchmarkOptions extends Pick<EngineChoice, "engine" | "winograd" | "layout"> {
   readonly model: string;
   readonly modelOptions: ModelOptions;
   /** Of a square image, in pixels. */
   readonly imageSize: number;
   readonly batchSize: number;
-  readonly engine: EngineName;
-  readonly winograd: boolean;
   readonly precision: Precision;
   readonly device: string;
   /** How many steps (or passes) are measured, after one that is not. */
@@ -109,11 +107,11 @@ function withModel<T>(options: BenchmarkOptions, body: (model: ReturnType<typeof
 
 function passesOf(
   model: ReturnType<typeof createModel>,
-  { imageSize, batchSize, precision, device, engine, winograd }: BenchmarkOptions,
+  { imageSize, batchSize, precision, device, engine, winograd, layout }: BenchmarkOptions,
   masters: ReturnType<typeof lowerPrecision>,
 ): TrainingPasses {
   const shape = [batchSize, 3, imageSize, imageSize] as const;
-  return new TrainingPasses(model, { shape, precision, masters, device, engine: { engine, winograd } });
+  return new TrainingPasses(model, { shape, precision, masters, device, engine: { engine, winograd, layout } });
 }
 
 /** [N, 3, S, S], normal. */

@@ -39,6 +39,7 @@ const inner: ConvolutionShape = {
   bfloat16: false,
   training: true,
   first: false,
+  channelsLast: false,
 };
 const first: ConvolutionShape = { ...inner, images: [8, 3, 12, 12], first: true };
 

@@ -1,7 +1,7 @@
 /** The fast engine against libtorch's operators: gradients of each fused operation, whole networks against float64, what it leaves to the plain path. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_ENGINE } from "../../src/engine/engine-name.js";
+import { DEFAULT_ENGINE, type EngineChoice } from "../../src/engine/engine-name.js";
 import { FastEngine, whereSupported } from "../../src/engine/engine.js";
 import { CompiledInference } from "../../src/engine/inference.js";
 import { CompiledTraining, type CompiledTrainingOptions } from "../../src/engine/training.js";
@@ -40,8 +40,12 @@ import { whereBf16 } from "../support/bf16.js";
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
 
-const engine = FastEngine.open(DEFAULT_ENGINE, { device: "cpu", precision: "fp32" });
-const direct = FastEngine.open({ engine: "auto", winograd: false }, { device: "cpu", precision: "fp32" });
+const open = (choice: Partial<EngineChoice>) =>
+  FastEngine.open({ ...DEFAULT_ENGINE, ...choice }, { device: "cpu", precision: "fp32" });
+const engine = open({ layout: "blocks" });
+const direct = open({ layout: "blocks", winograd: false });
+const channelsLast = open({ layout: "channels-last" });
+const LAYOUTS = { blocks: engine, "channels-last": channelsLast };
 const options = { skip: engine === undefined && "the fast engine cannot be had on this machine" };
 
 const BATCH = 4;
@@ -200,13 +204,16 @@ function fastPass(model: Module, images: Tensor, by: FastEngine, masters: Compil
   return passed;
 }
 
-for (const [title, make] of Object.entries(PROBES)) {
-  test(`gradients and statistics are libtorch's: ${title}`, options, () => {
+const inBothLayouts = Object.entries(PROBES).flatMap(([title, make]) =>
+  Object.entries(LAYOUTS).map(([layout, by]) => ({ title, make, layout, by })),
+);
+for (const { title, make, layout, by } of inBothLayouts) {
+  test(`gradients and statistics are libtorch's, in ${layout}: ${title}`, options, () => {
     scope(() => {
       using model = make();
       fill(model, 1);
       moveTo(model.train(), "cpu");
-      const { plain, fast } = bothPasses(model, 9, engine as FastEngine);
+      const { plain, fast } = bothPasses(model, 9, by as FastEngine);
       near(fast.logits, plain.logits, 1e-5, "the logits");
       for (const [name, gradient] of plain.gradients) {
         assert.ok(length(gradient) > 1e-6, `${name} has no gradient: the test could not see it`);
@@ -231,7 +238,7 @@ const SEEDS = [1, 2, 3];
 
 for (const [name, side, modelOptions] of NETWORKS) {
   test(`${name} ${JSON.stringify(modelOptions)}: no farther from float64 than twice the plain path`, options, () => {
-    for (const by of [engine, direct] as FastEngine[]) {
+    for (const by of [engine, direct, channelsLast] as FastEngine[]) {
       const errors = SEEDS.map((seed) => errorsOf(name, side, modelOptions, seed, by));
       // A gate of ReLU that stands at zero goes either way, in every order of rounding, and moves a gradient by a jump: hence the median.
       const median = (of: (found: (typeof errors)[number]) => number) =>
@@ -295,27 +302,29 @@ test("Winograd's convolutions are within 1e-5 of the direct ones", options, () =
   });
 });
 
-test("evaluation follows changed weights, any batch size, and leaves no tensor behind", options, () => {
-  const before = liveTensors();
-  scope(() => {
-    using model = createModel("resnet18_small", { classes: CLASSES, inChannels: 3 }, { width: 16 });
-    xavierUniform(model, 1);
-    moveTo(model.eval(), "cpu");
-    const network = new CompiledInference(engine as FastEngine, model, [3, 16, 16], false);
-    for (const seed of [1, 2]) {
-      fill(model, seed);
-      network.refresh();
-      for (const batch of [1, 2, 3, 2]) {
-        using generator = new Generator(batch);
-        const images = normalInPlace(full([batch, 3, 16, 16], 0), 0, 1, generator);
-        const expected = noGradient(() => model.forward(images)).toArray();
-        near(network.logits(images).toArray(), expected, 1e-4, "the logits");
+for (const [layout, by] of Object.entries(LAYOUTS)) {
+  test(`evaluation follows changed weights, any batch size, and leaves no tensor behind, in ${layout}`, options, () => {
+    const before = liveTensors();
+    scope(() => {
+      using model = createModel("resnet18_small", { classes: CLASSES, inChannels: 3 }, { width: 16 });
+      xavierUniform(model, 1);
+      moveTo(model.eval(), "cpu");
+      const network = new CompiledInference(by as FastEngine, model, [3, 16, 16], false);
+      for (const seed of [1, 2]) {
+        fill(model, seed);
+        network.refresh();
+        for (const batch of [1, 2, 3, 2]) {
+          using generator = new Generator(batch);
+          const images = normalInPlace(full([batch, 3, 16, 16], 0), 0, 1, generator);
+          const expected = noGradient(() => model.forward(images)).toArray();
+          near(network.logits(images).toArray(), expected, 1e-4, "the logits");
+        }
       }
-    }
-    network.dispose();
+      network.dispose();
+    });
+    assert.equal(liveTensors(), before);
   });
-  assert.equal(liveTensors(), before);
-});
+}
 
 test("gradients of the parts of a batch add up", options, () => {
   scope(() => {
@@ -344,22 +353,28 @@ test("gradients of the parts of a batch add up", options, () => {
   });
 });
 
-test("bf16: no farther from float32 than three times libtorch's bf16", options.skip ? options : whereBf16, () => {
-  scope(() => {
-    using model = createModel("resnet18_small", { classes: CLASSES, inChannels: 3 }, { width: 16 });
-    xavierUniform(model, 1);
-    moveTo(model.train(), "cpu");
-    const images = noise(16);
-    const exact = pass(model, () => model.forward(images));
-    const masters = lowerPrecision(model, "bf16", "cpu");
-    const plain = pass(model, () => toDType(model.forward(toDType(images, "bfloat16")), "float32"));
-    const fast = fastPass(model, images, engine as FastEngine, masters);
-    const distance = (found: Passed) => apart(found.logits, exact.logits);
-    assert.ok(distance(plain) > 1e-4, "the test could not see the rounding");
-    assert.ok(distance(fast) < 3 * distance(plain), `${distance(fast)}, libtorch's ${distance(plain)}`);
-    for (const master of masters.values()) master.dispose();
-  });
-});
+for (const [layout, by] of Object.entries(LAYOUTS)) {
+  test(
+    `bf16: no farther from float32 than three times libtorch's bf16, in ${layout}`,
+    options.skip ? options : whereBf16,
+    () => {
+      scope(() => {
+        using model = createModel("resnet18_small", { classes: CLASSES, inChannels: 3 }, { width: 16 });
+        xavierUniform(model, 1);
+        moveTo(model.train(), "cpu");
+        const images = noise(16);
+        const exact = pass(model, () => model.forward(images));
+        const masters = lowerPrecision(model, "bf16", "cpu");
+        const plain = pass(model, () => toDType(model.forward(toDType(images, "bfloat16")), "float32"));
+        const fast = fastPass(model, images, by as FastEngine, masters);
+        const distance = (found: Passed) => apart(found.logits, exact.logits);
+        assert.ok(distance(plain) > 1e-4, "the test could not see the rounding");
+        assert.ok(distance(fast) < 3 * distance(plain), `${distance(fast)}, libtorch's ${distance(plain)}`);
+        for (const master of masters.values()) master.dispose();
+      });
+    },
+  );
+}
 
 test(
   "a layer that the engine lacks is left to the plain path, or named where only the fast one was wanted",
@@ -390,6 +405,12 @@ test(
 );
 
 test("a kind of operation that no kernel has registered is an error that names it", { skip: !engine }, () => {
-  const description = { bfloat16: false, training: false, values: [], operations: [{ kind: "twist" }] };
+  const description = {
+    bfloat16: false,
+    training: false,
+    channelsLast: false,
+    values: [],
+    operations: [{ kind: "twist" }],
+  };
   assert.throws(() => engine?.addon.compile(description), /there is no operation twist/);
 });

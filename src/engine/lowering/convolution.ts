@@ -38,26 +38,28 @@ export const convolution: LoweringRule = {
     const [batch = 0, channels = 0, rowsIn = 0, columnsIn = 0] = network.shape(from);
     const first = from === network.graph.input;
     const images: Quad = [batch, first ? channels : network.wholeBlocks(channels), rowsIn, columnsIn];
-    network.add<ConvolutionOperation>({
+    const shape = {
+      ...geometry,
+      images,
+      outChannels: network.wholeBlocks(outChannels),
+      // Depthwise, channels that only fill the last block have their own groups.
+      groups: groups === channels ? images[1] : Number(groups),
+      bfloat16: network.options.bfloat16,
+      training: network.options.training,
+      first,
+    };
+    const operation = {
       kind: "convolution",
       input: network.read(from),
       output: network.number(output),
       ...geometry,
       groups: Number(groups),
-      algorithms: network.memory.algorithms({
-        ...geometry,
-        images,
-        outChannels: network.wholeBlocks(outChannels),
-        groups: Number(groups),
-        bfloat16: network.options.bfloat16,
-        training: network.options.training,
-        first,
-      }),
       weight: network.memory.parameter(tensor),
       weightGradient: network.gradient(tensor),
       bias: isValue(bias) ? network.memory.parameter(network.tensor(bias)) : undefined,
       residual,
       clamp,
-    });
+    } as const;
+    network.addConvolution(shape, (algorithms): ConvolutionOperation => ({ ...operation, algorithms }));
   },
 };

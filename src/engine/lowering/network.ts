@@ -1,6 +1,6 @@
 import type {
   Algorithms,
-  ConvolutionShape,
+  Convolution,
   NetworkDescription,
   OperationDescription,
   Quad,
@@ -28,15 +28,29 @@ export interface Memory {
   readonly outputs: readonly { readonly result: Float32Array; readonly gradient: Float32Array }[];
   /** The mask of the dropout that was traced with this seed. */
   readonly mask: (seed: number, shape: readonly number[]) => Float32Array;
-  readonly algorithms: (shape: ConvolutionShape) => Algorithms;
+  readonly plan: (convolutions: readonly Convolution[]) => ConvolutionPlan;
+}
+
+/** How the convolutions of a network are computed: all over images of one layout, each by its algorithms. */
+export interface ConvolutionPlan {
+  readonly channelsLast: boolean;
+  readonly algorithms: readonly Algorithms[];
 }
 
 export interface LoweringOptions {
   readonly batch: number;
   readonly training: boolean;
   readonly bfloat16: boolean;
-  /** Channels that lie side by side in the engine's memory. */
+  /** Channels that are computed side by side: images have whole blocks of them. */
   readonly block: number;
+}
+
+/** A convolution of a network in making. */
+class PlannedConvolution {
+  constructor(
+    readonly convolution: Convolution,
+    readonly by: (algorithms: Algorithms) => OperationDescription,
+  ) {}
 }
 
 type ValueKind = NetworkDescription["values"][number]["kind"];
@@ -46,7 +60,7 @@ export class NetworkInMaking {
   readonly #values: { shape: readonly number[]; kind: ValueKind }[] = [];
   readonly #numbers = new Map<Value, number>();
   readonly #readers = new Map<Value, GraphNode[]>();
-  readonly #operations: OperationDescription[] = [];
+  readonly #operations: (OperationDescription | PlannedConvolution)[] = [];
   /** Zeros around images that the convolution after them brings itself. */
   readonly margins = new Map<Value, { readonly from: Value; readonly margins: Quad }>();
 
@@ -64,9 +78,20 @@ export class NetworkInMaking {
     this.#operations.push(operation);
   }
 
+  /** Adds a convolution, whose algorithms are chosen when all of the network's convolutions are known. */
+  addConvolution(convolution: Convolution, operation: (algorithms: Algorithms) => OperationDescription): void {
+    this.#operations.push(new PlannedConvolution(convolution, operation));
+  }
+
   description(): NetworkDescription {
     const { bfloat16, training } = this.options;
-    return { bfloat16, training, values: this.#values, operations: this.#operations };
+    const planned = this.#operations.filter((operation) => operation instanceof PlannedConvolution);
+    const { channelsLast, algorithms } = this.memory.plan(planned.map(({ convolution }) => convolution));
+    const chosen = new Map(planned.map((operation, index) => [operation, algorithms[index] as Algorithms]));
+    const operations = this.#operations.map((operation) =>
+      operation instanceof PlannedConvolution ? operation.by(chosen.get(operation) as Algorithms) : operation,
+    );
+    return { bfloat16, training, channelsLast, values: this.#values, operations };
   }
 
   /** Gives a value that an operation makes its number. */

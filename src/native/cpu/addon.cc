@@ -45,13 +45,13 @@ Compiled& compiledOf(const Napi::CallbackInfo& info) {
   return compiled;
 }
 
-// compile({ bfloat16, training, values: [{ shape, kind }], operations })
+// compile({ bfloat16, training, channelsLast, values: [{ shape, kind }], operations })
 Napi::Value compile(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object description = info[0].As<Napi::Object>();
     auto compiled = std::make_unique<Compiled>();
     const Reader whole(*compiled, description);
-    compiled->program = std::make_unique<Program>(Settings{whole.flag("bfloat16"), whole.flag("training")});
+    compiled->program = std::make_unique<Program>(Settings{whole.flag("bfloat16"), whole.flag("training"), whole.flag("channelsLast")});
     Program& program = *compiled->program;
     const Napi::Array values = description.Get("values").As<Napi::Array>();
     for (uint32_t i = 0; i < values.Length(); ++i) {
@@ -143,24 +143,42 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
   });
 }
 
-// timeConvolution({ images, outChannels, kernel, stride, padding, groups, bfloat16, training, first, algorithms, pass, repeats }): seconds, or null.
+// { images, outChannels, kernel, stride, padding, groups, bfloat16, training, first }
+ConvolutionTask readTask(const Reader& read) {
+  const auto images = read.integers("images", 4);
+  ConvolutionTask task = {{images[0], images[1], images[2], images[3]},
+                          static_cast<int64_t>(read.number("outChannels")),
+                          read.geometry(),
+                          read.flag("bfloat16"),
+                          read.flag("training"),
+                          read.flag("first"),
+                          false,
+                          {}};
+  task.geometry.groups = static_cast<int64_t>(read.number("groups"));
+  return task;
+}
+
+// timeConvolution({ …the convolution, channelsLast, algorithms, pass, repeats }): seconds, or null.
 Napi::Value timeOneConvolution(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     Compiled none;
     const Reader read(none, info[0].As<Napi::Object>());
-    const auto images = read.integers("images", 4), algorithms = read.integers("algorithms", 3);
-    ConvolutionTask task = {{images[0], images[1], images[2], images[3]},
-                            static_cast<int64_t>(read.number("outChannels")),
-                            read.geometry(),
-                            read.flag("bfloat16"),
-                            read.flag("training"),
-                            read.flag("first"),
-                            {algorithmOf(algorithms[0]), algorithmOf(algorithms[1]), algorithmOf(algorithms[2])}};
-    task.geometry.groups = static_cast<int64_t>(read.number("groups"));
+    ConvolutionTask task = readTask(read);
+    task.channelsLast = read.flag("channelsLast");
+    const auto algorithms = read.integers("algorithms", 3);
+    for (int i = 0; i < 3; ++i) task.algorithms[i] = algorithmOf(algorithms[i]);
     const double seconds =
         timeConvolution(task, static_cast<int>(read.number("pass")), static_cast<int>(read.number("repeats")));
     if (seconds < 0) return info.Env().Null();
     return Napi::Number::New(info.Env(), seconds);
+  });
+}
+
+// shareInChannelsLast({ …the convolution }): 0 to 1.
+Napi::Value askForChannelsLast(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Compiled none;
+    return Napi::Number::New(info.Env(), shareInChannelsLast(readTask(Reader(none, info[0].As<Napi::Object>()))));
   });
 }
 
@@ -175,15 +193,15 @@ Napi::Value processor(const Napi::CallbackInfo& info) {
   });
 }
 
-// timeBatchNorm({ shape, bfloat16, repeats }) and timeAddition likewise: seconds.
-template <double time(const std::array<int64_t, 4>&, bool, int)>
+// timeBatchNorm({ shape, bfloat16, channelsLast, repeats }) and timeAddition likewise: seconds.
+template <double time(const std::array<int64_t, 4>&, bool, bool, int)>
 Napi::Value timeOperation(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     Compiled none;
     const Reader read(none, info[0].As<Napi::Object>());
     const auto shape = read.integers("shape", 4);
     const double seconds = time({shape[0], shape[1], shape[2], shape[3]}, read.flag("bfloat16"),
-                                static_cast<int>(read.number("repeats")));
+                                read.flag("channelsLast"), static_cast<int>(read.number("repeats")));
     return Napi::Number::New(info.Env(), seconds);
   });
 }
@@ -198,6 +216,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("dispose", Napi::Function::New(env, dispose));
   exports.Set("wantLargePages", Napi::Function::New(env, wantLargePagesUnder));
   exports.Set("timeConvolution", Napi::Function::New(env, timeOneConvolution));
+  exports.Set("shareInChannelsLast", Napi::Function::New(env, askForChannelsLast));
   exports.Set("timeBatchNorm", Napi::Function::New(env, timeOperation<timeBatchNorm>));
   exports.Set("timeAddition", Napi::Function::New(env, timeOperation<timeAddition>));
   return exports;

@@ -22,7 +22,7 @@ export type ConvolutionAlgorithm = 0 | 1;
 export type Algorithms = readonly [ConvolutionAlgorithm, ConvolutionAlgorithm, ConvolutionAlgorithm];
 
 /** A convolution over whole blocks of channels. */
-export interface ConvolutionShape extends WindowGeometry {
+export interface Convolution extends WindowGeometry {
   /** [N, C, H, W] */
   readonly images: Quad;
   readonly outChannels: number;
@@ -34,13 +34,18 @@ export interface ConvolutionShape extends WindowGeometry {
   readonly first: boolean;
 }
 
+/** A convolution over images of that layout. */
+export interface ConvolutionShape extends Convolution {
+  readonly channelsLast: boolean;
+}
+
 /** The processor as oneDNN takes it: DNNL_MAX_CPU_ISA makes it take any for a lesser one. */
 export interface Processor {
   /** The best instructions in use: "avx512_core_bf16", "avx2", "sse41", … */
   readonly instructionSet: string;
   /** oneDNN's version, "2.6.3". */
   readonly library: string;
-  /** Channels that lie side by side in the engine's memory: 16 with AVX-512, 8 with AVX2; null with less, where the engine has no fast layout. */
+  /** Channels that the engine's loops take side by side: 16 with AVX-512, 8 with AVX2; null with less, where the engine has no fast layout. */
   readonly block: number | null;
 }
 
@@ -55,6 +60,8 @@ export interface OperationDescription {
 export interface NetworkDescription {
   readonly bfloat16: boolean;
   readonly training: boolean;
+  /** Whether images lie pixel by pixel, and not in blocks of channels. */
+  readonly channelsLast: boolean;
   /** Images [N, C, H, W] or vectors [N, C]; "input" is the network's images, "output" one of its results. */
   readonly values: readonly { readonly shape: readonly number[]; readonly kind: "input" | "output" | "between" }[];
   readonly operations: readonly OperationDescription[];
@@ -93,6 +100,8 @@ export interface CpuAddon {
       readonly repeats: number;
     },
   ): number | null;
+  /** For how many of a convolution's passes oneDNN's fastest implementation wants images channels-last, as a share from 0 to 1. */
+  shareInChannelsLast(convolution: Convolution): number;
   /** The fastest seconds of oneDNN's own batch norm with ReLU, forward and backward. */
   timeBatchNorm(request: TimedShape): number;
   /** The fastest seconds of oneDNN's own addition of two activations. */
@@ -102,6 +111,7 @@ export interface CpuAddon {
 interface TimedShape {
   readonly shape: Quad;
   readonly bfloat16: boolean;
+  readonly channelsLast: boolean;
   readonly repeats: number;
 }
 

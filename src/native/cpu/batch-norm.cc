@@ -36,8 +36,8 @@ class BatchNorm final : public Operation {
     if (!program_.settings.training && input_.lastRead == moment) output_.data = input_.data;
     program_.write(output_, moment);
     program_.read(output_, moment);
-    const bool notes = program_.settings.training && options_.residual && isClamped();
-    if (notes) passed_ = program_.newBuffer(input_.n * input_.blocks() * input_.pixels() * sizeof(Passed), moment);
+    const bool noted = program_.settings.training && options_.residual && isClamped();
+    if (noted) passed_ = program_.newBuffer(input_.n * input_.blocks() * input_.pixels() * sizeof(Passed), moment);
   }
 
   void planBackward(int moment) override {
@@ -69,6 +69,8 @@ class BatchNorm final : public Operation {
   }
 
  private:
+  // Where the notes of an image's block of channels begin: one for each pixel, in every layout.
+  size_t notes(int64_t n, int64_t block) const { return (n * input_.blocks() + block) * input_.pixels(); }
   bool isClamped() const { return options_.clamp.low != -INFINITY || options_.clamp.high != INFINITY; }
 
   template <typename T>
@@ -87,10 +89,10 @@ class BatchNorm final : public Operation {
           if (residualStatistics_) residualStatistics_->settle(block);
         },
         [&](int64_t n, int64_t block) {
-          const size_t start = statistics_.offset(n, block);
+          const size_t start = input_.blockStart(n, block);
           const Line line = statistics_.line(block), own = residualStatistics_ ? residualStatistics_->line(block) : Line{};
-          normalise<T>(x + start, residual ? residual + start : nullptr, y + start, passed ? passed + start / kBlock : nullptr,
-                       input_.pixels(), line, residualStatistics_ ? &own : nullptr, options_.clamp);
+          normalise<T>(x + start, residual ? residual + start : nullptr, y + start, passed ? passed + notes(n, block) : nullptr,
+                       input_.pixels(), input_.pixelStride(), line, residualStatistics_ ? &own : nullptr, options_.clamp);
         });
   }
 
@@ -113,7 +115,7 @@ class BatchNorm final : public Operation {
     const Gate open = {nullptr, {}, options_.clamp.window};
     const auto gateOf = [&](int64_t n, int64_t block) -> Gate {
       if (!clamped) return open;
-      if (passed) return {passed + statistics_.offset(n, block) / kBlock, {}, options_.clamp.window};
+      if (passed) return {passed + notes(n, block), {}, options_.clamp.window};
       return {nullptr, statistics_.line(block), options_.clamp.window};
     };
     statistics_.twice(

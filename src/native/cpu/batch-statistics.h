@@ -57,9 +57,6 @@ class BatchStatistics {
     }
   }
 
-  // Where the image's block of channels begins.
-  size_t offset(int64_t n, int64_t block) const { return (n * input_.blocks() + block) * input_.pixels() * kBlock; }
-
   // The statistics of a block's channels, from those of its images or the running ones, and what is made of them.
   void settle(int64_t block);
   // dx = gamma / deviation (g - mean(g) - x^ mean(g x^)), written as a g + b (x - mean) + c; and the parameters' gradients.
@@ -69,20 +66,20 @@ class BatchStatistics {
   template <typename T>
   void read(const T* x, int64_t n, int64_t block) {
     if (!norm_.batchStatistics) return;
-    channelStatistics<T>(x + offset(n, block), input_.pixels(), partial(n, block, 0), partial(n, block, 1));
+    channelStatistics<T>(x + input_.blockStart(n, block), input_.pixels(), input_.pixelStride(), partial(n, block, 0), partial(n, block, 1));
   }
   template <typename T>
   void readGradient(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, int64_t n, int64_t block) {
-    const size_t start = offset(n, block);
+    const size_t start = input_.blockStart(n, block);
     reduceGradient<T>(g + start, g2 ? g2 + start : nullptr, x + start, gate, gated ? gated + start : nullptr, input_.pixels(),
-                      mean_.data() + block * kBlock, partial(n, block, 0), partial(n, block, 1));
+                      input_.pixelStride(), mean_.data() + block * kBlock, partial(n, block, 0), partial(n, block, 1));
   }
   // The second one, backward.
   template <typename T>
   void apply(const T* g, const T* x, const Gate* gate, T* dx, int64_t n, int64_t block) const {
-    const size_t start = offset(n, block), c = block * kBlock;
-    applyGradient<T>(g + start, x + start, gate, dx + start, input_.pixels(), mean_.data() + c, a_.data() + c, b_.data() + c,
-                     c_.data() + c);
+    const size_t start = input_.blockStart(n, block), c = block * kBlock;
+    applyGradient<T>(g + start, x + start, gate, dx + start, input_.pixels(), input_.pixelStride(), mean_.data() + c,
+                     a_.data() + c, b_.data() + c, c_.data() + c);
   }
 
   Line line(int64_t block) const { return {scale_.data() + block * kBlock, shift_.data() + block * kBlock}; }

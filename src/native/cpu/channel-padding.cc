@@ -38,9 +38,9 @@ class ChannelPadding final : public OneInput {
     for (int64_t n = 0; n < input_.n; ++n) {
       for (int64_t c = 0; c < input_.c; ++c) {
         const int64_t to = c + before_;
-        const size_t inner = (n * input_.blocks() + c / kBlock) * pixels * kBlock + c % kBlock;
-        const size_t outer = (n * output_.blocks() + to / kBlock) * pixels * kBlock + to % kBlock;
-        for (int64_t p = 0; p < pixels; ++p) body(inner + p * kBlock, outer + p * kBlock);
+        const size_t inner = input_.blockStart(n, c / kBlock) + c % kBlock;
+        const size_t outer = output_.blockStart(n, to / kBlock) + to % kBlock;
+        for (int64_t p = 0; p < pixels; ++p) body(inner + p * input_.pixelStride(), outer + p * output_.pixelStride());
       }
     }
   }

@@ -47,19 +47,21 @@ class Concatenation final : public Operation {
  private:
   template <typename Body>
   void each(Body body) const {
-    const size_t whole = program_.bytesOf(output_) / output_.n;
+    // All channels of what lies together: a pixel channels-last, else an image.
+    const int64_t rows = output_.n * (output_.channelsLast ? output_.pixels() : 1);
+    const size_t whole = program_.bytesOf(output_) / rows;
     std::vector<size_t> starts;
     size_t start = 0;
     for (const Value* input : inputs_) {
       starts.push_back(start);
-      start += program_.bytesOf(*input) / input->n;
+      start += program_.bytesOf(*input) / rows;
     }
     const int64_t count = static_cast<int64_t>(inputs_.size());
 #pragma omp parallel for schedule(static) collapse(2)
-    for (int64_t n = 0; n < output_.n; ++n) {
+    for (int64_t row = 0; row < rows; ++row) {
       for (int64_t i = 0; i < count; ++i) {
-        const size_t bytes = program_.bytesOf(*inputs_[i]) / output_.n;
-        body(i, n * bytes, n * whole + starts[i], bytes);
+        const size_t bytes = program_.bytesOf(*inputs_[i]) / rows;
+        body(i, row * bytes, row * whole + starts[i], bytes);
       }
     }
   }

@@ -24,7 +24,7 @@ dnnl::primitive_attr attributesWith(const dnnl::post_ops& after) {
 // @throws Unsupported where the convolution is not of Winograd's kind
 Winograd winogradOf(const Shapes& s) {
   const memory::dims from = s.source.dims(), to = s.destination.dims();
-  const memory::desc blocks(from, memory::data_type::f32, blockedImages());
+  const memory::desc blocks(from, memory::data_type::f32, imagesTag(false));
   const bool is3x3 = s.weight.size() == 4 && s.weight[2] == 3 && s.weight[3] == 3 && s.stride == memory::dims{1, 1};
   const bool isPadded = std::max({s.before[0], s.before[1], s.after[0], s.after[1]}) <= 2;
   if (!is3x3 || !isPadded || s.source != blocks || from[1] % kBlock != 0) throw Unsupported("Winograd's algorithm for such a convolution");
@@ -119,8 +119,9 @@ double timeConvolution(const ConvolutionTask& task, int pass, int repeats) {
   const Geometry& g = task.geometry;
   const auto type = task.bfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
   const auto [n, c, h, w] = task.images;
-  const memory::desc source({n, c, h, w}, type, task.first ? memory::format_tag::any : blockedImages());
-  const memory::desc destination({n, task.outChannels, windows(h, g, 0), windows(w, g, 1)}, type, blockedImages());
+  const bool anySource = task.first && !task.channelsLast;
+  const memory::desc source({n, c, h, w}, type, anySource ? memory::format_tag::any : imagesTag(task.channelsLast));
+  const memory::desc destination({n, task.outChannels, windows(h, g, 0), windows(w, g, 1)}, type, imagesTag(task.channelsLast));
   try {
     const Passes passes(engine, task.algorithms, {source, destination, weightDims(task.outChannels, c, g), dims(g.stride), dims(g.before), dims(g.after)},
                         {task.training, task.training && !task.first, task.training});
@@ -157,6 +158,37 @@ double timeConvolution(const ConvolutionTask& task, int pass, int repeats) {
     return -1;
   } catch (const Unsupported&) {
     return -1;
+  }
+}
+
+double shareInChannelsLast(const ConvolutionTask& task) {
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  const Geometry& g = task.geometry;
+  const auto type = task.bfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
+  const auto [n, c, h, w] = task.images;
+  const memory::dims in = {n, c, h, w}, out = {n, task.outChannels, windows(h, g, 0), windows(w, g, 1)};
+  const auto any = [](const memory::dims& dims, memory::data_type of) { return memory::desc(dims, of, memory::format_tag::any); };
+  const memory::desc source = any(in, type), destination = any(out, type);
+  const memory::dims weights = weightDims(task.outChannels, c, g), stride = dims(g.stride), before = dims(g.before), after = dims(g.after);
+  const auto kind = task.training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+  const auto direct = dnnl::algorithm::convolution_direct;
+  // The results' layout says it: that of the network's images is free in any case.
+  const auto isLast = [&](const memory::desc& layout) { return layout == memory::desc(out, type, imagesTag(true)) ? 1.0 : 0.0; };
+  try {
+    const Forward::primitive_desc forward({kind, direct, source, any(weights, type), destination, stride, before, after}, engine);
+    double wanted = isLast(forward.dst_desc()), passes = 1;
+    if (task.training) {
+      const BackwardWeights::primitive_desc weight(
+          {direct, source, any(weights, memory::data_type::f32), destination, stride, before, after}, engine, forward);
+      wanted += isLast(weight.diff_dst_desc()), ++passes;
+    }
+    if (task.training && !task.first) {
+      const BackwardData::primitive_desc data({direct, source, any(weights, type), destination, stride, before, after}, engine, forward);
+      wanted += isLast(data.diff_dst_desc()), ++passes;
+    }
+    return wanted / passes;
+  } catch (const dnnl::error&) {
+    return 0;
   }
 }
 

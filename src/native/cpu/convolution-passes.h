@@ -65,12 +65,16 @@ struct ConvolutionTask {
   Geometry geometry;
   bool bfloat16;
   bool training;
-  bool first;  // reads the network's images: in any layout, and without a gradient for them
+  bool first;  // reads the network's images: beside blocks in any layout, and without a gradient for them
+  bool channelsLast;
   Algorithms algorithms;
 };
 
 // Seconds of one of a convolution's passes (0 forward, 1 backward data, 2 weights), the fastest of the repeats; a negative number where not all that
 // are wanted can be computed, each by its algorithm. With 0 repeats that is all that is looked at.
 double timeConvolution(const ConvolutionTask& task, int pass, int repeats);
+
+// The share of a convolution's passes for which oneDNN's fastest implementation wants images channels-last, where it is free to choose.
+double shareInChannelsLast(const ConvolutionTask& task);
 
 }  // namespace knack::cpu

@@ -66,8 +66,8 @@ class Convolution final : public Operation {
     const Geometry& g = options.geometry;
     const bool training = program.settings.training;
     output.needsGradient = input.needsGradient || options.weight.gradient != nullptr;
-    // The images come in as whatever the first convolution likes best.
-    const memory::desc source = input.anyLayout
+    // Beside blocks the images come in as whatever the first convolution likes best.
+    const memory::desc source = input.anyLayout && !input.channelsLast
                                     ? memory::desc({input.n, input.c, input.h, input.w}, program.dataType(),
                                                    memory::format_tag::any)
                                     : input.layout;

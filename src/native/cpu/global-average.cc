@@ -20,7 +20,7 @@ class GlobalAverage final : public OneInput {
       T* y = reinterpret_cast<T*>(output_.data->address);
       each([&](int64_t n, int64_t block, int64_t channels) {
         float sum[kWidestBlock];
-        sumPixels<T>(x + (n * input_.blocks() + block) * input_.pixels() * kBlock, input_.pixels(), sum);
+        sumPixels<T>(x + input_.blockStart(n, block), input_.pixels(), input_.pixelStride(), sum);
         for (int64_t c = 0; c < channels; ++c) {
           y[n * input_.c + block * kBlock + c] = fromFloat<T>(sum[c] / static_cast<float>(input_.pixels()));
         }
@@ -39,7 +39,7 @@ class GlobalAverage final : public OneInput {
         for (int64_t c = 0; c < channels; ++c) {
           value[c] = toFloat(g[n * input_.c + block * kBlock + c]) / static_cast<float>(input_.pixels());
         }
-        spreadPixels<T>(value, dx + (n * input_.blocks() + block) * input_.pixels() * kBlock, input_.pixels());
+        spreadPixels<T>(value, dx + input_.blockStart(n, block), input_.pixels(), input_.pixelStride());
       });
     });
   }

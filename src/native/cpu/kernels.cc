@@ -34,32 +34,41 @@ KNACK_INLINE float clamp(float value, float low, float high) {
 constexpr size_t kChunk = 256;
 
 template <int B, typename T>
-KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, float* mean, float* squares) {
+KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, size_t stride, float* mean, float* squares) {
   float count = 0;
   for (int c = 0; c < B; ++c) mean[c] = squares[c] = 0;
   for (size_t start = 0; start < pixels; start += kChunk) {
     const size_t size = pixels - start < kChunk ? pixels - start : kChunk;
-    const T* chunk = x + start * B;
+    const T* chunk = x + start * stride;
     // Two pixels at a time: an addition need not wait for the one before.
     float sum[2 * B] = {}, local[2 * B] = {};
     const size_t pairs = size / 2;
     for (size_t p = 0; p < pairs; ++p) {
-      for (int c = 0; c < 2 * B; ++c) sum[c] += load(chunk[2 * p * B + c]);
+      const T* first = chunk + 2 * p * stride;
+      const T* second = first + stride;
+      for (int c = 0; c < B; ++c) sum[c] += load(first[c]);
+      for (int c = 0; c < B; ++c) sum[B + c] += load(second[c]);
     }
     if (size % 2 == 1) {
-      for (int c = 0; c < B; ++c) sum[c] += load(chunk[2 * pairs * B + c]);
+      for (int c = 0; c < B; ++c) sum[c] += load(chunk[2 * pairs * stride + c]);
     }
-    float middle[2 * B];
+    float middle[B];
     const float inverse = 1.0f / static_cast<float>(size);
-    for (int c = 0; c < B; ++c) middle[c] = middle[B + c] = (sum[c] + sum[B + c]) * inverse;
+    for (int c = 0; c < B; ++c) middle[c] = (sum[c] + sum[B + c]) * inverse;
     for (size_t p = 0; p < pairs; ++p) {
-      for (int c = 0; c < 2 * B; ++c) {
-        const float deviation = load(chunk[2 * p * B + c]) - middle[c];
+      const T* first = chunk + 2 * p * stride;
+      const T* second = first + stride;
+      for (int c = 0; c < B; ++c) {
+        const float deviation = load(first[c]) - middle[c];
         local[c] += deviation * deviation;
+      }
+      for (int c = 0; c < B; ++c) {
+        const float deviation = load(second[c]) - middle[c];
+        local[B + c] += deviation * deviation;
       }
     }
     for (int c = 0; size % 2 == 1 && c < B; ++c) {
-      const float deviation = load(chunk[2 * pairs * B + c]) - middle[c];
+      const float deviation = load(chunk[2 * pairs * stride + c]) - middle[c];
       local[c] += deviation * deviation;
     }
     // Chan, Golub and LeVeque: statistics of two parts joined.
@@ -77,8 +86,8 @@ KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, float* mean, float* 
 enum class Residual { None, Plain, Line };
 
 template <int B, Residual With, bool Note, typename T>
-KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const Line& line,
-                                const Line* residualLine, const Clamp& by) {
+KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, size_t stride,
+                                const Line& line, const Line* residualLine, const Clamp& by) {
   float a[B], b[B], own[B] = {};
   for (int c = 0; c < B; ++c) {
     a[c] = line.scale[c], b[c] = line.shift[c];
@@ -89,7 +98,7 @@ KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* pas
     unsigned bits = 0;
     KNACK_INDEPENDENT
     for (int c = 0; c < B; ++c) {
-      const size_t i = p * B + c;
+      const size_t i = p * stride + c;
       float value = load(x[i]) * a[c] + b[c];
       if (With == Residual::Plain) value += load(residual[i]);
       if (With == Residual::Line) value += load(residual[i]) * own[c];
@@ -104,7 +113,7 @@ enum class GateBy { Nothing, Passed, Input };
 
 template <int B, GateBy By, bool Two, bool Write, typename T>
 KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,
-                             const float* mean, float* sum, float* product) {
+                             size_t stride, const float* mean, float* sum, float* product) {
   float middle[B], a[B] = {}, b[B] = {};
   unsigned bit[B];
   for (int c = 0; c < B; ++c) middle[c] = mean[c], sum[c] = product[c] = 0, bit[c] = 1u << c;
@@ -119,7 +128,7 @@ KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate& ga
       const unsigned passed = By == GateBy::Passed ? gate.passed[p] : 0;
       KNACK_INDEPENDENT
       for (int c = 0; c < B; ++c) {
-        const size_t i = p * B + c;
+        const size_t i = p * stride + c;
         const float input = load(x[i]);
         float value = load(g[i]);
         if (Two) value += load(g2[i]);
@@ -138,8 +147,8 @@ KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate& ga
 }
 
 template <int B, bool Gated, typename T>
-KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean,
-                            const float* a, const float* b, const float* c0) {
+KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, size_t stride,
+                            const float* mean, const float* a, const float* b, const float* c0) {
   float m[B], ka[B], kb[B], kc[B], scale[B] = {}, shift[B] = {};
   for (int c = 0; c < B; ++c) m[c] = mean[c], ka[c] = a[c], kb[c] = b[c], kc[c] = c0[c];
   float low = 0, high = 0;
@@ -150,7 +159,7 @@ KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate* gate, T* dx, siz
   for (size_t p = 0; p < pixels; ++p) {
     KNACK_INDEPENDENT
     for (int c = 0; c < B; ++c) {
-      const size_t i = p * B + c;
+      const size_t i = p * stride + c;
       const float input = load(x[i]);
       float value = load(g[i]);
       if (Gated) {
@@ -180,65 +189,65 @@ KNACK_INLINE void gateLoop(const T* g, const T* y, T* result, size_t count, Wind
 }
 
 template <int B, typename T>
-KNACK_INLINE void sumLoop(const T* x, size_t pixels, float* sum) {
+KNACK_INLINE void sumLoop(const T* x, size_t pixels, size_t stride, float* sum) {
   float sums[B] = {};
   for (size_t p = 0; p < pixels; ++p) {
-    for (int c = 0; c < B; ++c) sums[c] += load(x[p * B + c]);
+    for (int c = 0; c < B; ++c) sums[c] += load(x[p * stride + c]);
   }
   for (int c = 0; c < B; ++c) sum[c] = sums[c];
 }
 
 template <int B, typename T>
-KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels) {
+KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels, size_t stride) {
   float values[B];
   for (int c = 0; c < B; ++c) values[c] = value[c];
   for (size_t p = 0; p < pixels; ++p) {
-    for (int c = 0; c < B; ++c) store(y + p * B + c, values[c]);
+    for (int c = 0; c < B; ++c) store(y + p * stride + c, values[c]);
   }
 }
 
 // Each kernel for blocks of B channels, with their instructions.
-#define KNACK_FORMS(T, name, B)                                                                                        \
-  KNACK_FOR_BLOCKS_OF_##B void statistics_##name##_##B(const T* x, size_t pixels, float* mean, float* squares) {                     \
-    statisticsLoop<B>(x, pixels, mean, squares);                                                                       \
-  }                                                                                                                 \
-  KNACK_FOR_BLOCKS_OF_##B void normalise_##name##_##B(const T* x, const T* residual, T* y, Passed* passed, size_t pixels,            \
-                                     const Line& line, const Line* own, const Clamp& clamp) {                       \
-    if (!residual) normaliseLoop<B, Residual::None, false>(x, residual, y, passed, pixels, line, own, clamp);          \
-    else if (own && passed) normaliseLoop<B, Residual::Line, true>(x, residual, y, passed, pixels, line, own, clamp);  \
-    else if (own) normaliseLoop<B, Residual::Line, false>(x, residual, y, passed, pixels, line, own, clamp);           \
-    else if (passed) normaliseLoop<B, Residual::Plain, true>(x, residual, y, passed, pixels, line, own, clamp);        \
-    else normaliseLoop<B, Residual::Plain, false>(x, residual, y, passed, pixels, line, own, clamp);                   \
-  }                                                                                                                 \
-  KNACK_FOR_BLOCKS_OF_##B void reduce_##name##_##B(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,   \
-                                  const float* mean, float* sum, float* product) {                                  \
-    if (gate.passed) {                                                                                              \
-      if (g2) reduceLoop<B, GateBy::Passed, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);            \
-      else reduceLoop<B, GateBy::Passed, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);              \
-    } else if (gate.line.scale) {                                                                                   \
-      if (g2) reduceLoop<B, GateBy::Input, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);             \
-      else if (gated) reduceLoop<B, GateBy::Input, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);    \
-      else reduceLoop<B, GateBy::Input, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);              \
-    } else {                                                                                                        \
-      if (g2) reduceLoop<B, GateBy::Nothing, true, true>(g, g2, x, gate, gated, pixels, mean, sum, product);           \
-      else if (gated) reduceLoop<B, GateBy::Nothing, false, true>(g, g2, x, gate, gated, pixels, mean, sum, product);  \
-      else reduceLoop<B, GateBy::Nothing, false, false>(g, g2, x, gate, gated, pixels, mean, sum, product);            \
-    }                                                                                                               \
-  }                                                                                                                 \
-  KNACK_FOR_BLOCKS_OF_##B void apply_##name##_##B(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean, \
-                                 const float* a, const float* b, const float* c) {                                  \
-    if (gate) applyLoop<B, true>(g, x, gate, dx, pixels, mean, a, b, c);                                               \
-    else applyLoop<B, false>(g, x, gate, dx, pixels, mean, a, b, c);                                                   \
-  }                                                                                                                 \
-  KNACK_FOR_BLOCKS_OF_##B void add_##name##_##B(const T* a, const T* b, T* y, size_t count, float low, float high) {                 \
-    if (b) addLoop<true>(a, b, y, count, low, high);                                                                \
-    else addLoop<false>(a, b, y, count, low, high);                                                                 \
-  }                                                                                                                 \
-  KNACK_FOR_BLOCKS_OF_##B void gate_##name##_##B(const T* g, const T* y, T* result, size_t count, Window window) {                   \
-    gateLoop(g, y, result, count, window);                                                                          \
-  }                                                                                                                 \
-  KNACK_FOR_BLOCKS_OF_##B void sum_##name##_##B(const T* x, size_t pixels, float* sum) { sumLoop<B>(x, pixels, sum); }                  \
-  KNACK_FOR_BLOCKS_OF_##B void spread_##name##_##B(const float* value, T* y, size_t pixels) { spreadLoop<B>(value, y, pixels); }
+#define KNACK_FORMS(T, name, B)                                                                                                                     \
+  KNACK_FOR_BLOCKS_OF_##B void statistics_##name##_##B(const T* x, size_t pixels, size_t stride, float* mean, float* squares) {                     \
+    statisticsLoop<B>(x, pixels, stride, mean, squares);                                                                                            \
+  }                                                                                                                                                 \
+  KNACK_FOR_BLOCKS_OF_##B void normalise_##name##_##B(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, size_t stride,            \
+                                     const Line& line, const Line* own, const Clamp& clamp) {                                                       \
+    if (!residual) normaliseLoop<B, Residual::None, false>(x, residual, y, passed, pixels, stride, line, own, clamp);                               \
+    else if (own && passed) normaliseLoop<B, Residual::Line, true>(x, residual, y, passed, pixels, stride, line, own, clamp);                       \
+    else if (own) normaliseLoop<B, Residual::Line, false>(x, residual, y, passed, pixels, stride, line, own, clamp);                                \
+    else if (passed) normaliseLoop<B, Residual::Plain, true>(x, residual, y, passed, pixels, stride, line, own, clamp);                             \
+    else normaliseLoop<B, Residual::Plain, false>(x, residual, y, passed, pixels, stride, line, own, clamp);                                        \
+  }                                                                                                                                                 \
+  KNACK_FOR_BLOCKS_OF_##B void reduce_##name##_##B(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels, size_t stride,   \
+                                  const float* mean, float* sum, float* product) {                                                                  \
+    if (gate.passed) {                                                                                                                              \
+      if (g2) reduceLoop<B, GateBy::Passed, true, true>(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                                 \
+      else reduceLoop<B, GateBy::Passed, false, true>(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                                   \
+    } else if (gate.line.scale) {                                                                                                                   \
+      if (g2) reduceLoop<B, GateBy::Input, true, true>(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                                  \
+      else if (gated) reduceLoop<B, GateBy::Input, false, true>(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                         \
+      else reduceLoop<B, GateBy::Input, false, false>(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                                   \
+    } else {                                                                                                                                        \
+      if (g2) reduceLoop<B, GateBy::Nothing, true, true>(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                                \
+      else if (gated) reduceLoop<B, GateBy::Nothing, false, true>(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                       \
+      else reduceLoop<B, GateBy::Nothing, false, false>(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                                 \
+    }                                                                                                                                               \
+  }                                                                                                                                                 \
+  KNACK_FOR_BLOCKS_OF_##B void apply_##name##_##B(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, size_t stride, const float* mean, \
+                                 const float* a, const float* b, const float* c) {                                                                  \
+    if (gate) applyLoop<B, true>(g, x, gate, dx, pixels, stride, mean, a, b, c);                                                                    \
+    else applyLoop<B, false>(g, x, gate, dx, pixels, stride, mean, a, b, c);                                                                        \
+  }                                                                                                                                                 \
+  KNACK_FOR_BLOCKS_OF_##B void add_##name##_##B(const T* a, const T* b, T* y, size_t count, float low, float high) {                                \
+    if (b) addLoop<true>(a, b, y, count, low, high);                                                                                                \
+    else addLoop<false>(a, b, y, count, low, high);                                                                                                 \
+  }                                                                                                                                                 \
+  KNACK_FOR_BLOCKS_OF_##B void gate_##name##_##B(const T* g, const T* y, T* result, size_t count, Window window) {                                  \
+    gateLoop(g, y, result, count, window);                                                                                                          \
+  }                                                                                                                                                 \
+  KNACK_FOR_BLOCKS_OF_##B void sum_##name##_##B(const T* x, size_t pixels, size_t stride, float* sum) { sumLoop<B>(x, pixels, stride, sum); }       \
+  KNACK_FOR_BLOCKS_OF_##B void spread_##name##_##B(const float* value, T* y, size_t pixels, size_t stride) { spreadLoop<B>(value, y, pixels, stride); }
 
 KNACK_FORMS(float, f32, 16)
 KNACK_FORMS(float, f32, 8)
@@ -247,49 +256,49 @@ KNACK_FORMS(bfloat16, bf16, 8)
 
 }  // namespace
 
-#define KNACK_EXPORT(T, name)                                                                              \
-  template <>                                                                                              \
-  void channelStatistics<T>(const T* x, size_t pixels, float* mean, float* squares) {                      \
-    if (kBlock == 16) statistics_##name##_16(x, pixels, mean, squares); \
-    else statistics_##name##_8(x, pixels, mean, squares); \
-  }                                                                                                        \
-  template <>                                                                                              \
-  void normalise<T>(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const Line& line,  \
-                    const Line* residualLine, const Clamp& clamp) {                                        \
-    if (kBlock == 16) normalise_##name##_16(x, residual, y, passed, pixels, line, residualLine, clamp); \
-    else normalise_##name##_8(x, residual, y, passed, pixels, line, residualLine, clamp); \
-  }                                                                                                        \
-  template <>                                                                                              \
-  void reduceGradient<T>(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels,   \
-                         const float* mean, float* sum, float* product) {                                  \
-    if (kBlock == 16) reduce_##name##_16(g, g2, x, gate, gated, pixels, mean, sum, product); \
-    else reduce_##name##_8(g, g2, x, gate, gated, pixels, mean, sum, product); \
-  }                                                                                                        \
-  template <>                                                                                              \
-  void applyGradient<T>(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean, \
-                        const float* a, const float* b, const float* c) {                                  \
-    if (kBlock == 16) apply_##name##_16(g, x, gate, dx, pixels, mean, a, b, c); \
-    else apply_##name##_8(g, x, gate, dx, pixels, mean, a, b, c); \
-  }                                                                                                        \
-  template <>                                                                                              \
-  void addClamped<T>(const T* a, const T* b, T* y, size_t count, float low, float high) {                  \
-    if (kBlock == 16) add_##name##_16(a, b, y, count, low, high); \
-    else add_##name##_8(a, b, y, count, low, high); \
-  }                                                                                                        \
-  template <>                                                                                              \
-  void gateGradient<T>(const T* g, const T* y, T* result, size_t count, Window window) {                   \
-    if (kBlock == 16) gate_##name##_16(g, y, result, count, window); \
-    else gate_##name##_8(g, y, result, count, window); \
-  }                                                                                                        \
-  template <>                                                                                              \
-  void sumPixels<T>(const T* x, size_t pixels, float* sum) {                                               \
-    if (kBlock == 16) sum_##name##_16(x, pixels, sum); \
-    else sum_##name##_8(x, pixels, sum); \
-  }                                                                                                        \
-  template <>                                                                                              \
-  void spreadPixels<T>(const float* value, T* y, size_t pixels) {                                          \
-    if (kBlock == 16) spread_##name##_16(value, y, pixels); \
-    else spread_##name##_8(value, y, pixels); \
+#define KNACK_EXPORT(T, name)                                                                                                                       \
+  template <>                                                                                                                                       \
+  void channelStatistics<T>(const T* x, size_t pixels, size_t stride, float* mean, float* squares) {                                                \
+    if (kBlock == 16) statistics_##name##_16(x, pixels, stride, mean, squares);                                                                     \
+    else statistics_##name##_8(x, pixels, stride, mean, squares);                                                                                   \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  void normalise<T>(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, size_t stride, const Line& line,                            \
+                    const Line* residualLine, const Clamp& clamp) {                                                                                 \
+    if (kBlock == 16) normalise_##name##_16(x, residual, y, passed, pixels, stride, line, residualLine, clamp);                                     \
+    else normalise_##name##_8(x, residual, y, passed, pixels, stride, line, residualLine, clamp);                                                   \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  void reduceGradient<T>(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels, size_t stride,                             \
+                         const float* mean, float* sum, float* product) {                                                                           \
+    if (kBlock == 16) reduce_##name##_16(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                                                \
+    else reduce_##name##_8(g, g2, x, gate, gated, pixels, stride, mean, sum, product);                                                              \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  void applyGradient<T>(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, size_t stride, const float* mean,                           \
+                        const float* a, const float* b, const float* c) {                                                                           \
+    if (kBlock == 16) apply_##name##_16(g, x, gate, dx, pixels, stride, mean, a, b, c);                                                             \
+    else apply_##name##_8(g, x, gate, dx, pixels, stride, mean, a, b, c);                                                                           \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  void addClamped<T>(const T* a, const T* b, T* y, size_t count, float low, float high) {                                                           \
+    if (kBlock == 16) add_##name##_16(a, b, y, count, low, high);                                                                                   \
+    else add_##name##_8(a, b, y, count, low, high);                                                                                                 \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  void gateGradient<T>(const T* g, const T* y, T* result, size_t count, Window window) {                                                            \
+    if (kBlock == 16) gate_##name##_16(g, y, result, count, window);                                                                                \
+    else gate_##name##_8(g, y, result, count, window);                                                                                              \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  void sumPixels<T>(const T* x, size_t pixels, size_t stride, float* sum) {                                                                         \
+    if (kBlock == 16) sum_##name##_16(x, pixels, stride, sum);                                                                                      \
+    else sum_##name##_8(x, pixels, stride, sum);                                                                                                    \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  void spreadPixels<T>(const float* value, T* y, size_t pixels, size_t stride) {                                                                    \
+    if (kBlock == 16) spread_##name##_16(value, y, pixels, stride);                                                                                 \
+    else spread_##name##_8(value, y, pixels, stride);                                                                                               \
   }
 
 KNACK_EXPORT(float, f32)

@@ -1,5 +1,5 @@
-// The loops over activations that oneDNN has no fused form of. They work on [pixels][kBlock] pieces of the blocked layout: kBlock channels of
-// one image side by side.
+// The loops over activations that oneDNN has no fused form of. They work on kBlock channels of an image that lie side by side, pixel by pixel;
+// `stride` elements lie between the first ones of two pixels.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct Window {
 
 // Mean and sum of squared deviations of each channel over the pixels.
 template <typename T>
-void channelStatistics(const T* x, size_t pixels, float* mean, float* squares);
+void channelStatistics(const T* x, size_t pixels, size_t stride, float* mean, float* squares);
 
 // Which channels of a pixel an activation let the gradient through: a bit each.
 using Passed = uint16_t;
@@ -39,8 +39,8 @@ struct Line {
 // y = min(max(x scale + shift (+ residual), low), high); residual may be null, y may be x or residual. A residual may have a line of its own. With a
 // residual, what is let through is noted unless `passed` is null.
 template <typename T>
-void normalise(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, const Line& line, const Line* residualLine,
-               const Clamp& clamp);
+void normalise(const T* x, const T* residual, T* y, Passed* passed, size_t pixels, size_t stride, const Line& line,
+               const Line* residualLine, const Clamp& clamp);
 
 // How the gradient that arrives at a normalisation is stopped where the activation was flat.
 struct Gate {
@@ -51,13 +51,13 @@ struct Gate {
 
 // The gradient g (+ g2), gated: its sum, and its sum times (x - mean), for each channel. Written to `gated` unless that is null; g may be `gated`.
 template <typename T>
-void reduceGradient(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels, const float* mean,
-                    float* sum, float* product);
+void reduceGradient(const T* g, const T* g2, const T* x, const Gate& gate, T* gated, size_t pixels, size_t stride,
+                    const float* mean, float* sum, float* product);
 
 // dx = a g + b (x - mean) + c; g is gated first where `gate` is not null. dx may be g.
 template <typename T>
-void applyGradient(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, const float* mean, const float* a,
-                   const float* b, const float* c);
+void applyGradient(const T* g, const T* x, const Gate* gate, T* dx, size_t pixels, size_t stride, const float* mean,
+                   const float* a, const float* b, const float* c);
 
 // y = min(max(a + b, low), high); b may be null, y may be a.
 template <typename T>
@@ -69,11 +69,11 @@ void gateGradient(const T* g, const T* y, T* result, size_t count, Window window
 
 // The sum of each channel over the pixels.
 template <typename T>
-void sumPixels(const T* x, size_t pixels, float* sum);
+void sumPixels(const T* x, size_t pixels, size_t stride, float* sum);
 
 // Each pixel <- value.
 template <typename T>
-void spreadPixels(const float* value, T* y, size_t pixels);
+void spreadPixels(const float* value, T* y, size_t pixels, size_t stride);
 
 float toFloat(float value);
 float toFloat(bfloat16 value);

@@ -23,11 +23,11 @@ double fastestSeconds(const dnnl::primitive& primitive, const Arguments& argumen
       repeats);
 }
 
-double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bf16, int repeats) {
+double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bf16, bool channelsLast, int repeats) {
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   const auto type = bf16 ? memory::data_type::bf16 : memory::data_type::f32;
-  const memory::desc layout({shape[0], shape[1], shape[2], shape[3]}, type, blockedImages());
+  const memory::desc layout({shape[0], shape[1], shape[2], shape[3]}, type, imagesTag(channelsLast));
   const auto flags = dnnl::normalization_flags::use_scale_shift | dnnl::normalization_flags::fuse_norm_relu;
   const dnnl::batch_normalization_forward::primitive_desc forward(
       {dnnl::prop_kind::forward_training, layout, 1e-5f, flags}, engine);
@@ -50,11 +50,11 @@ double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bf16, int repeats
          fastestSeconds(dnnl::batch_normalization_backward(backward), arguments, stream, repeats);
 }
 
-double timeAddition(const std::array<int64_t, 4>& shape, bool bf16, int repeats) {
+double timeAddition(const std::array<int64_t, 4>& shape, bool bf16, bool channelsLast, int repeats) {
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   const auto type = bf16 ? memory::data_type::bf16 : memory::data_type::f32;
-  const memory::desc layout({shape[0], shape[1], shape[2], shape[3]}, type, blockedImages());
+  const memory::desc layout({shape[0], shape[1], shape[2], shape[3]}, type, imagesTag(channelsLast));
   const dnnl::binary::primitive_desc sum({dnnl::algorithm::binary_add, layout, layout, layout}, engine);
   const Arguments arguments = {{DNNL_ARG_SRC_0, filled(layout, engine)},
                                {DNNL_ARG_SRC_1, filled(layout, engine)},

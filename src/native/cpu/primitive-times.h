@@ -24,7 +24,7 @@ double fastestSeconds(Body body, int repeats) {
 double fastestSeconds(const dnnl::primitive&, const Arguments&, dnnl::stream&, int repeats);
 
 // A batch norm with ReLU, forward and backward in training, and an addition of two activations, both oneDNN's own.
-double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bfloat16, int repeats);
-double timeAddition(const std::array<int64_t, 4>& shape, bool bfloat16, int repeats);
+double timeBatchNorm(const std::array<int64_t, 4>& shape, bool bfloat16, bool channelsLast, int repeats);
+double timeAddition(const std::array<int64_t, 4>& shape, bool bfloat16, bool channelsLast, int repeats);
 
 }  // namespace knack::cpu

@@ -14,7 +14,8 @@ bool has(dnnl::cpu_isa wanted) {
 
 const int kBlock = has(dnnl::cpu_isa::avx512_core) ? 16 : 8;
 
-dnnl::memory::format_tag blockedImages() {
+dnnl::memory::format_tag imagesTag(bool channelsLast) {
+  if (channelsLast) return dnnl::memory::format_tag::acdb;
   return kBlock == 16 ? dnnl::memory::format_tag::aBcd16b : dnnl::memory::format_tag::aBcd8b;
 }
 

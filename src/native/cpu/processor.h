@@ -1,4 +1,4 @@
-// The processor as oneDNN takes it, and the layout of images that goes with it. DNNL_MAX_CPU_ISA makes it take any for a lesser one.
+// The processor as oneDNN takes it, and the layouts of images that go with it. DNNL_MAX_CPU_ISA makes it take any for a lesser one.
 #pragma once
 
 #include <oneapi/dnnl/dnnl.hpp>
@@ -8,12 +8,12 @@
 namespace knack::cpu {
 
 // Channels that lie side by side: as many floats as a register holds, 16 with AVX-512 and 8 with AVX2, for which oneDNN's fast convolutions are
-// written. All images of a process have the same.
+// written. Kernels work on so many, whichever layout images have.
 extern const int kBlock;
 constexpr int kWidestBlock = 16;
 
-// [N][C / kBlock][H][W][kBlock]
-dnnl::memory::format_tag blockedImages();
+// [N][C / kBlock][H][W][kBlock], or channels-last, [N][H][W][C].
+dnnl::memory::format_tag imagesTag(bool channelsLast);
 
 // Whether this processor has one of the two.
 bool hasFastLayout();

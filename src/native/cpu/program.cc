@@ -43,7 +43,8 @@ Value& Program::addImages(int64_t n, int64_t c, int64_t h, int64_t w, bool anyLa
   values_.push_back(std::make_unique<Value>());
   Value& value = *values_.back();
   value.n = n, value.c = c, value.h = h, value.w = w, value.anyLayout = anyLayout;
-  value.layout = memory::desc({n, value.allChannels(), h, w}, dataType(), blockedImages());
+  value.channelsLast = settings.channelsLast;
+  value.layout = memory::desc({n, value.allChannels(), h, w}, dataType(), imagesTag(settings.channelsLast));
   return value;
 }
 

@@ -1,4 +1,4 @@
-// A network as a list of operations over activations in blocked memory, with their backward passes: what a Program is made of.
+// A network as a list of operations over activations in one layout, with their backward passes: what a Program is made of.
 #pragma once
 
 #include <oneapi/dnnl/dnnl.hpp>
@@ -27,12 +27,14 @@ struct Buffer {
   char* address = nullptr;
 };
 
-// An activation. Images are blocked: [N][C / kBlock][H][W][kBlock]; vectors are [N][C]. Channels beyond C in the last block are zero.
+// An activation. Images lie in blocks, [N][C / kBlock][H][W][kBlock], or channels-last, [N][H][W][C], with whole blocks of channels either way: those
+// beyond C in the last block are zero. Vectors are [N][C].
 struct Value {
   int64_t n = 0, c = 0, h = 1, w = 1;
   bool vector = false;
+  bool channelsLast = false;
   bool float32 = false;    // the network's results are, in every precision
-  bool anyLayout = false;  // the first reader chooses: the network's images
+  bool anyLayout = false;  // the network's images, of just their channels: where others lie in blocks, their reader chooses
   memory::desc layout;
   Buffer* data = nullptr;
   bool needsGradient = false;
@@ -41,9 +43,15 @@ struct Value {
   int lastRead = -1;  // the last operation that reads it, by number
 
   int64_t blocks() const { return (c + kBlock - 1) / kBlock; }
-  // With those that only fill the last block. oneDNN has fast convolutions for whole blocks.
+  // With those that only fill the last block, as oneDNN's fast convolutions want.
   int64_t allChannels() const { return vector || anyLayout ? c : blocks() * kBlock; }
   size_t pixels() const { return static_cast<size_t>(h * w); }
+  // Elements from a pixel's block of channels to the next pixel's.
+  size_t pixelStride() const { return channelsLast ? blocks() * kBlock : kBlock; }
+  // Where an image's block of channels begins.
+  size_t blockStart(int64_t image, int64_t block) const {
+    return channelsLast ? (image * pixels() * blocks() + block) * kBlock : (image * blocks() + block) * pixels() * kBlock;
+  }
 };
 
 // A parameter's memory, which JavaScript owns: row-major float32, and where its gradient goes (null where it is frozen).
@@ -90,6 +98,7 @@ class Operation {
 struct Settings {
   bool bfloat16 = false;
   bool training = false;
+  bool channelsLast = false;
 };
 
 class Program {
