@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { DEFAULT_ENGINE, type EngineChoice } from "../../src/engine/engine-name.js";
 import { FastEngine, whereSupported } from "../../src/engine/engine.js";
 import { CompiledInference } from "../../src/engine/inference.js";
-import { CompiledTraining, type CompiledTrainingOptions } from "../../src/engine/training.js";
+import { CompiledTraining } from "../../src/engine/training.js";
 import type { ModelOptions } from "../../src/models/entry.js";
 import { createModel } from "../../src/models/registry.js";
 import { addon } from "../../src/native/torch/addon.js";
@@ -16,25 +16,23 @@ import { Linear } from "../../src/nn/layers/linear.js";
 import { chain, Module } from "../../src/nn/module.js";
 import { moveTo } from "../../src/nn/move-to.js";
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from "../../src/nn/layers/pooling.js";
-import { backward, clearGradient, gradientOf, noGradient } from "../../src/tensor/autograd.js";
+import { backward, gradientOf, noGradient } from "../../src/tensor/autograd.js";
 import { Generator } from "../../src/tensor/generator.js";
 import {
   add,
   clamp,
   concatenate,
-  copyInPlace,
   crossEntropy,
   full,
   normalInPlace,
   padZeros,
   relu,
-  setData,
   toDType,
-  uniformInPlace,
 } from "../../src/tensor/ops.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
-import { Tensor } from "../../src/tensor/tensor.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
 import { lowerPrecision } from "../../src/nn/precision.js";
+import { apart, fastPass, fill, inFloat64, labels, length, near, pass, type Passed } from "../support/engine-passes.js";
 import { whereBf16 } from "../support/bf16.js";
 
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
@@ -120,65 +118,9 @@ const PROBES: Record<string, () => Probe> = {
   "zeros beside channels": () => new Probe(16, 32, {}, (x) => padZeros(x, { before: 8, after: 8 })),
 };
 
-/** Uniform in [-1, 1]: every parameter and statistic is something else. */
-function fill(model: Module, seed: number): void {
-  noGradient(() =>
-    scope(() => {
-      using generator = new Generator(seed);
-      for (const [name, tensor] of model.state()) {
-        if (name.endsWith("num_batches_tracked")) continue;
-        if (name.endsWith("running_var") || (tensor.shape.length === 1 && name.endsWith("weight"))) {
-          uniformInPlace(tensor, 0.5, 1.5, generator);
-        } else uniformInPlace(tensor, -1, 1, generator);
-      }
-    }),
-  );
-}
-
 function noise(side: number): Tensor {
   using generator = new Generator(3);
   return normalInPlace(full([BATCH, 3, side, side], 0), 0, 1, generator);
-}
-
-const labels = () => Tensor.from(BigInt64Array.from({ length: BATCH }, (_, index) => BigInt(index % CLASSES)));
-
-interface Passed {
-  readonly logits: number[];
-  readonly gradients: ReadonlyMap<string, number[]>;
-  readonly statistics: ReadonlyMap<string, number[]>;
-}
-
-/** One forward and backward pass; the model then is as it was. */
-function pass(model: Module, compute: () => Tensor, carryOn: () => void = () => {}): Passed {
-  const saved = Array.from(model.state(), ([, tensor]) => ({ tensor, bytes: tensor.bytes() }));
-  const logits = compute();
-  backward(crossEntropy(logits, labels()));
-  carryOn();
-  const gradients = new Map(
-    Array.from(model.parameters(), ([name, parameter]) => [name, gradientOf(parameter)?.toArray() ?? []] as const),
-  );
-  for (const [, parameter] of model.parameters()) clearGradient(parameter);
-  const statistics = new Map(
-    Array.from(model.state())
-      .filter(([name]) => name.includes("running_") || name.endsWith("_tracked"))
-      .map(([name, tensor]) => [name, tensor.toArray()] as const),
-  );
-  noGradient(() => {
-    for (const { tensor, bytes } of saved) copyInPlace(tensor, Tensor.from(bytes, tensor.shape, tensor.dtype));
-  });
-  return { logits: toDType(logits, "float32").toArray(), gradients, statistics };
-}
-
-const length = (values: readonly number[]) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-/** How far `a` is from `b`, as a share of b's length. */
-const apart = (a: readonly number[], b: readonly number[]) => {
-  assert.equal(a.length, b.length);
-  return length(a.map((value, index) => value - (b[index] as number))) / (length(b) || 1);
-};
-
-function near(actual: readonly number[], expected: readonly number[], tolerance: number, what: string): void {
-  const distance = apart(actual, expected);
-  assert.ok(distance < tolerance, `${what}: ${distance} apart`);
 }
 
 /** The plain and the fast pass of a model in training, on the same images. */
@@ -186,22 +128,6 @@ function bothPasses(model: Module, side: number, by: FastEngine): { plain: Passe
   const images = noise(side);
   const plain = pass(model, () => model.forward(images));
   return { plain, fast: fastPass(model, images, by, new Map()) };
-}
-
-function fastPass(model: Module, images: Tensor, by: FastEngine, masters: CompiledTrainingOptions["masters"]): Passed {
-  const [, , height = 1, width = 1] = images.shape;
-  const training = new CompiledTraining(by, model, {
-    shape: [BATCH, 3, height, width],
-    masters,
-    forward: (given) => [model.forward(given)],
-  });
-  const passed = pass(
-    model,
-    () => training.forward(images)[0] as Tensor,
-    () => training.backward(false),
-  );
-  training.dispose();
-  return passed;
 }
 
 const inBothLayouts = Object.entries(PROBES).flatMap(([title, make]) =>
@@ -273,19 +199,6 @@ function errorsOf(name: string, side: number, modelOptions: ModelOptions, seed: 
   });
 }
 
-function inFloat64(model: Module, images: Tensor): Passed {
-  const state = [...model.state()].filter(([, tensor]) => tensor.dtype === "float32");
-  const own = noGradient(() => state.map(([, tensor]) => ({ tensor, bytes: tensor.bytes() })));
-  noGradient(() => {
-    for (const [, tensor] of state) setData(tensor, toDType(tensor, "float64"));
-  });
-  const found = pass(model, () => model.forward(toDType(images, "float64")));
-  noGradient(() => {
-    for (const { tensor, bytes } of own) setData(tensor, Tensor.from(bytes, tensor.shape, "float32"));
-  });
-  return found;
-}
-
 test("Winograd's convolutions are within 1e-5 of the direct ones", options, () => {
   scope(() => {
     using model = createModel("resnet18_small", { classes: CLASSES, inChannels: 3 });
@@ -335,7 +248,7 @@ test("gradients of the parts of a batch add up", options, () => {
     const forward = (images: Tensor) => [model.forward(images)] as const;
     const training = new CompiledTraining(engine as FastEngine, model, { shape, masters: new Map(), forward });
     const images = noise(16);
-    const once = () => backward(crossEntropy(training.forward(images)[0] as Tensor, labels()));
+    const once = () => backward(crossEntropy(training.forward(images)[0] as Tensor, labels(BATCH, CLASSES)));
     once();
     training.backward(false);
     const single = new Map(

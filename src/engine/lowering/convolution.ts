@@ -29,6 +29,8 @@ export const convolution: LoweringRule = {
   lower(node, network, { output, residual, clamp }) {
     const [input, weight, bias, stride = 1, padding = 0, dilation = 1, groups = 1] = node.arguments;
     if (!isValue(input) || !isValue(weight) || pairOf(dilation).some((step) => step !== 1)) throw unsupported(node);
+    // Nothing would compute the bias's gradient.
+    if (isValue(bias) && network.options.training) throw unsupported(node);
     const { from, margins } = network.margins.get(input) ?? { from: input, margins: WHOLE };
     const [rows, columns] = pairOf(padding);
     const around = [rows, columns, rows, columns].map((zeros, side) => zeros + (margins[side] ?? 0)) as unknown as Quad;
@@ -36,7 +38,7 @@ export const convolution: LoweringRule = {
     const geometry = { kernel: [height, width], stride: pairOf(stride), padding: around } as const;
     const tensor = network.tensor(weight);
     const [batch = 0, channels = 0, rowsIn = 0, columnsIn = 0] = network.shape(from);
-    const first = from === network.graph.input;
+    const first = network.isForConvolution(from) && from === network.graph.input;
     const images: Quad = [batch, first ? channels : network.wholeBlocks(channels), rowsIn, columnsIn];
     const shape = {
       ...geometry,

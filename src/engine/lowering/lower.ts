@@ -32,7 +32,8 @@ const ruleOf = ({ operator }: GraphNode): LoweringRule | undefined => RULE_OF.ge
 export function lower(graph: Graph, memory: Memory, options: LoweringOptions): NetworkDescription {
   const network = new NetworkInMaking(graph, memory, options);
   const chains = new Chains(network, ruleOf);
-  network.add<InputOperation>({ kind: "input", output: network.number(graph.input, "input"), pixels: memory.images });
+  const kind = network.isForConvolution(graph.input) ? "input" : "between";
+  network.add<InputOperation>({ kind: "input", output: network.number(graph.input, kind), pixels: memory.images });
   for (const node of graph.nodes) if (!chains.isAbsorbed(node)) lowerNode(node, network, chains);
   for (const [index, output] of graph.outputs.entries()) {
     const input = network.readOutput(output);

@@ -18,6 +18,9 @@ import type { Tensor } from "../../tensor/tensor.js";
 /** A layer that the fast engine does not have. Whoever asked for a network then takes the plain path. */
 export class UnsupportedLayer extends Error {}
 
+/** A network that the fast engine computes otherwise than the plain one. */
+export class NotReproduced extends UnsupportedLayer {}
+
 /** Where a network's numbers lie; all of it in shared memory. */
 export interface Memory {
   /** A parameter or buffer, float32. */
@@ -138,6 +141,15 @@ export class NetworkInMaking {
   /** Where a parameter's gradient goes; undefined where it does not learn, and in inference. */
   gradient(tensor: Tensor): Float32Array | undefined {
     return this.options.training ? this.memory.gradient(tensor) : undefined;
+  }
+
+  /** Whether one convolution reads the images, with zeros around them or without, and nothing else: that may choose their layout. */
+  isForConvolution(images: Value): boolean {
+    const reader = this.onlyReader(images);
+    const [, margins] = reader?.arguments ?? [];
+    const isAround = Array.isArray(margins) && margins.slice(4).every((zeros) => zeros === 0);
+    const isPadding = reader?.operator === "aten::constant_pad_nd" && isAround;
+    return (isPadding ? this.onlyReader(reader.output) : reader)?.operator === "aten::conv2d";
   }
 
   /** The one node that reads a value, where there is just one and the value is no output. */

@@ -39,7 +39,10 @@ class Addition final : public Operation {
     if (!output_.needsGradient) return;
     gradient_ = program_.wholeGradient(output_, moment);
     if (!gradient_) return;
-    if (isClamped()) program_.read(output_, moment);
+    if (isClamped()) {
+      program_.read(clamp_.windowBefore ? a_ : output_, moment);
+      if (clamp_.windowBefore && b_) program_.read(*b_, moment);
+    }
     // Both have the gated gradient; each adds to its own share, so they cannot be one buffer.
     if (a_.needsGradient) a_.gradients.push_back(gradient_);
     if (!b_ || !b_->needsGradient) return;
@@ -62,11 +65,13 @@ class Addition final : public Operation {
   void backward() override {
     if (!gradient_) return;
     program_.gatherGradient(output_);
+    const Buffer* seen = clamp_.windowBefore ? a_.data : output_.data;
+    const Buffer* added = clamp_.windowBefore && b_ ? b_->data : nullptr;
     withElementType(program_, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       inPieces(program_.bytesOf(output_) / sizeof(T), [&](size_t start, size_t size) {
         T* g = at<T>(gradient_) + start;
-        if (isClamped()) gateGradient<T>(g, at<T>(output_.data) + start, g, size, clamp_.window);
+        if (isClamped()) gateGradient<T>(g, at<T>(seen) + start, added ? at<T>(added) + start : nullptr, g, size, clamp_.window);
         if (shareB_) std::memcpy(at<T>(shareB_) + start, g, size * sizeof(T));
       });
     });

@@ -62,7 +62,7 @@ export interface NetworkDescription {
   readonly training: boolean;
   /** Whether images lie pixel by pixel, and not in blocks of channels. */
   readonly channelsLast: boolean;
-  /** Images [N, C, H, W] or vectors [N, C]; "input" is the network's images, "output" one of its results. */
+  /** Images [N, C, H, W] or vectors [N, C]; "input" is the network's images where a convolution alone reads them, "output" one of its results. */
   readonly values: readonly { readonly shape: readonly number[]; readonly kind: "input" | "output" | "between" }[];
   readonly operations: readonly OperationDescription[];
 }

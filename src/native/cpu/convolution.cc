@@ -79,10 +79,18 @@ class Convolution final : public Operation {
       throw Unsupported("a convolution in groups that do not fill blocks of channels");
     }
     const memory::desc bias({output.allChannels()}, memory::data_type::f32, memory::format_tag::a);
-    passes_ = Passes(program.engine, options.algorithms,
-                     {source, output.layout, whole_, dims(g.stride), dims(g.before), dims(g.after)},
-                     {training, training && input.needsGradient, training && options.weight.gradient},
-                     {options.bias.data ? &bias : nullptr, whatFollows()});
+    const auto passesBy = [&](const Algorithms& algorithms) {
+      return Passes(program.engine, algorithms, {source, output.layout, whole_, dims(g.stride), dims(g.before), dims(g.after)},
+                    {training, training && input.needsGradient, training && options.weight.gradient},
+                    {options.bias.data ? &bias : nullptr, whatFollows()});
+    };
+    try {
+      passes_ = passesBy(options.algorithms);
+    } catch (const dnnl::error&) {
+      // oneDNN's Winograd does not do everything that may follow a convolution.
+      if (training || options.algorithms[0] == Algorithm::Direct) throw;
+      passes_ = passesBy({});
+    }
     input.layout = passes_.source;
   }
 
@@ -92,8 +100,8 @@ class Convolution final : public Operation {
     program_.read(input_, moment);
     if (options_.residual) {
       program_.read(*options_.residual, moment);
-      // The sum is made in the residual's place where nobody reads it later.
-      if (options_.residual->lastRead == moment) {
+      // The sum is made in the residual's place where nobody reads it later, nor the convolution itself.
+      if (options_.residual->lastRead == moment && options_.residual != &input_) {
         output_.data = options_.residual->data;
         inPlace_ = true;
       }
@@ -227,7 +235,7 @@ class Convolution final : public Operation {
 
   dnnl::post_ops whatFollows() const {
     dnnl::post_ops after;
-    const auto& [low, high, _] = options_.clamp;
+    const auto [low, high] = std::pair(options_.clamp.low, options_.clamp.high);
     if (options_.residual) after.append_sum(1);
     if (low == 0 && high == INFINITY) after.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
     else if (low != -INFINITY || high != INFINITY) after.append_eltwise(1, dnnl::algorithm::eltwise_clip, low, high);

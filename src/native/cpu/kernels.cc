@@ -30,6 +30,11 @@ KNACK_INLINE float clamp(float value, float low, float high) {
   return value > high ? high : value;
 }
 
+// A mask and no branch, so that loops over channels become vectors.
+KNACK_INLINE bool letsThrough(const Window& window, float value) {
+  return !((value <= window.low) | (value >= window.high) | ((value != value) & !window.nan));
+}
+
 // Pixels that fit the first cache with room to spare: their second reading costs little.
 constexpr size_t kChunk = 256;
 
@@ -73,10 +78,11 @@ KNACK_INLINE void statisticsLoop(const T* x, size_t pixels, size_t stride, float
     }
     // Chan, Golub and LeVeque: statistics of two parts joined.
     const float added = static_cast<float>(size), total = count + added;
-    const float share = added / total, weight = count * added / total;
+    const float share = added / total, rest = count / total, weight = count * added / total;
     for (int c = 0; c < B; ++c) {
       const float difference = middle[c] - mean[c];
-      mean[c] += difference * share;
+      // Not by the difference: an infinite mean stays one.
+      mean[c] = mean[c] * rest + middle[c] * share;
       squares[c] += local[c] + local[B + c] + difference * difference * weight;
     }
     count = total;
@@ -93,7 +99,8 @@ KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* pas
     a[c] = line.scale[c], b[c] = line.shift[c];
     if (With == Residual::Line) own[c] = residualLine->scale[c], b[c] += residualLine->shift[c];
   }
-  const auto [low, high, window] = by;
+  const float low = by.low, high = by.high;
+  const Window window = by.window;
   for (size_t p = 0; p < pixels; ++p) {
     unsigned bits = 0;
     KNACK_INDEPENDENT
@@ -102,7 +109,7 @@ KNACK_INLINE void normaliseLoop(const T* x, const T* residual, T* y, Passed* pas
       float value = load(x[i]) * a[c] + b[c];
       if (With == Residual::Plain) value += load(residual[i]);
       if (With == Residual::Line) value += load(residual[i]) * own[c];
-      if (Note) bits |= static_cast<unsigned>((value > window.low) & (value < window.high)) << c;
+      if (Note) bits |= static_cast<unsigned>(letsThrough(window, value)) << c;
       store(y + i, clamp(value, low, high));
     }
     if (Note) passed[p] = static_cast<Passed>(bits);
@@ -120,7 +127,7 @@ KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate& ga
   if (By == GateBy::Input) {
     for (int c = 0; c < B; ++c) a[c] = gate.line.scale[c], b[c] = gate.line.shift[c];
   }
-  const float low = gate.window.low, high = gate.window.high;
+  const Window window = gate.window;
   for (size_t start = 0; start < pixels; start += kChunk) {
     const size_t end = start + kChunk < pixels ? start + kChunk : pixels;
     float sums[B] = {}, products[B] = {};
@@ -135,7 +142,7 @@ KNACK_INLINE void reduceLoop(const T* g, const T* g2, const T* x, const Gate& ga
         if (By == GateBy::Passed) value = passed & bit[c] ? value : 0.0f;
         if (By == GateBy::Input) {
           const float y = input * a[c] + b[c];
-          value = (y > low) & (y < high) ? value : 0.0f;
+          value = letsThrough(window, y) ? value : 0.0f;
         }
         if (Write) store(gated + i, value);
         sums[c] += value;
@@ -151,10 +158,10 @@ KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate* gate, T* dx, siz
                             const float* mean, const float* a, const float* b, const float* c0) {
   float m[B], ka[B], kb[B], kc[B], scale[B] = {}, shift[B] = {};
   for (int c = 0; c < B; ++c) m[c] = mean[c], ka[c] = a[c], kb[c] = b[c], kc[c] = c0[c];
-  float low = 0, high = 0;
+  Window window = {};
   if (Gated) {
     for (int c = 0; c < B; ++c) scale[c] = gate->line.scale[c], shift[c] = gate->line.shift[c];
-    low = gate->window.low, high = gate->window.high;
+    window = gate->window;
   }
   for (size_t p = 0; p < pixels; ++p) {
     KNACK_INDEPENDENT
@@ -164,7 +171,7 @@ KNACK_INLINE void applyLoop(const T* g, const T* x, const Gate* gate, T* dx, siz
       float value = load(g[i]);
       if (Gated) {
         const float y = input * scale[c] + shift[c];
-        value = (y > low) & (y < high) ? value : 0.0f;
+        value = letsThrough(window, y) ? value : 0.0f;
       }
       store(dx + i, ka[c] * value + kb[c] * (input - m[c]) + kc[c]);
     }
@@ -180,12 +187,28 @@ KNACK_INLINE void addLoop(const T* a, const T* b, T* y, size_t count, float low,
   }
 }
 
-template <typename T>
-KNACK_INLINE void gateLoop(const T* g, const T* y, T* result, size_t count, Window window) {
+template <bool Two, typename T>
+KNACK_INLINE void gateLoop(const T* g, const T* a, const T* b, T* result, size_t count, Window window) {
   for (size_t i = 0; i < count; ++i) {
-    const float value = load(y[i]);
-    store(result + i, (value > window.low) & (value < window.high) ? load(g[i]) : 0.0f);
+    float value = load(a[i]);
+    if (Two) value += load(b[i]);
+    store(result + i, letsThrough(window, value) ? load(g[i]) : 0.0f);
   }
+}
+
+template <typename T>
+KNACK_INLINE bool nanLoop(const T* x, size_t count) {
+  constexpr size_t kPiece = 4096;
+  for (size_t start = 0; start < count; start += kPiece) {
+    const size_t end = start + kPiece < count ? start + kPiece : count;
+    int found = 0;
+    for (size_t i = start; i < end; ++i) {
+      const float value = load(x[i]);
+      found |= value != value;
+    }
+    if (found) return true;
+  }
+  return false;
 }
 
 template <int B, typename T>
@@ -243,9 +266,11 @@ KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels, size_t str
     if (b) addLoop<true>(a, b, y, count, low, high);                                                                                                \
     else addLoop<false>(a, b, y, count, low, high);                                                                                                 \
   }                                                                                                                                                 \
-  KNACK_FOR_BLOCKS_OF_##B void gate_##name##_##B(const T* g, const T* y, T* result, size_t count, Window window) {                                  \
-    gateLoop(g, y, result, count, window);                                                                                                          \
+  KNACK_FOR_BLOCKS_OF_##B void gate_##name##_##B(const T* g, const T* a, const T* b, T* result, size_t count, Window window) {                                  \
+    if (b) gateLoop<true>(g, a, b, result, count, window);                                                                                      \
+    else gateLoop<false>(g, a, b, result, count, window);                                                                                                          \
   }                                                                                                                                                 \
+  KNACK_FOR_BLOCKS_OF_##B bool nan_##name##_##B(const T* x, size_t count) { return nanLoop(x, count); }                                             \
   KNACK_FOR_BLOCKS_OF_##B void sum_##name##_##B(const T* x, size_t pixels, size_t stride, float* sum) { sumLoop<B>(x, pixels, stride, sum); }       \
   KNACK_FOR_BLOCKS_OF_##B void spread_##name##_##B(const float* value, T* y, size_t pixels, size_t stride) { spreadLoop<B>(value, y, pixels, stride); }
 
@@ -286,9 +311,13 @@ KNACK_FORMS(bfloat16, bf16, 8)
     else add_##name##_8(a, b, y, count, low, high);                                                                                                 \
   }                                                                                                                                                 \
   template <>                                                                                                                                       \
-  void gateGradient<T>(const T* g, const T* y, T* result, size_t count, Window window) {                                                            \
-    if (kBlock == 16) gate_##name##_16(g, y, result, count, window);                                                                                \
-    else gate_##name##_8(g, y, result, count, window);                                                                                              \
+  void gateGradient<T>(const T* g, const T* a, const T* b, T* result, size_t count, Window window) {                                                            \
+    if (kBlock == 16) gate_##name##_16(g, a, b, result, count, window);                                                                                \
+    else gate_##name##_8(g, a, b, result, count, window);                                                                                              \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  bool hasNaN<T>(const T* x, size_t count) {                                                                                                        \
+    return kBlock == 16 ? nan_##name##_16(x, count) : nan_##name##_8(x, count);                                                                     \
   }                                                                                                                                                 \
   template <>                                                                                                                                       \
   void sumPixels<T>(const T* x, size_t pixels, size_t stride, float* sum) {                                                                         \

@@ -11,10 +11,11 @@ namespace knack::cpu {
 
 using bfloat16 = uint16_t;
 
-// What an activation lets through: everything above `low` and below `high`, both exclusive.
+// What an activation stops a gradient at, as libtorch does: values that are `low` or less, or `high` or more (NaN: no value is), and NaN unless `nan`.
 struct Window {
   float low;
   float high;
+  bool nan;
 };
 
 // Mean and sum of squared deviations of each channel over the pixels.
@@ -28,6 +29,8 @@ using Passed = uint16_t;
 struct Clamp {
   float low, high;
   Window window;
+  // Whether the window is for the values before they are cut: what lies at a border may have come from beyond it.
+  bool windowBefore;
 };
 
 // What a batch norm makes of its channels: x scale + shift.
@@ -63,9 +66,13 @@ void applyGradient(const T* g, const T* x, const Gate* gate, T* dx, size_t pixel
 template <typename T>
 void addClamped(const T* a, const T* b, T* y, size_t count, float low, float high);
 
-// g <- g where the window lets y through, else 0.
+// result <- g where the window lets a + b through, else 0; b may be null, result may be g.
 template <typename T>
-void gateGradient(const T* g, const T* y, T* result, size_t count, Window window);
+void gateGradient(const T* g, const T* a, const T* b, T* result, size_t count, Window window);
+
+// Whether one of the numbers is NaN.
+template <typename T>
+bool hasNaN(const T* x, size_t count);
 
 // The sum of each channel over the pixels.
 template <typename T>

@@ -7,7 +7,7 @@ namespace knack::cpu {
 
 namespace {
 
-// The images, float32 [N][H][W][C], into the layout that the first convolution wants.
+// The images, float32 [N][H][W][C], into the layout that their reader wants.
 class Input final : public Operation {
  public:
   Input(Program& program, Value& output, const float* pixels) : program_(program), output_(output), pixels_(pixels) {}
@@ -17,17 +17,26 @@ class Input final : public Operation {
   void planBackward(int) override {}
 
   void bind() override {
-    const memory::desc layout({output_.n, output_.c, output_.h, output_.w}, memory::data_type::f32,
-                              memory::format_tag::acdb);
-    source_ = memory(layout, program_.engine, const_cast<float*>(pixels_));
-    destination_ = bound(program_, output_.layout, output_.data);
+    const memory::dims dims = {output_.n, output_.c, output_.h, output_.w};
+    source_ = memory(memory::desc(dims, memory::data_type::f32, memory::format_tag::acdb), program_.engine, const_cast<float*>(pixels_));
+    destination_ = bound(program_, ownChannels(dims), output_.data);
     reorder_ = dnnl::reorder(source_, destination_);
   }
 
-  void forward() override { reorder_.execute(program_.stream, source_, destination_); }
+  void forward() override {
+    if (output_.allChannels() != output_.c) std::memset(output_.data->address, 0, program_.bytesOf(output_));
+    reorder_.execute(program_.stream, source_, destination_);
+  }
   void backward() override {}
 
  private:
+  // The images' own channels, where whole blocks lie in memory.
+  memory::desc ownChannels(const memory::dims& dims) const {
+    if (output_.allChannels() == output_.c) return output_.layout;
+    return output_.channelsLast ? output_.layout.submemory_desc(dims, {0, 0, 0, 0})
+                                : memory::desc(dims, program_.dataType(), imagesTag(false));
+  }
+
   Program& program_;
   Value& output_;
   const float* pixels_;

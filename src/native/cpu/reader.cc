@@ -111,15 +111,16 @@ Geometry Reader::geometry() const {
 }
 
 Clamp Reader::clamp() const {
-  Clamp clamp = {-INFINITY, INFINITY, {-INFINITY, INFINITY}};
+  Clamp clamp = {-INFINITY, INFINITY, {NAN, NAN, true}, false};
   if (!has("clamp")) return clamp;
   const Reader inner = within("clamp");
   clamp.low = static_cast<float>(inner.number("low"));
   clamp.high = static_cast<float>(inner.number("high"));
-  // At the borders relu stops the gradient and clamp lets it through, as in libtorch.
-  const bool through = inner.flag("gradientAtBorders");
-  clamp.window.low = through ? std::nextafterf(clamp.low, -INFINITY) : clamp.low;
-  clamp.window.high = through ? std::nextafterf(clamp.high, INFINITY) : clamp.high;
+  // At the borders relu stops the gradient and clamp lets it through, and the other way round with NaN, as in libtorch.
+  clamp.windowBefore = inner.flag("gradientAtBorders");
+  clamp.window.nan = !clamp.windowBefore;
+  if (clamp.low != -INFINITY) clamp.window.low = clamp.windowBefore ? std::nextafterf(clamp.low, -INFINITY) : clamp.low;
+  if (clamp.high != INFINITY) clamp.window.high = clamp.windowBefore ? std::nextafterf(clamp.high, INFINITY) : clamp.high;
   return clamp;
 }
 
