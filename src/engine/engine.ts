@@ -14,7 +14,7 @@ import { ConvolutionAlgorithms } from "./convolution-algorithms.js";
 import { ConvolutionChoices } from "./convolution-choices.js";
 import type { EngineChoice, ImageLayout } from "./engine-name.js";
 import { layoutFor } from "./image-layout.js";
-import { type ConvolutionPlan, UnsupportedLayer } from "./lowering/network.js";
+import { type ConvolutionPlan, NotReproduced, UnsupportedLayer } from "./lowering/network.js";
 
 /** Where and in which numbers a network computes. */
 export interface EngineTask {
@@ -111,7 +111,11 @@ export function whereSupported<T>(
   } catch (error) {
     if (!(error instanceof UnsupportedLayer)) throw error;
     lacks(error.message);
-    if (asked !== "fast") return undefined;
+    if (asked !== "fast") {
+      if (error instanceof NotReproduced)
+        process.emitWarning(`engine: plain, since the fast one lacks ${error.message}`);
+      return undefined;
+    }
     throw new InputError(`engine (--engine fast): it lacks ${error.message}; use --engine auto`);
   }
 }

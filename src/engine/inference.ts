@@ -3,13 +3,14 @@ import { foldBatchNorm } from "../nn/graph/fold-batch-norm.js";
 import { type Graph, traceGraph } from "../nn/graph/graph.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
-import { copyInPlace } from "../tensor/ops.js";
+import { Generator } from "../tensor/generator.js";
+import { copyInPlace, full, narrow, normalInPlace, sum } from "../tensor/ops.js";
 import { releaseKeptMemory, scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "./engine-name.js";
 import { type EngineTask, FastEngine, whereSupported } from "./engine.js";
 import { lower } from "./lowering/lower.js";
-import { type Memory, UnsupportedLayer } from "./lowering/network.js";
+import { type Memory, NotReproduced, UnsupportedLayer } from "./lowering/network.js";
 import { SharedFloats } from "./shared-floats.js";
 
 interface Network {
@@ -23,17 +24,22 @@ interface Network {
 /** Batch sizes that are kept compiled: an evaluation has one and the rest. */
 const KEPT_NETWORKS = 2;
 
+/** How far logits may be from the plain engine's, as a share of their length: rounding is less than a tenth of that, and a wrong layer is more. */
+const APART = { fp32: 1e-2, bf16: 0.3 };
+
 /** A model's evaluation, with its batch norms folded into the convolutions, compiled for each batch size that comes. */
 export class CompiledInference {
   readonly #graph: Graph;
   /** The folded weights by their names. */
   readonly #weights = new Map<string, SharedFloats>();
   readonly #networks = new Map<number, Network>();
+  /** Whether logits with the present weights are the plain engine's; undefined until some were compared. */
+  #reproduces: boolean | undefined;
 
   /**
    * @param model with float32 weights, which are copied
    * @param shape [C, H, W]
-   * @throws UnsupportedLayer where the model has a layer that the engine lacks
+   * @throws UnsupportedLayer where the model has a layer that the engine lacks, NotReproduced where it computes something else
    */
   constructor(
     private readonly engine: FastEngine,
@@ -43,8 +49,8 @@ export class CompiledInference {
   ) {
     try {
       this.#graph = this.#fold();
-      this.#compile(1);
-      // What the trace took; the passes need none of it.
+      this.#probe();
+      // What the trace and the probe took; the passes need none of it.
       releaseKeptMemory();
     } catch (error) {
       this.dispose();
@@ -52,14 +58,23 @@ export class CompiledInference {
     }
   }
 
-  /** Takes the model's present weights, which are float32. */
+  /** Takes the model's present weights, which are float32; the next image's logits are compared again. */
   refresh(): void {
     this.#fold();
+    this.#reproduces = undefined;
     for (const network of this.#networks.values()) network.loaded = false;
   }
 
   /** @param images [N, C, H, W] float32. @returns logits [N, classes], float32, without a gradient */
   logits(images: Tensor): Tensor {
+    // Of NaN oneDNN's activations after a convolution make 0: such images are the plain engine's, and weights that make some of what is finite.
+    if (this.#reproduces === false || !allFinite(images)) return this.#plainLogits(images);
+    const logits = this.#fastLogits(images);
+    this.#reproduces ??= this.#isFirstOf(logits, images);
+    return this.#reproduces ? logits : this.#plainLogits(images);
+  }
+
+  #fastLogits(images: Tensor): Tensor {
     const [batch = 0] = images.shape;
     const network = this.#networks.get(batch) ?? this.#compile(batch);
     const { handle, images: place, result } = network;
@@ -81,12 +96,49 @@ export class CompiledInference {
     for (const shared of this.#weights.values()) shared.dispose();
   }
 
-  /** Takes the model's weights into their own memory. @returns the network over them */
-  #fold(): Graph {
-    const wasTraining = this.model.training;
+  /** Compares the logits of one image of noise with the plain engine's. */
+  #probe(): void {
+    scope(() => {
+      using generator = new Generator(0);
+      const image = normalInPlace(full([1, ...this.shape], 0), 0, 1, generator);
+      const logits = this.logits(image);
+      // Numbers that are none say something of the weights, not of the engine.
+      if (this.#reproduces === false && allFinite(logits)) {
+        throw new NotReproduced("a way to compute this network: its logits are not libtorch's");
+      }
+    });
+    // With the weights in its layouts it takes as much as they do, and other batches may be wanted.
+    this.#forget(1);
+  }
+
+  /** Whether the first image's logits are the plain engine's. */
+  #isFirstOf(logits: Tensor, images: Tensor): boolean {
+    return scope(() => {
+      const plain = this.#plainLogits(narrow(images, 0, 0, 1)).toArray();
+      const fast = narrow(logits, 0, 0, 1).toArray();
+      const apart = Math.hypot(...plain.map((value, index) => value - (fast[index] as number)));
+      return apart <= (this.bfloat16 ? APART.bf16 : APART.fp32) * Math.hypot(...plain);
+    });
+  }
+
+  #plainLogits(images: Tensor): Tensor {
+    return this.#evaluating(() => noGradient(() => this.model.forward(images)));
+  }
+
+  #evaluating<T>(body: () => T): T {
+    const modes = Array.from(this.model.modules(), ([, module]) => ({ module, training: module.training }));
     this.model.eval();
     try {
-      return scope(() =>
+      return body();
+    } finally {
+      for (const { module, training } of modes) module.training = training;
+    }
+  }
+
+  /** Takes the model's weights into their own memory. @returns the network over them */
+  #fold(): Graph {
+    return this.#evaluating(() =>
+      scope(() =>
         noGradient(() => {
           const traced = traceGraph(this.model, [1, ...this.shape]);
           const made = new Set<string>();
@@ -101,10 +153,8 @@ export class CompiledInference {
           });
           return { ...graph, parameters: new Map(parameters) };
         }),
-      );
-    } finally {
-      this.model.train(wasTraining);
-    }
+      ),
+    );
   }
 
   #home(name: string, shape: readonly number[]): SharedFloats {
@@ -155,6 +205,12 @@ export class CompiledInference {
     network.images.dispose();
     network.result.dispose();
   }
+}
+
+/** Whether all numbers are; false also where their sum is not. */
+function allFinite(tensor: Tensor): boolean {
+  const dims = tensor.shape.map((_, dim) => dim);
+  return noGradient(() => scope(() => Number.isFinite(sum(tensor, dims).item())));
 }
 
 /**
