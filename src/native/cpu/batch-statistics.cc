@@ -11,8 +11,9 @@ void BatchStatistics::settle(int64_t block) {
     if (norm_.batchStatistics) {
       double seen = 0;
       for (int64_t n = 0; n < input_.n; ++n) {
-        const double difference = partial(n, block, 0)[c % kBlock] - mean, total = seen + count;
-        mean += difference * count / total;
+        const double added = partial(n, block, 0)[c % kBlock], difference = added - mean, total = seen + count;
+        // Not by the difference: an infinite mean stays one.
+        mean = (mean * seen + added * count) / total;
         squares += partial(n, block, 1)[c % kBlock] + difference * difference * seen * count / total;
         seen = total;
       }

@@ -1,4 +1,8 @@
-// Max and average pooling by oneDNN.
+// Max and average pooling by oneDNN, which takes NaN for the least of numbers: as in libtorch it is the greatest here.
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
 #include "reader.h"
 
 namespace knack::cpu {
@@ -8,7 +12,7 @@ namespace {
 class Pooling final : public Operation {
  public:
   Pooling(Program& program, Value& input, Value& output, const Geometry& g, dnnl::algorithm algorithm)
-      : program_(program), input_(input), output_(output) {
+      : program_(program), input_(input), output_(output), geometry_(g), isMax_(algorithm == dnnl::algorithm::pooling_max) {
     output.needsGradient = input.needsGradient;
     const auto pair = [](const std::array<int64_t, 2>& values) { return memory::dims{values[0], values[1]}; };
     const auto kind =
@@ -55,7 +59,10 @@ class Pooling final : public Operation {
     backwardPrimitive_ = dnnl::pooling_backward(backward_);
   }
 
-  void forward() override { forwardPrimitive_.execute(program_.stream, forwardArguments_); }
+  void forward() override {
+    forwardPrimitive_.execute(program_.stream, forwardArguments_);
+    if (isMax_) withElementType(program_, [&](auto* type) { keepNaN<std::remove_pointer_t<decltype(type)>>(); });
+  }
 
   void backward() override {
     if (!gradient_) return;
@@ -64,9 +71,45 @@ class Pooling final : public Operation {
   }
 
  private:
+  // Looks for NaN block by block; where there is one, the windows that see it become NaN.
+  template <typename T>
+  void keepNaN() {
+    const T* x = at<T>(input_.data);
+    T* y = at<T>(output_.data);
+    const int64_t blocks = input_.blocks(), rows = input_.channelsLast ? 1 : blocks;
+    const size_t count = input_.pixels() * kBlock * (blocks / rows);
+#pragma omp parallel for schedule(static) collapse(2)
+    for (int64_t n = 0; n < input_.n; ++n) {
+      for (int64_t row = 0; row < rows; ++row) {
+        if (!hasNaN(x + input_.blockStart(n, row), count)) continue;
+        for (int64_t block = row; block < row + blocks / rows; ++block) {
+          spreadNaN(x + input_.blockStart(n, block), y + output_.blockStart(n, block));
+        }
+      }
+    }
+  }
+
+  template <typename T>
+  void spreadNaN(const T* x, T* y) const {
+    const auto [before, stride, kernel] = std::tuple(geometry_.before, geometry_.stride, geometry_.kernel);
+    for (int64_t i = 0; i < output_.h * output_.w; ++i) {
+      const int64_t top = i / output_.w * stride[0] - before[0], left = i % output_.w * stride[1] - before[1];
+      for (int64_t r = std::max<int64_t>(top, 0); r < std::min(top + kernel[0], input_.h); ++r) {
+        for (int64_t s = std::max<int64_t>(left, 0); s < std::min(left + kernel[1], input_.w); ++s) {
+          for (int c = 0; c < kBlock; ++c) {
+            const T value = x[(r * input_.w + s) * input_.pixelStride() + c];
+            if (std::isnan(toFloat(value))) y[i * output_.pixelStride() + c] = value;
+          }
+        }
+      }
+    }
+  }
+
   Program& program_;
   Value& input_;
   Value& output_;
+  Geometry geometry_;
+  bool isMax_;
   dnnl::pooling_forward::primitive_desc forward_;
   dnnl::pooling_backward::primitive_desc backward_;
   dnnl::primitive forwardPrimitive_, backwardPrimitive_;
