@@ -20,7 +20,13 @@ export function openCheckpoint(path: string, device: string, asked: EvaluationPr
   const precision = precisionFor(asked, config, device);
   const evaluation = evaluationOf(model, [channels, height, width], { device, precision, engine });
   return {
-    format: { size: [height, width], cropPct: config.crop_pct, interpolation: config.interpolation, channels },
+    format: {
+      size: [height, width],
+      cropPct: config.crop_pct,
+      interpolation: config.interpolation,
+      channels,
+      intensity: config.intensity,
+    },
     batchSize: BATCH_SIZE,
     logits: async (pixels) =>
       scope(() =>

@@ -25,6 +25,7 @@ const metadataSchema = z.object({
   std: json(z.array(z.number().positive())).optional(),
   interpolation: z.enum(["bilinear", "bicubic"]).default("bicubic"),
   crop_pct: json(z.number().positive().max(1)).default(0.875),
+  intensity: json(z.tuple([z.number(), z.number()]).refine(([black, white]) => black < white)).optional(),
 });
 
 /** What an ONNX file says about itself, under the keys `knack export` writes. What files of other programs leave open is undefined. */

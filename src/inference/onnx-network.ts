@@ -33,6 +33,7 @@ export async function openOnnxNetwork(path: string, description: OnnxDescription
       cropPct: description.crop_pct,
       interpolation: description.interpolation,
       channels,
+      intensity: description.intensity,
     },
     batchSize: batch ?? BATCH_SIZE,
     async logits(pixels) {

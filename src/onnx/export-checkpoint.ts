@@ -135,9 +135,9 @@ function verify(
   form: OnnxForm,
 ): Promise<Verification> {
   const { height, width, channels } = format;
-  const { crop_pct: cropPct, interpolation } = config;
+  const { crop_pct: cropPct, interpolation, intensity } = config;
   const given = paths.map(
-    (path) => () => evaluationPixels(path, { size: [height, width], cropPct, interpolation, channels }),
+    (path) => () => evaluationPixels(path, { size: [height, width], cropPct, interpolation, channels, intensity }),
   );
   const invented = Array.from(
     { length: INVENTED_PICTURES },

@@ -16,6 +16,7 @@ export function metadataOf(config: CheckpointConfig, input: "float32" | "uint8")
       : { mean: JSON.stringify(mean), std: JSON.stringify(std) }),
     interpolation: config.interpolation,
     crop_pct: JSON.stringify(config.crop_pct),
+    ...(config.intensity === undefined ? {} : { intensity: JSON.stringify(config.intensity) }),
     ...(config.license === undefined ? {} : { license: config.license }),
   };
 }

@@ -36,6 +36,7 @@ const baseline: Recipe = {
   weightDecay: 1e-4,
   imageSize: null,
   normalize: null,
+  intensity: null,
   onBadImage: "skip",
   maxBadImages: 0.05,
   onDivergence: "stop",

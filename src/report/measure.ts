@@ -11,6 +11,7 @@ import { parseRecipe } from "../recipe/parse.js";
 import type { RunFolder } from "../run/run-folder.js";
 import { NothingToEvaluate } from "../training/evaluate.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
+import type { CheckpointConfig } from "../weights/config.js";
 import { classMismatches } from "../weights/checkpoint-fits.js";
 
 /** What a run's checkpoint makes of each of its validation images, and of all. */
@@ -46,12 +47,22 @@ export async function measure(
     }
     const { maxBadImages } = parseRecipe(run.readJson("recipe.json"), `${run.path}/recipe.json`);
     const predicted = await predictSet(path, set, { ...place, maxBadImages });
-    return { set, ...predicted, checkpoint, epoch: loaded.config.knack?.epoch };
+    return { set: asSeen(set, loaded.config), ...predicted, checkpoint, epoch: loaded.config.knack?.epoch };
   } catch (error) {
     if (error instanceof NothingToEvaluate) return { missing: "None of its validation images can be read." };
     if (!(error instanceof KnackError)) throw error;
     return { missing: `Its checkpoint cannot be evaluated on its data any more: ${error.message}.` };
   }
+}
+
+/** As the checkpoint's network sees it. */
+function asSeen(
+  set: LabelledSet,
+  { input_size: size, in_chans: channels, mean, std, ...look }: CheckpointConfig,
+): LabelledSet {
+  const [, height, width] = size;
+  const { crop_pct: cropPct, interpolation, intensity } = look;
+  return kindOf(set).formatted(set, { height, width, channels, mean, std }, { cropPct, interpolation, intensity });
 }
 
 /**

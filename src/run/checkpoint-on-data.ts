@@ -1,6 +1,7 @@
 import { BadPictures } from "../data/loading/bad-pictures.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import type { Batch, Loader } from "../data/loading/loader.js";
+import type { Intensity } from "../data/pictures/deep-picture.js";
 import type { LabelledSet, Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { ConvolutionChoices } from "../engine/convolution-choices.js";
@@ -12,6 +13,7 @@ import { imageMismatches } from "../weights/checkpoint-fits.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
 import { evaluationLoader, NothingToEvaluate } from "../training/evaluate.js";
 import { type EvaluationPrecision, precisionFor } from "../training/evaluation-precision.js";
+import { naturalIntensity } from "./intensity.js";
 import { absentClasses, matchClasses } from "./match-classes.js";
 
 export interface EvaluationPlace {
@@ -77,7 +79,8 @@ export async function withCheckpointOn<T>(
     const matched = sets.map((set) => matchClasses(path, classes, set, ignoreUnknownClasses));
     const ignored = matched.reduce((sum, each) => sum + each.ignored, 0);
     const measured = matched.map(({ set }) => set).filter((set) => set.count > 0);
-    const splits = measured.map((set) => asTrainedOn(loaded, set));
+    const intensity = loaded.config.intensity ?? (await naturalIntensity(measured));
+    const splits = measured.map((set) => asTrainedOn(loaded, set, intensity));
     const count = measured.reduce((sum, set) => sum + set.count, 0);
     const badPictures = new BadPictures(sets[0].name, count, "skip", maxBadImages);
     for (const split of splits) loaders.push(evaluationLoader(split, { badPictures, workers }));
@@ -108,7 +111,7 @@ async function* allOf(loaders: readonly Loader[]): AsyncGenerator<Batch> {
 }
 
 /** The images as the checkpoint's network wants them. */
-function asTrainedOn({ config, format }: LoadedModel, set: LabelledSet): Split {
+function asTrainedOn({ config, format }: LoadedModel, set: LabelledSet, intensity: Intensity | undefined): Split {
   const { crop_pct: cropPct, interpolation } = config;
-  return kindOf(set).formatted(set, format, { cropPct, interpolation });
+  return kindOf(set).formatted(set, format, { cropPct, interpolation, intensity });
 }

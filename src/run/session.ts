@@ -21,6 +21,7 @@ import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
 import { type GoingOn, goOn } from "./going-on.js";
 import { lacksBfloat16, measureBfloat16 } from "./measure-bfloat16.js";
+import { withIntensity } from "./intensity.js";
 import { fieldsOf } from "./metric-fields.js";
 import { BUILDING, DRAWING, ENDING, MEASURING, OPENING, training as trainingFor, VALIDATING } from "./phases.js";
 import { writeCurves } from "./plots.js";
@@ -56,32 +57,34 @@ export async function* runSession(
   // Before anything of it is read: somebody else may be writing it.
   using lock = resumed && FolderLock.take(resumed.path);
   const task = taskOf(options);
-  const { recipe: asked, source, selection, out, numbered, cache, engine, checkpoints, repeats } = task;
+  const { recipe: wanted, source, selection, out, numbered, cache, engine, checkpoints, repeats } = task;
   makeDeterministic(engine.reproducible === true);
   const opened = typeof source === "string" ? openData(source, selection) : source;
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
-  const ownTricks = await loadOwnTricks(asked.tricks);
-  const startsFrom = resumed ? undefined : startingWeights(asked, ownTricks);
+  const ownTricks = await loadOwnTricks(wanted.tricks);
+  const startsFrom = resumed ? undefined : startingWeights(wanted, ownTricks);
   const last = resumed && loadResumable(resumed.lastCheckpoint);
   if (last?.insteadOf !== undefined) yield { type: "warning", message: last.insteadOf };
-  if (lock?.killedForMemory) yield { type: "warning", message: killedForMemory(asked) };
+  if (lock?.killedForMemory) yield { type: "warning", message: killedForMemory(wanted) };
   const classes = await classesOf(opened);
   const gone =
     last &&
     resumed &&
     goOn(resumed.path, parseRunState(last.state, resumed.lastCheckpoint), {
-      recipe: asked,
+      recipe: wanted,
       images: opened.train.count,
       data: dataDifferences(resumed.readData().classes ?? classes, classes),
       allowChanges: "allowChanges" in options && options.allowChanges === true,
       ownTricks,
     });
+  const asked = await withIntensity(wanted, opened, (last ?? startsFrom)?.config, shouldStop);
   const data = await withCache(trainingData(opened, asked, (last ?? startsFrom)?.config), cache, shouldStop);
   tell(BUILDING);
   const earlier = last ?? (repeats === undefined ? undefined : loadCheckpoint(repeats));
   const choices = new ConvolutionChoices(earlier?.convolutions, () => tell(MEASURING));
   const recipe = {
     ...(gone?.recipe ?? asked),
+    intensity: asked.intensity,
     model: formForImages(asked.model, data.train.height, data.train.width),
   };
   // Those of an earlier run are what its checkpoint says: defaults may have changed since.

@@ -25,12 +25,18 @@ export function trainingData(
   if (own && recipe.imageSize !== null) {
     throw new InputError(`imageSize (--image-size): these images have their size, ${own.height}x${own.width}; drop it`);
   }
+  if (own && recipe.intensity !== null) {
+    throw new InputError(
+      "intensity (--intensity): these images have 8 bits, and only photographs may have more; drop it",
+    );
+  }
+  const intensity = recipe.intensity ?? undefined;
   const given = recipe.normalize ?? (checkpoint && { mean: checkpoint.mean, std: checkpoint.std });
   const cropPct = own ? 1 : (checkpoint?.crop_pct ?? modelEntry(recipe.model).photos.cropPct);
   const formatted = (set: LabelledSet): Split => {
     const kind = kindOf(set);
     const format = { ...(kind.inputFormat(set) ?? photoFormat(recipe, checkpoint)), ...given };
-    return kind.formatted(set, format, { cropPct, interpolation: "bilinear" });
+    return kind.formatted(set, format, { cropPct, interpolation: "bilinear", intensity });
   };
   return { train: formatted(train), validation: formatted(validation), description };
 }

@@ -36,12 +36,19 @@ function perChannel(test: (value: number) => boolean) {
   );
 }
 
+const intensity = value<readonly [number, number]>(
+  "null or two numbers, black and white, such as 0,4095",
+  (value) => Array.isArray(value) && value.length === 2 && value.every(Number.isFinite) && value[0] < value[1],
+);
+
 /**
  * - `model`, `modelOptions`: a name of the model registry, and its options
  * - `batchSize`: images per optimizer step over everything; `accumulation`: in how many parts a step is computed
  * - `lr`: the initial rate; a trick may scale it
  * - `imageSize`: height and width that photographs are brought to; null is the model's own. Small images in memory keep theirs
  * - `normalize`: null is that of the weights the run starts from, or of the data: ImageNet's for photographs, measured for images in memory
+ * - `intensity`: the values that are black and white in photographs of 16 bits or floating-point numbers; null is all of 16 bits, 0 to 255 of
+ *   other numbers, and an error where that would be no picture
  * - `onBadImage`: what happens when a photograph cannot be read; `maxBadImages`: the share of them that is put up with
  * - `onDivergence`: what happens where the loss or a gradient is not finite: the run stops, or goes on from its last checkpoint with half the rate
  * - `seed`: everything random follows from it
@@ -57,6 +64,7 @@ export const CORE_SHAPE = {
   weightDecay: atLeastZero,
   imageSize: nullOr(number("null or a whole number of pixels, at least 8", isPixels)),
   normalize: nullOr(section({ mean: perChannel(() => true), std: perChannel((value) => value > 0) })),
+  intensity: nullOr(intensity),
   onBadImage: choice("skip", "fail"),
   maxBadImages: number("a share from 0 to 1, such as 0.1 or 10%", (share) => share >= 0 && share <= 1),
   onDivergence: choice("stop", "lower-lr"),
@@ -121,6 +129,12 @@ export const CORE_SWITCHES = {
       flags: "--std <values>",
       help: "standard deviation of each channel on the scale 0..1",
       key: "normalize.std",
+      reads: "numbers",
+    },
+    {
+      flags: "--intensity <min,max>",
+      help: "the values that are black and white in 16-bit and floating-point photographs, such as 0,4095",
+      key: "intensity",
       reads: "numbers",
     },
     {

@@ -27,6 +27,11 @@ const configSchema = z
       .default("bicubic"),
     /** The share of the resized picture's shorter side that the centre crop keeps: 224 of 256 is 0.875. */
     crop_pct: z.number().positive().max(1).default(0.875),
+    /** The values that are black and white in pictures of more than 8 bits, where that is not their type's range. */
+    intensity: z
+      .tuple([z.number(), z.number()])
+      .refine(([black, white]) => black < white, "expected two numbers, the lower one first")
+      .optional(),
     /** The weights' licence, as "apache-2.0", where it is known. */
     license: z.string().optional(),
     /** Names of the classes, index = label. */
@@ -69,10 +74,11 @@ export type CheckpointConfig = z.infer<typeof configSchema>;
 
 /**
  * The content of `config.json` in the form of timm's models on the Hugging Face hub, which timm reads as
- * `local-dir:FOLDER`; of knack's own there is only the key `knack`, which timm passes over.
+ * `local-dir:FOLDER`; of knack's own there are only the keys `knack` and `intensity`, which timm passes over.
  */
 export function configJson(config: CheckpointConfig): object {
-  const { architecture, num_classes, in_chans, label_names, model_options, knack, ...pretrained_cfg } = config;
+  const { architecture, num_classes, in_chans, label_names, model_options, knack, intensity, ...pretrained_cfg } =
+    config;
   return {
     architecture,
     num_classes,
@@ -80,6 +86,7 @@ export function configJson(config: CheckpointConfig): object {
     label_names,
     model_args: { ...model_options, ...(in_chans === 3 ? {} : { in_chans }) },
     pretrained_cfg,
+    ...(intensity === undefined ? {} : { intensity }),
     ...(knack === undefined ? {} : { knack }),
   };
 }

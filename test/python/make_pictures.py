@@ -52,7 +52,7 @@ add("alpha.png", see_through, over_white(see_through))
 add("grey-alpha.png", see_through.convert("LA"), over_white(see_through.convert("LA")))
 
 deep = (x * 1600).astype("uint16")
-add("grey-16.png", Image.fromarray(deep), Image.fromarray((deep >> 8).astype("uint8")).convert("RGB"))
+add("grey-16.png", Image.fromarray(deep), Image.fromarray(np.rint(deep / 257).astype("uint8")).convert("RGB"))
 
 # Colours that neither inks nor paper can show are left out.
 muted = Image.fromarray((64 + np.asarray(picture) // 4).astype("uint8"))

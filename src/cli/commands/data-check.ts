@@ -2,6 +2,7 @@ import type { SingleBar } from "cli-progress";
 import { Command } from "commander";
 import type { PhotoReport, Spread } from "../../tools/data-check/check-photos.js";
 import { addListOptions, type ListCommandOptions, listOptionsFrom } from "../options/data-options.js";
+import { intensityFrom } from "../options/intensity.js";
 import { progressBar } from "../output/progress-bar.js";
 import { canRedraw } from "../output/terminal.js";
 
@@ -11,6 +12,7 @@ const SHOWN = 20;
 interface CheckOptions extends ListCommandOptions {
   json?: boolean;
   sheet?: string;
+  intensity?: string;
 }
 
 /** `knack data check`: reads every picture of a set of photographs and says what is wrong with it. */
@@ -20,28 +22,33 @@ export function dataCheckCommand(): Command {
     .argument("<data>", "FOLDER (CLASS/x.jpg or train/CLASS/x.jpg), TABLE.csv, or tar files (shards-{000..012}.tar)")
     .option("--json", "print all that was found as one JSON object")
     .option("--sheet <file>", "also write a contact sheet, a PNG with some training pictures of each class")
+    .option("--intensity <min,max>", "the values that are black and white in 16-bit and floating-point pictures")
     .addHelpText(
       "after",
       "\nExit code: 0 where the data can be used, 1 where something must be mended, 2 where it cannot be opened.",
     );
-  return addListOptions(command).action(async (data: string, { json, sheet, ...list }: CheckOptions) => {
-    // Only here, so that the other commands start without the picture library.
-    const { openPhotos } = await import("../../data/sources/open.js");
-    const { checkPhotos } = await import("../../tools/data-check/check-photos.js");
-    const source = openPhotos(data, undefined, listOptionsFrom(list));
-    if (sheet !== undefined) {
-      const { writeContactSheet } = await import("../../tools/data-check/contact-sheet.js");
-      await writeContactSheet(source.train, sheet);
-    }
-    const progress = readingBar(source.train.count + source.validation.count);
-    const report = await checkPhotos(source, (done) => progress?.update(done)).finally(() => progress?.stop());
-    if (json) console.log(JSON.stringify(sheet === undefined ? report : { ...report, sheet }));
-    else {
-      console.log(reportLines(report).join("\n"));
-      console.log(sheet === undefined ? "to look at the pictures: --sheet FILE.png" : `contact sheet: ${sheet}`);
-    }
-    if (report.problems.length > 0) process.exitCode = 1;
-  });
+  return addListOptions(command).action(
+    async (data: string, { json, sheet, intensity: asked, ...list }: CheckOptions) => {
+      const intensity = intensityFrom(asked);
+      // Only here, so that the other commands start without the picture library.
+      const { openPhotos } = await import("../../data/sources/open.js");
+      const { checkPhotos } = await import("../../tools/data-check/check-photos.js");
+      const source = openPhotos(data, undefined, listOptionsFrom(list));
+      if (sheet !== undefined) {
+        const { writeContactSheet } = await import("../../tools/data-check/contact-sheet.js");
+        await writeContactSheet(source.train, sheet, intensity);
+      }
+      const progress = readingBar(source.train.count + source.validation.count);
+      const seen = (done: number) => progress?.update(done);
+      const report = await checkPhotos(source, { intensity, seen }).finally(() => progress?.stop());
+      if (json) console.log(JSON.stringify(sheet === undefined ? report : { ...report, sheet }));
+      else {
+        console.log(reportLines(report).join("\n"));
+        console.log(sheet === undefined ? "to look at the pictures: --sheet FILE.png" : `contact sheet: ${sheet}`);
+      }
+      if (report.problems.length > 0) process.exitCode = 1;
+    },
+  );
 }
 
 function readingBar(total: number): SingleBar | undefined {

@@ -10,7 +10,7 @@ import { addListOptions, type ListCommandOptions, listOptionsFrom } from "../opt
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
 
 /** Keys that change what the network sees, beside those of augmentation and of the tricks that change batches. */
-const KEYS = ["seed", "batchSize", "imageSize"];
+const KEYS = ["seed", "batchSize", "imageSize", "intensity"];
 const OF_TRICKS: readonly Switch[] = TRICKS.filter((trick: Trick) =>
   momentsOf(trick, presets.baseline).has("batch"),
 ).flatMap(({ switches }): readonly Switch[] => switches);
@@ -43,9 +43,11 @@ export function dataPreviewCommand(): Command {
       const recipe = recipeFromOptions(await loadRecipe(options.recipe), options);
       // Only here, so that the other commands start without the engine.
       const { openData } = await import("../../data/sources/open.js");
+      const { withIntensity } = await import("../../run/intensity.js");
       const { trainingData } = await import("../../run/training-data.js");
       const { writePreview } = await import("../../tools/preview.js");
-      const { train } = trainingData(openData(data, listOptionsFrom(options)), recipe, undefined);
+      const source = openData(data, listOptionsFrom(options));
+      const { train } = trainingData(source, await withIntensity(recipe, source, undefined), undefined);
       await writePreview(train, recipe, epoch - 1, out);
       console.log(`preview: ${out}`);
     },

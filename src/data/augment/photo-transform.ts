@@ -1,6 +1,12 @@
 import type { Random } from "../../tensor/random.js";
 import { changeColours, UNCHANGED } from "../pictures/colour.js";
-import { type OpenPicture, openPicture, type PictureSource, readPixels } from "../pictures/picture.js";
+import {
+  type OpenPicture,
+  openPicture,
+  type PictureOptions,
+  type PictureSource,
+  readPixels,
+} from "../pictures/picture.js";
 import type { CropBox, PictureSize } from "../pictures/picture-shape.js";
 import { resampleBox } from "../pictures/resample.js";
 import type { Augmenter, PhotoChange } from "./augmenter.js";
@@ -25,9 +31,10 @@ export async function trainingPixels(
   size: number,
   augmentation: PhotoAugmentation,
   random: Random,
-  augmenters: readonly Augmenter[] = AUGMENTERS,
+  options: PictureOptions & { readonly augmenters?: readonly Augmenter[] } = {},
 ): Promise<Uint8Array> {
-  const picture = await openPicture(source);
+  const { augmenters = AUGMENTERS } = options;
+  const picture = await openPicture(source, options);
   return changedPixels(picture, size, drawPhotoChange(picture, augmentation, random, augmenters));
 }
 

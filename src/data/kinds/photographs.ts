@@ -18,20 +18,22 @@ export const photographs: DataKind<PhotoSet> = {
   nameOf: ({ locations }, index) => photoName(locations, index),
   identityOf: async ({ locations }, index) => `${photoName(locations, index)} ${await photoSize(locations, index)}`,
   inputFormat: (set: PhotoSet | FormattedPhotos) => ("evaluation" in set ? set : undefined),
-  formatted(set, format, { cropPct, interpolation }): FormattedPhotos {
+  formatted(set, format, { cropPct, interpolation, intensity }): FormattedPhotos {
     const { height, width, channels, mean, std } = format;
-    const evaluation = { size: [height, width], cropPct, interpolation, channels } as const;
+    const evaluation = { size: [height, width], cropPct, interpolation, channels, intensity } as const;
     return { ...set, height, width, channels, mean, std, evaluation };
   },
   evaluation: (split: FormattedPhotos) => split.evaluation,
   select: (set, indices) => ({ ...set, ...selectPhotos(set, indices), count: indices.length }),
   async cached(split, folder, shouldStop) {
     const shorterSide = Math.round(split.height * CACHE_MARGIN);
-    const { locations } = await packPhotos(split, folder, { shorterSide, shouldStop });
+    const { intensity } = (split as FormattedPhotos).evaluation;
+    const { locations } = await packPhotos(split, folder, { shorterSide, intensity, shouldStop });
     return { ...split, locations };
   },
-  async open({ locations }, index) {
-    const { pipeline } = await openPicture(await readPhoto(locations, index));
+  async open(set: PhotoSet | FormattedPhotos, index) {
+    const { intensity } = "evaluation" in set ? set.evaluation : {};
+    const { pipeline } = await openPicture(await readPhoto(set.locations, index), { intensity });
     return { pipeline, pixelated: false };
   },
   // Whatever part of a photograph is taken, it is brought to the size wanted.

@@ -8,6 +8,7 @@ import { systemReason } from "../../base/atomic-file.js";
 import { KnackError } from "../../base/errors.js";
 import { makeFolder } from "../../base/folders.js";
 import { refuseLack } from "../../base/lack.js";
+import type { Intensity } from "../pictures/deep-picture.js";
 import { openPicture } from "../pictures/picture.js";
 import { tarMembers } from "../sources/photos/tar-members.js";
 import { type PhotoCopies, type PhotoLocations, photoName, readPhoto } from "./photo-locations.js";
@@ -20,6 +21,8 @@ export interface PackOptions {
    * copy takes less than half the time of a 6-megapixel photograph to load, a quarter of that of a 12-megapixel one.
    */
   readonly shorterSide: number;
+  /** What is black and white in pictures of more than 8 bits: copies have 8. */
+  readonly intensity?: Intensity | undefined;
   /** Called after each file of copies with how many of the set's pictures are done. */
   readonly seen?: (done: number) => void;
   /** Asked between pictures: the set stays as it is then, and the files that are whole stay for the next time. */
@@ -48,8 +51,8 @@ const BLOCK = 512;
  * @throws KnackError where the folder cannot be written
  */
 export async function packPhotos(set: PhotoSet, folder: string, options: PackOptions): Promise<PhotoSet> {
-  const { shorterSide, seen = () => {}, shouldStop = () => false } = options;
-  const target = resolve(folder, `${shorterSide}-${(await sourceKey(set.locations)).slice(0, 32)}`);
+  const { shorterSide, intensity, seen = () => {}, shouldStop = () => false } = options;
+  const target = resolve(folder, `${shorterSide}-${(await sourceKey(set.locations, intensity)).slice(0, 32)}`);
   const { count } = set;
   const copies: PhotoCopies = {
     files: Array.from({ length: Math.ceil(count / PER_FILE) }, (_, i) =>
@@ -63,7 +66,7 @@ export async function packPhotos(set: PhotoSet, folder: string, options: PackOpt
     makeFolder(target);
     for (const [number, file] of copies.files.entries()) {
       const [first, end] = [number * PER_FILE, Math.min((number + 1) * PER_FILE, count)];
-      if (!(await isWhole(file))) await pack(set.locations, { first, end }, file, { shorterSide, shouldStop });
+      if (!(await isWhole(file))) await pack(set.locations, { first, end }, file, { ...options, shouldStop });
       if (shouldStop()) return set;
       for (const { name, start, length } of tarMembers(file)) {
         const index = Number.parseInt(name, 10);
@@ -81,9 +84,9 @@ export async function packPhotos(set: PhotoSet, folder: string, options: PackOpt
 }
 
 /** A checksum of everything that copies depend on, short of the pictures' content. */
-async function sourceKey(locations: PhotoLocations): Promise<string> {
+async function sourceKey(locations: PhotoLocations, intensity: Intensity | undefined): Promise<string> {
   const { root, count, containers, containerOf, members } = locations;
-  const hash = createHash("sha256").update(JSON.stringify([1, ENCODING, PER_FILE]));
+  const hash = createHash("sha256").update(JSON.stringify([1, ENCODING, PER_FILE, ...(intensity ?? [])]));
   const stateOf = async (path: string) => {
     const found = await stat(resolve(root, path)).catch(() => undefined);
     return found ? `${found.size} ${found.mtimeMs}` : "missing";
@@ -123,14 +126,14 @@ async function pack(
   locations: PhotoLocations,
   { first, end }: { first: number; end: number },
   file: string,
-  { shorterSide, shouldStop }: { readonly shorterSide: number; readonly shouldStop: () => boolean },
+  { shouldStop, ...options }: PackOptions & { readonly shouldStop: () => boolean },
 ): Promise<void> {
   const members: Buffer[][] = Array.from({ length: end - first }, () => []);
   let next = first;
   const lane = async () => {
     while (next < end && !shouldStop()) {
       const index = next++;
-      const copy = await smallerCopy(locations, index, shorterSide);
+      const copy = await smallerCopy(locations, index, options);
       if (copy === undefined) continue;
       const padding = Buffer.alloc((BLOCK - (copy.length % BLOCK)) % BLOCK);
       members[index - first] = [tarHeader(`${String(index).padStart(9, "0")}.jpg`, copy.length), copy, padding];
@@ -145,9 +148,13 @@ async function pack(
 }
 
 /** A picture's smaller copy; undefined where it is small already, or cannot be read or packed. */
-async function smallerCopy(locations: PhotoLocations, index: number, shorterSide: number): Promise<Buffer | undefined> {
+async function smallerCopy(
+  locations: PhotoLocations,
+  index: number,
+  { shorterSide, intensity }: PackOptions,
+): Promise<Buffer | undefined> {
   try {
-    const { pipeline: picture, height, width } = await openPicture(await readPhoto(locations, index));
+    const { pipeline: picture, height, width } = await openPicture(await readPhoto(locations, index), { intensity });
     const scale = shorterSide / Math.min(height, width);
     if (scale >= 1) return undefined;
     const size = { height: Math.round(height * scale), width: Math.round(width * scale) };

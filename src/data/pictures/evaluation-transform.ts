@@ -1,3 +1,4 @@
+import type { Intensity } from "./deep-picture.js";
 import { type OpenPicture, openPicture, type PictureSource, readPixels } from "./picture.js";
 import type { CropBox, PictureSize } from "./picture-shape.js";
 import { type Interpolation, resample } from "./resample.js";
@@ -10,6 +11,8 @@ export interface EvaluationFormat {
   readonly cropPct: number;
   readonly interpolation: Interpolation;
   readonly channels: 1 | 3;
+  /** What is black and white in pictures of more than 8 bits. */
+  readonly intensity?: Intensity | undefined;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface EvaluationFormat {
  * @throws InputError as `decodePicture`.
  */
 export async function evaluationPixels(source: PictureSource, format: EvaluationFormat): Promise<Uint8Array> {
-  const picture = await openPicture(source);
+  const picture = await openPicture(source, { intensity: format.intensity });
   const resized = resizedSize(picture, format);
   const crop = centre(resized, format.size);
   const { pixels } =

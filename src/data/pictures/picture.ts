@@ -3,11 +3,23 @@ import sharp, { type Sharp, type SharpOptions } from "./sharp.js";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { refuseLack } from "../../base/lack.js";
-import { lostRange } from "./deep-picture.js";
+import {
+  type DeepPicture,
+  deepPicture,
+  type Intensity,
+  isDeep,
+  levelsOf,
+  lossOf,
+  rangeOf,
+  short,
+  type ValueRange,
+  vanishes,
+} from "./deep-picture.js";
 import { formatOf } from "./file-format.js";
 import { lacksEnd, mendedJpeg } from "./mended-jpeg.js";
 import { plainJpegSize } from "./jpeg-header.js";
 import type { Picture } from "./picture-shape.js";
+import { hasFurtherSample } from "./tiff-colours.js";
 
 /** A picture file's path, or its bytes. */
 export type PictureSource = string | Uint8Array;
@@ -21,6 +33,8 @@ export interface OpenPicture {
   readonly width: number;
   /** The picture's name, for messages. */
   readonly where: string;
+  /** For people: "JPEG". */
+  readonly format: string;
   /** Whether it is a JPEG whose file lacks its end, but no more than 1 % of its rows. */
   readonly mended: boolean;
 }
@@ -28,15 +42,19 @@ export interface OpenPicture {
 export interface PictureOptions {
   /** Larger pictures are refused before they are decoded. Default: 178,956,970, where Pillow refuses too. */
   readonly maxPixels?: number;
+  /** What is black and white in pictures of more than 8 bits. Default: all of 16 bits, and 0 to 255 of other numbers. */
+  readonly intensity?: Intensity | undefined;
 }
 
 export const PICTURE_FORMATS = "JPEG, PNG, WebP, AVIF, GIF and TIFF";
 
 const MAX_PIXELS = 178_956_970;
+/** "error" refuses what is cut off, and takes what is only odd, as Pillow does. */
+const DECODING: SharpOptions = { failOn: "error", autoOrient: true, limitInputPixels: false };
 
 /**
  * Decodes a JPEG, PNG, WebP, AVIF, GIF or TIFF file (the first frame or page of several) to 8-bit sRGB: turned upright as EXIF
- * says; grey, palette, CMYK and 16-bit pictures converted; transparency over white. ICC profiles count for CMYK alone: Pillow, and
+ * says; grey, palette and CMYK pictures converted, 16-bit and floating-point ones scaled as `intensity` says; transparency over white. ICC profiles count for CMYK alone: Pillow, and
  * so the pipelines that published weights were trained with, ignore them, and converting takes longer than decoding.
  *
  * @throws InputError where the file cannot be read, is no such picture, is cut off or broken, or is too large; LackError where the machine
@@ -47,14 +65,14 @@ export async function decodePicture(source: PictureSource, options: PictureOptio
 }
 
 /**
- * Reads a picture's header and prepares its decoding as `decodePicture` describes it. Add steps to `pipeline`, then call
- * `readPixels`.
+ * Reads a picture's header and prepares its decoding as `decodePicture` describes it; pictures of more than 8 bits are decoded. Add
+ * steps to `pipeline`, then call `readPixels`.
  *
  * @throws InputError as `decodePicture`, but for faults that only decoding shows.
  */
 export async function openPicture(
   source: PictureSource,
-  { maxPixels = MAX_PIXELS }: PictureOptions = {},
+  { maxPixels = MAX_PIXELS, intensity }: PictureOptions = {},
 ): Promise<OpenPicture> {
   const where = nameOf(source);
   // Not left to libvips: it takes "[...]" at the end of a path for options.
@@ -66,42 +84,62 @@ export async function openPicture(
     const what = format ? `, but ${format.name}` : "";
     throw new InputError(`${where} is no picture that knack reads${what}: ${PICTURE_FORMATS} are`);
   }
-  // "error" refuses what is cut off, and takes what is only odd, as Pillow does.
-  const options: SharpOptions = { failOn: "error", autoOrient: true, limitInputPixels: false };
+  const further = format.name === "TIFF" && hasFurtherSample(where, bytes);
   const plain = plainJpegSize(bytes);
   const { autoOrient, space, depth } = plain
     ? { autoOrient: plain, space: "srgb", depth: "uchar" }
-    : await explained(where, () => sharp(bytes, options).metadata());
+    : await explained(where, () => sharp(bytes, DECODING).metadata());
   const { width, height } = autoOrient;
   if (width * height > maxPixels) {
     throw new InputError(`${where} is too large: ${width}x${height} pixels, at most ${maxPixels} in all are read`);
   }
+  const opened = { height, width, where, format: format.name };
+  if (isDeep({ space, depth })) {
+    const deep = await explained(where, () => deepPicture(where, bytes, { space, depth }, further, DECODING));
+    return { ...opened, pipeline: scaled(where, deep, intensity), mended: false };
+  }
   const mended = format.name === "JPEG" && lacksEnd(bytes) ? await mendedJpeg(bytes) : undefined;
   // Of an RGB picture's profile Pillow takes no notice either.
-  const decoded = sharp(mended ?? bytes, { ...options, ignoreIcc: space !== "cmyk" });
-  const pipeline = decoded.flatten({ background: "white" }).toColourspace("srgb");
-  if (depth !== "uchar") await explained(where, () => refuseLostRange(where, sharp(bytes, options), pipeline.clone()));
-  return {
-    pipeline,
-    height,
-    width,
-    where,
-    mended: mended !== undefined,
-  };
+  const decoded = sharp(mended ?? bytes, { ...DECODING, ignoreIcc: space !== "cmyk" });
+  const opaque = further ? decoded.removeAlpha() : decoded.flatten({ background: "white" });
+  return { ...opened, pipeline: opaque.toColourspace("srgb"), mended: mended !== undefined };
 }
 
-/** A picture of 16 bits or floats whose range is another than knack takes it for would be learnt from as black. */
-async function refuseLostRange(where: string, original: Sharp, converted: Sharp): Promise<void> {
-  const lost = await lostRange(original, converted);
-  if (lost === undefined) return;
-  const { min, max, colour } = lost;
-  throw new InputError(
-    `${where} would be ${colour}: its values go from ${short(min)} to ${short(max)}; convert it to 8 bits, with ${short(min)} as black and ${short(max)} as white`,
-  );
+/**
+ * The least and the largest number of a picture of more than 8 bits, and what is black and white in it where nobody says; undefined for
+ * all others.
+ *
+ * @throws InputError as `decodePicture`
+ */
+export async function deepRange(bytes: Uint8Array): Promise<{ range: ValueRange; natural: Intensity } | undefined> {
+  const where = nameOf(bytes);
+  const format = formatOf(bytes);
+  if (!format?.read || format.name === "JPEG") return undefined;
+  const further = format.name === "TIFF" && hasFurtherSample(where, bytes);
+  const { width, height, space, depth } = await explained(where, () => sharp(bytes, DECODING).metadata());
+  if (!isDeep({ space, depth }) || width * height > MAX_PIXELS) return undefined;
+  const deep = await explained(where, () => deepPicture(where, bytes, { space, depth }, further, DECODING));
+  const range = rangeOf(deep);
+  return range && { range, natural: deep.natural };
 }
 
-function short(value: number): string {
-  return String(Number(value.toPrecision(5)));
+/** @throws InputError where a picture of more than 8 bits would be learnt from as black, white or cut off */
+function scaled(where: string, deep: DeepPicture, intensity: Intensity | undefined): Sharp {
+  const range = rangeOf(deep);
+  if (range) {
+    const { min, max } = range;
+    const [black, white] = intensity ?? deep.natural;
+    const lost = intensity ? (vanishes(range, intensity) ? "of one colour" : undefined) : lossOf(range, deep.natural);
+    if (lost !== undefined) {
+      throw new InputError(
+        `${where} would be ${lost}: its values go from ${short(min)} to ${short(max)}, and ${short(black)} is black and ${short(white)} white; ` +
+          "train with --intensity MIN,MAX, or convert it to 8 bits",
+      );
+    }
+  }
+  const { width, height, channels } = deep;
+  const levels = levelsOf(deep, intensity ?? deep.natural);
+  return sharp(levels, { raw: { width, height, channels: channels < 3 ? 1 : 3 } }).toColourspace("srgb");
 }
 
 /**

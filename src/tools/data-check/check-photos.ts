@@ -3,7 +3,9 @@ import { refuseLack } from "../../base/lack.js";
 import { usableProcessors } from "../../base/limits.js";
 import { photoName, readPhoto, UnreadablePhoto } from "../../data/photos/photo-locations.js";
 import type { OtherFiles } from "../../data/photos/other-files.js";
+import { type DeepPictures, deepPictures, intensityOption, lossText } from "../../data/photos/deep-pictures.js";
 import type { PhotoSet, PhotoSource } from "../../data/photos/photo-set.js";
+import { type Intensity, short } from "../../data/pictures/deep-picture.js";
 import { openPicture, readPixels } from "../../data/pictures/picture.js";
 
 /** A training run refuses a source of which more than this share is unreadable. */
@@ -27,6 +29,8 @@ export interface PhotoReport {
   readonly unreadable: readonly { readonly name: string; readonly split: SplitName; readonly reason: string }[];
   /** JPEG files that lack their end, but hardly anything of the picture: they are used. */
   readonly mended: readonly string[];
+  /** Pictures of more than 8 bits: how many, their least and largest number, and what they would be without --intensity. */
+  readonly deep: Pick<DeepPictures, "count" | "range" | "lost"> | null;
   /** Groups of pictures whose files are the same byte by byte. */
   readonly duplicates: readonly DuplicateGroup[];
   /** Training pictures of the largest and the smallest class. */
@@ -52,13 +56,20 @@ export interface DuplicateGroup {
   readonly leak: boolean;
 }
 
-/**
- * Reads and decodes every picture of a source, as training would, and says what is wrong with it.
- *
- * @param seen called after each picture with how many are done
- */
-export async function checkPhotos(source: PhotoSource, seen: (done: number) => void = () => {}): Promise<PhotoReport> {
-  const found = new Findings(source);
+export interface CheckOptions {
+  /** What is black and white in pictures of more than 8 bits. */
+  readonly intensity?: Intensity | undefined;
+  /** Called after each picture with how many are done. */
+  readonly seen?: (done: number) => void;
+}
+
+/** Reads and decodes every picture of a source, as training would, and says what is wrong with it. */
+export async function checkPhotos(
+  source: PhotoSource,
+  { intensity, seen = () => {} }: CheckOptions = {},
+): Promise<PhotoReport> {
+  const deep = await deepPictures([source.train, source.validation]);
+  const found = new Findings(source, deep, intensity);
   const splits = ["train", "validation"] as const;
   const pictures = function* () {
     for (const split of splits) for (let index = 0; index < source[split].count; index++) yield { split, index };
@@ -85,7 +96,16 @@ class Findings {
   /** Content hash to the places that have it; a lone place, as nearly all are, is kept as a number. */
   readonly #contents = new Map<string, number | number[]>();
 
-  constructor(private readonly source: PhotoSource) {
+  /** What pictures of more than 8 bits are looked at with: what is lost without it is told once, of all. */
+  readonly #intensity: Intensity | undefined;
+
+  constructor(
+    private readonly source: PhotoSource,
+    private readonly deep: DeepPictures | undefined,
+    private readonly asked: Intensity | undefined,
+  ) {
+    const { lost, range, natural } = deep ?? {};
+    this.#intensity = asked ?? (lost !== undefined && range ? [range.min, range.max] : natural);
     const count = source.train.count + source.validation.count;
     this.#widths = new Uint32Array(count);
     this.#heights = new Uint32Array(count);
@@ -98,9 +118,9 @@ class Findings {
       const bytes = await readPhoto(locations, index);
       // Empty files are no duplicates of each other: they are no pictures.
       if (bytes.length > 0) this.#remember(createHash("sha256").update(bytes).digest("base64"), at);
-      const picture = await openPicture(bytes);
+      const picture = await openPicture(bytes, { intensity: this.#intensity });
       await readPixels(picture);
-      const { format } = await picture.pipeline.metadata();
+      const format = picture.format.toLowerCase();
       this.#formats[format] = (this.#formats[format] ?? 0) + 1;
       if (picture.mended) this.#mended.push({ name: photoName(locations, index), at });
       this.#widths[at] = picture.width;
@@ -133,11 +153,18 @@ class Findings {
         .sort((a, b) => a.at - b.at)
         .map(({ name, split, reason }) => ({ name, split, reason })),
       mended: this.#mended.sort((a, b) => a.at - b.at).map(({ name }) => name),
+      deep: this.#deep(),
       duplicates: this.#duplicates(),
       imbalance: { largest: largest.name, smallest: smallest.name, ratio: largest.train / smallest.train },
       otherFiles,
     };
     return { ...facts, ...judge(facts) };
+  }
+
+  #deep(): PhotoReport["deep"] {
+    if (this.deep === undefined) return null;
+    const { count, range, lost } = this.deep;
+    return { count, range, lost: this.asked ? undefined : lost };
   }
 
   #remember(hash: string, at: number): void {
@@ -184,7 +211,7 @@ class Findings {
 }
 
 function judge(facts: Omit<PhotoReport, "problems" | "advice">): Pick<PhotoReport, "problems" | "advice"> {
-  const { classes, pictures, unreadable, mended, duplicates, imbalance, otherFiles } = facts;
+  const { classes, pictures, unreadable, mended, deep, duplicates, imbalance, otherFiles } = facts;
   const problems: string[] = [];
   const advice: string[] = [];
 
@@ -196,6 +223,13 @@ function judge(facts: Omit<PhotoReport, "problems" | "advice">): Pick<PhotoRepor
 
   if (mended.length > 0)
     advice.push(`${counted(mended.length, "JPEG file")} without an end, used as they are: ${few(mended)}`);
+
+  if (deep?.lost !== undefined) problems.push(`${lossText(deep)}: train with ${intensityOption(deep.range)}`);
+  else if (deep) {
+    advice.push(
+      `${counted(deep.count, "picture")} of more than 8 bits, with values from ${short(deep.range.min)} to ${short(deep.range.max)}`,
+    );
+  }
 
   const leaks = duplicates.filter(({ leak }) => leak).length;
   if (leaks > 0) {

@@ -15,6 +15,7 @@ import { startingWeights } from "../../tricks/starting-weights.js";
 import type { Trick } from "../../tricks/trick.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { Trainer, type TrainingData } from "../../training/trainer.js";
+import { withIntensity } from "../../run/intensity.js";
 import { trainingData } from "../../run/training-data.js";
 
 export interface RehearsalOptions {
@@ -76,7 +77,7 @@ export async function* rehearseHere(options: RehearsalOptions, shouldStop: () =>
     if (shouldStop()) return;
     const started = performance.now();
     const ownTricks = await loadOwnTricks(asked.tricks);
-    const trainer = build(name, asked, ownTricks, opened, options);
+    const trainer = await build(name, asked, ownTricks, opened, options);
     const start = openSeconds + (performance.now() - started) / 1000;
     const { recipe, data, stepsPerEpoch } = trainer;
     if (saveTo !== undefined) saveUntrained(trainer, saveTo);
@@ -92,15 +93,16 @@ export async function* rehearseHere(options: RehearsalOptions, shouldStop: () =>
 }
 
 /** As a run would be, audit included. */
-function build(
+async function build(
   name: string,
-  asked: Recipe,
+  wanted: Recipe,
   ownTricks: readonly Trick[],
   opened: AnySource,
   { device, engine }: RehearsalOptions,
-): Trainer {
+): Promise<Trainer> {
   try {
-    const startsFrom = startingWeights(asked, ownTricks);
+    const startsFrom = startingWeights(wanted, ownTricks);
+    const asked = await withIntensity(wanted, opened, startsFrom?.config);
     const data = trainingData(opened, asked, startsFrom?.config);
     const recipe = { ...asked, model: formForImages(asked.model, data.train.height, data.train.width) };
     return audited(new Trainer(recipe, data, { device, startsFrom, engine, ownTricks }), name);

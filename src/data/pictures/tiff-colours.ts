@@ -1,0 +1,34 @@
+import { InputError } from "../../base/errors.js";
+import { tiffSamples } from "./tiff-header.js";
+
+const CMYK = 5;
+const LAB = [8, 9, 10];
+/** Values of ExtraSamples: premultiplied or not. */
+const TRANSPARENCY = [1, 2];
+const MOST_BITS = 32;
+
+/**
+ * Whether the sample beside the colours of a TIFF file is another than transparency, such as near infrared: it is to be left out.
+ *
+ * @throws InputError where its samples are none that knack reads
+ */
+export function hasFurtherSample(where: string, bytes: Uint8Array): boolean {
+  const samples = tiffSamples(bytes);
+  if (samples === undefined) return false;
+  const { bits, count, photometric, extra } = samples;
+  if (LAB.includes(photometric)) throw new InputError(`${where} is in LAB colours: convert it to RGB`);
+  if (bits > MOST_BITS) throw new InputError(`${where} holds numbers of ${bits} bits: convert it to ${MOST_BITS}`);
+  const colours = photometric === CMYK ? 4 : count < 3 ? 1 : 3;
+  if (count > colours + 1) {
+    throw new InputError(`${where} has ${count} bands: make it a picture of one (grey) or three (red, green and blue)`);
+  }
+  return count > colours && (extra === undefined || !TRANSPARENCY.includes(extra));
+}
+
+/** The same file, its signed numbers called unsigned: libvips takes negative ones of 16 bits for 0. */
+export function asUnsigned(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(bytes);
+  const { formats = [], littleEndian } = tiffSamples(bytes) ?? {};
+  for (const at of formats) new DataView(copy.buffer).setUint16(at, 1, littleEndian);
+  return copy;
+}
