@@ -1,8 +1,9 @@
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { anywhere, type DataSelection, openData, openWhole } from "../data/sources/open.js";
-import type { AnySource } from "../data/sources/source.js";
-import { RunFolder } from "./run-folder.js";
+import { type AnySource, listOptions } from "../data/sources/source.js";
+import { InputError } from "../base/errors.js";
+import { type RunData, RunFolder } from "./run-folder.js";
 
 /** What a checkpoint is measured on. */
 export interface EvaluationData {
@@ -15,18 +16,33 @@ export interface EvaluationData {
  * Opens a data set to measure a checkpoint on it: the data of its own run are split as they were in training, photographs of any other
  * place are measured whole unless they have a split of their own.
  *
- * @throws InputError as `openData`
+ * @param data default: that of the checkpoint's run, with all that was selected of it
+ * @param selection what is said now; of the run's own list it need not be said how it is read
+ * @throws InputError as `openData`, or where the data are not said and not known
  */
-export function evaluationData(checkpoint: string, data: string, selection: DataSelection): EvaluationData {
-  const trained = trainingSource(checkpoint);
-  const ofRun = trained !== undefined && samePlace(trained, anywhere(data));
-  return { source: ofRun ? openData(data, selection) : openWhole(data, selection), ofRun };
+export function evaluationData(checkpoint: string, data: string | undefined, selection: DataSelection): EvaluationData {
+  const trained = dataOfRun(checkpoint);
+  if (data === undefined) {
+    if (trained?.source == null) {
+      throw new InputError(`${checkpoint} does not say what it was trained on: knack eval CHECKPOINT DATA`);
+    }
+    const { source, cache, ...ofRun } = trained;
+    return { source: openData(source, { ...ofRun, ...given(selection) }), ofRun: true };
+  }
+  const ofRun = trained?.source != null && samePlace(trained.source, anywhere(data));
+  if (!ofRun) return { source: openWhole(data, selection), ofRun };
+  const list = listOptions(trained);
+  return { source: openData(data, { ...list, ...given(selection) }), ofRun };
+}
+
+function given(selection: DataSelection): DataSelection {
+  return Object.fromEntries(Object.entries(selection).filter(([, value]) => value !== undefined));
 }
 
 /** What the run that a checkpoint is of was trained on: the checkpoint's folder is the run's, or below it. */
-function trainingSource(checkpoint: string): string | undefined {
+function dataOfRun(checkpoint: string): RunData | undefined {
   const run = [checkpoint, dirname(dirname(checkpoint))].find((folder) => existsSync(join(folder, "data.json")));
-  return run === undefined ? undefined : (RunFolder.find(run).readData().source ?? undefined);
+  return run === undefined ? undefined : RunFolder.find(run).readData();
 }
 
 function samePlace(a: string, b: string): boolean {

@@ -48,10 +48,10 @@ async function pictures(folder: string, classes: Readonly<Record<string, number>
   }
 }
 
-function train(data: string, run: string): void {
+function train(data: string, run: string, ...more: string[]): void {
   const options =
     "--model resnet18_small --option width=8 --image-size 32 --batch-size 10 --lr 0.05 --epochs 1 --workers 0";
-  const { status, stderr } = knack("train", data, ...options.split(" "), "--out", run);
+  const { status, stderr } = knack("train", data, ...options.split(" "), ...more, "--out", run);
   assert.equal(status, 0, stderr);
 }
 
@@ -123,6 +123,19 @@ test("only the run's own data are split as in training", async () => {
   const result = measured("named-run", "splits");
   assert.equal(result.images, 3);
   assert.match(result.said, /not measured: "test\/"; give that folder itself/);
+});
+
+test("a run of a list finds its pictures again as they were found", async () => {
+  const lines = ["ant", "bee", "cat"].flatMap((name) => Array.from({ length: 20 }, (_, i) => `${name}/${i};m;${name}`));
+  writeFileSync(at("list.csv"), `id;other;sort\n${lines.join("\n")}\nant/99;m;ant\n`);
+  train("list.csv", "list-run", "--images", "named", "--label-column", "sort", "--skip-bad-rows");
+  const own = measured("list-run");
+  assert.equal(own.images, 12);
+  assert.deepEqual(measured("list-run", "list.csv"), own);
+  const stranger = "named-run/checkpoints/best/model.safetensors";
+  assert.match(knack("eval", stranger).stderr, /does not say what it was trained on/);
+  const resumed = knack("train", "--resume", "list-run");
+  assert.equal(resumed.status, 0, resumed.stderr);
 });
 
 test("files that are not read are said, and a folder without classes sends to predict", async () => {

@@ -25,8 +25,8 @@ export function evalCommand(): Command {
     .description("measure a checkpoint on the validation images of a data set")
     .argument("<checkpoint>", "a checkpoint's folder, or a run's (its best checkpoint)")
     .argument(
-      "<data>",
-      "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files",
+      "[data]",
+      "fashion-mnist, or a folder of photographs (CLASS/*.jpg), IDX files (MNIST) or CIFAR binary files (default: the run's own)",
     )
     .addOption(deviceOption())
     .addOption(evaluationPrecisionOption())
@@ -35,7 +35,7 @@ export function evalCommand(): Command {
     .option("--ignore-unknown-classes", "leave out images of classes that the checkpoint does not know")
     .option("--max-bad-images <share>", "photographs that may be unreadable, such as 10% (default: 5%)")
     .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1');
-  return addListOptions(command).action(async (checkpoint: string, data: string, options: EvalOptions) => {
+  return addListOptions(command).action(async (checkpoint: string, data: string | undefined, options: EvalOptions) => {
     const {
       holdOut,
       all = false,

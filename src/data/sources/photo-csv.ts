@@ -4,12 +4,13 @@ import { InputError } from "../../base/errors.js";
 import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
 import { isSplitName, splitsAmong } from "./photos/split-names.js";
+import { validationListFor } from "./tables/validation-list.js";
 import { lookAt } from "./read-files.js";
 import type { ListOptions, PhotoFormat } from "./source.js";
 import { isMissing, oddLabels, sortedClasses } from "./tables/class-labels.js";
-import { type Columns, columnsOf } from "./tables/columns.js";
+import { type Columns, columnsOf, isSet } from "./tables/columns.js";
 import { PictureFinder } from "./tables/picture-finder.js";
-import { Table, type TableRow } from "./tables/table.js";
+import { Table } from "./tables/table.js";
 
 /** Rows that tell the columns apart. */
 const ROWS_LOOKED_AT = 200;
@@ -23,14 +24,14 @@ export const photoCsv: PhotoFormat = {
   recognises: (place) => /\.(csv|tsv)$/i.test(place.spec) && !place.isFolder,
   open: ({ spec, exists }, options) => {
     if (!exists) throw new InputError(`there is no ${JSON.stringify(spec)}`);
-    return photoSource(new PhotoList(spec, options).listed(), options);
+    return photoSource(new PhotoList(spec, options).listed(options.whole), options);
   },
 };
 
 /**
  * A table of pictures and labels, perhaps with a split, with or without a line of names. Pictures are looked for below the table's folder
  * or `images`. Classes are the labels that occur, sorted by code point, or as numbers where all are. A split is "train" or "val" ("test"
- * where there is no "val", otherwise those rows are left out).
+ * where there is no "val", otherwise those rows are left out). A list called train.csv is validated on the val.csv beside it.
  */
 class PhotoList {
   readonly #file: string;
@@ -39,10 +40,11 @@ class PhotoList {
   readonly #numbers = new Map<string, number>();
   readonly #listings = new Map<string, PhotoListing>();
   /** Each picture with its first row's label and line. */
-  readonly #seen = new Map<string, { readonly number: number; readonly line: number; readonly split: string }>();
+  readonly #seen = new Map<string, { readonly number: number; readonly line: string; readonly split: string }>();
   readonly #bad: string[] = [];
   #missing = 0;
   #repeated = 0;
+  #inBoth = 0;
 
   constructor(
     spec: string,
@@ -56,25 +58,30 @@ class PhotoList {
     this.#finder = new PictureFinder(resolve(images ?? dirname(this.#file)));
   }
 
-  /** @throws InputError that names lines, where rows have no picture, label or known split and are not left out */
-  listed(): ListedPhotos {
+  /**
+   * @param whole whether the list alone is wanted, to measure it
+   * @throws InputError that names lines, where rows have no picture, label or known split and are not left out
+   */
+  listed(whole = false): ListedPhotos {
     const file = this.#file;
-    const table = new Table(file);
-    const rows = table.firstRows(ROWS_LOOKED_AT);
-    if (rows.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
-    const columns = columnsOf(file, rows, this.#finder, this.options);
-    let first = columns.header !== undefined;
-    table.eachRow((row) => {
-      if (first) first = false;
-      else {
-        const fault = this.#take(row, columns);
-        if (fault !== undefined) this.#bad.push(`line ${row.line}: ${fault}`);
-      }
-    });
+    this.#read(file);
+    const trained = this.#labels.length;
+    const splits = [...this.#listings.keys()].some((split) => split !== "");
+    const beside = whole || splits ? undefined : validationListFor(file);
+    if (beside !== undefined) this.#read(beside, "val");
     this.#refuseBadRows();
     if (this.#labels.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
+    const unknown = this.#labels[trained];
+    if (beside !== undefined && unknown !== undefined) {
+      throw new InputError(`${JSON.stringify(unknown)} in ${beside} is a class that ${file} does not have`);
+    }
+    return this.#listed(beside);
+  }
+
+  #listed(beside: string | undefined): ListedPhotos {
+    const file = this.#file;
     const listings = this.#listings;
-    if (listings.has("") && listings.size > 1) {
+    if (beside === undefined && listings.has("") && listings.size > 1) {
       throw new InputError(`${file}: some rows have a split and some have none: give it to all or to none`);
     }
     const { train, validation } = splitsAmong([...listings.keys()]);
@@ -88,18 +95,39 @@ class PhotoList {
       classes,
       train: listings.get(train ?? "") as PhotoListing,
       validation: listings.get(validation ?? "none"),
-      from: file,
+      from: beside === undefined ? file : `${file} and ${basename(beside)}`,
       otherFiles: { count: 0, examples: [] },
       notes: [...this.#notes(), ...oddLabels(classes)],
     };
   }
 
+  /** @param split that of all its rows, where the file's name says it */
+  #read(file: string, split?: string): void {
+    const table = new Table(file);
+    const rows = table.firstRows(ROWS_LOOKED_AT);
+    if (rows.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
+    const columns = columnsOf(file, rows, this.#finder, this.options);
+    const name = split === undefined ? "" : `${basename(file)} `;
+    let first = columns.header !== undefined;
+    table.eachRow((row) => {
+      if (first) first = false;
+      else {
+        const line = `${name}line ${row.line}`;
+        const fault = this.#take(row.cells, line, columns, split);
+        if (fault !== undefined) this.#bad.push(`${line}: ${fault}`);
+      }
+    });
+  }
+
   /** @returns why the row cannot be used, if so */
-  #take({ cells, line }: TableRow, { path: at, label: labelAt, split: splitAt, header }: Columns): string | undefined {
-    const [path, label] = [cells[at] ?? "", className(cells[labelAt] ?? "")];
-    const split = splitAt === undefined ? "" : (cells[splitAt] ?? "").toLowerCase();
-    if (header && path === header[at] && label === header[labelAt]) return "the line of names again";
+  #take(cells: readonly string[], line: string, columns: Columns, splitOfAll?: string): string | undefined {
+    const { path: at, split: splitAt, header } = columns;
+    const path = cells[at] ?? "";
+    const [label = "", another] = labelsIn(cells, columns);
+    const split = splitOfAll ?? (splitAt === undefined ? "" : (cells[splitAt] ?? "").toLowerCase());
+    if (header && path === header[at] && cells.every((cell, i) => cell === header[i])) return "the line of names again";
     if (path === "") return "no picture";
+    if (another !== undefined) return `several labels, ${JSON.stringify(label)} and ${JSON.stringify(another)}`;
     if (isMissing(label)) return "no label";
     if (split !== "" && !isSplitName(split)) {
       return `the split ${JSON.stringify(split)} is neither "train" nor "val" nor "test"`;
@@ -116,13 +144,14 @@ class PhotoList {
     const number = this.#numbers.get(label) ?? this.#labels.length;
     const before = this.#seen.get(found.picture);
     if (before !== undefined && before.number !== number) {
-      return `${JSON.stringify(path)} has another label than in line ${before.line}`;
+      return `${JSON.stringify(path)} has another label than in ${before.line}`;
     }
     // Where pictures are held out by chance, a copy could be trained on.
     if (before?.split === "" && split === "") {
       this.#repeated++;
       return undefined;
     }
+    if (before !== undefined && before.split !== split) this.#inBoth++;
     this.#seen.set(found.picture, before ?? { number, line, split });
     if (number === this.#labels.length) this.#numbers.set(label, this.#labels.push(label) - 1);
     const listing = this.#listings.get(split) ?? new PhotoListing(this.#finder.root, "folders");
@@ -154,6 +183,14 @@ class PhotoList {
   #notes(): string[] {
     const notes = this.#bad.length > 0 ? [this.#badRows("left out")] : [];
     if (this.#repeated > 0) notes.push(`${this.#repeated} repeated row${this.#repeated === 1 ? "" : "s"} counted once`);
+    if (this.#inBoth > 0) notes.push(`${this.#inBoth} picture${this.#inBoth === 1 ? "" : "s"} in several splits`);
     return notes;
   }
+}
+
+/** A row's label; of columns of 0 and 1 all that are set. */
+function labelsIn(cells: readonly string[], { labels, header }: Columns): string[] {
+  const [only] = labels;
+  if (labels.length === 1) return [className(cells[only as number] ?? "")];
+  return labels.filter((at) => isSet(cells[at])).map((at) => className(header?.[at] ?? ""));
 }

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { photoName } from "../../../src/data/photos/photo-locations.js";
-import { openData, openPhotos } from "../../../src/data/sources/open.js";
+import { openData, openPhotos, openWhole } from "../../../src/data/sources/open.js";
 import type { ListOptions } from "../../../src/data/sources/source.js";
 import { inputError } from "../../support/input-error.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
@@ -63,6 +63,10 @@ describe("a list is read by looking", () => {
     "an ending in another case": rows((name, label) => `pictures/${name}.JPG,${label}`),
     "labels first, unknown header": `Sorte,Bild\n${rows((name, label) => `${label},pictures/${name}.jpg`)}`,
     "labels first, no header": rows((name, label) => `${label},pictures/${name}.jpg`),
+    "Windows paths of another machine": rows((name, label) => `C:\\Users\\bob\\pictures\\${name}.jpg,${label}`),
+    "paths of another machine": rows((name, label) => `/home/bob/data/pictures/${name}.jpg,${label}`),
+    "paths from another folder": rows((name, label) => `../project/images/${name}.jpg,${label}`),
+    URLs: `image_url,label\n${rows((name, label) => `https://pictures.example/a/${name}.jpg,${label}`)}`,
     "labels called y": `note,y,x\n${rows((name, label, i) => `n${i % 2},${label},pictures/${name}.jpg`)}`,
     "labels called target": `target,size,img\n${rows((name, label, i) => `${label},${i},${name}`)}`,
     "an index column": `,path,label\n${rows((name, label, i) => `${i},pictures/${name}.jpg,${label}`)}`,
@@ -184,10 +188,27 @@ describe("what cannot be used is named by its line", () => {
     ]);
     assert.throws(() => read(masks), inputError(/which column has the pictures.*--path-column NAME/));
     assert.deepEqual(read(masks, { pathColumn: "a" }), ALL);
-    const oneHot = list(
-      `image,ant,bee,cat\n${rows((name, label) => `${name},${CLASSES.map((each) => +(each === label)).join()}`)}`,
+  });
+
+  test("columns of 0 and 1, one a class, are labels", () => {
+    const flags = (of: (label: string) => readonly string[], one = "1") =>
+      `image,ant,bee,cat\n${rows((name, label) => `${name},${CLASSES.map((each) => (of(label).includes(each) ? one : "0")).join()}`)}`;
+    for (const one of ["1", "1.0"]) assert.deepEqual(read(list(flags((label) => [label], one))), ALL);
+    const alone = flags((label) => [label]);
+    assert.throws(() => read(list(alone.replace("ant-1,1", "ant-1,0"))), inputError(/line 3: no label/));
+    assert.throws(
+      () => read(list(alone.replace("ant-1,1,0", "ant-1,1,1"))),
+      inputError(/line 3: several labels, "ant" and "bee"/),
     );
-    assert.throws(() => read(oneHot), inputError(/columns of 0 and 1, one a class, are not read/));
+    assert.throws(
+      () => read(list(flags((label) => [label, "cat"]))),
+      inputError(/several labels a picture, in columns of 0 and 1: knack learns one/),
+    );
+    const ofAnts = read(list(flags((label) => [label, "cat"])), { labelColumn: "ant" });
+    assert.deepEqual(
+      ofAnts,
+      ALL.map((each) => each.replace(/ (\w+)$/, (_, label) => ` ${+(label === "ant")}`)),
+    );
   });
 
   test("another encoding, a header alone, one column", () => {
@@ -203,5 +224,109 @@ describe("what cannot be used is named by its line", () => {
     assert.match(openPhotos(list(odd("ant|bee"), files)).description, /"ant\|bee" looks like several labels/);
     assert.match(openPhotos(list(odd("cat bee"), files)).description, /"cat bee" looks like several labels/);
     assert.doesNotMatch(openPhotos(list(odd("hot dog"), files)).description, /several/);
+  });
+});
+
+describe("paths of another machine", () => {
+  const files = CLASSES.flatMap((name) => [0, 1, 2, 3].map((i) => `${name}/${i}.jpg`));
+  const foreign = (row: (label: string, i: number) => string) =>
+    CLASSES.flatMap((name) => [0, 1, 2, 3].map((i) => `${row(name, i)},${name}\n`)).join("");
+
+  test("are told apart by their folders", () => {
+    const expected = files.map((file) => `${file} ${file.slice(0, 3)}`);
+    assert.deepEqual(
+      read(
+        list(
+          foreign((label, i) => `D:\\set\\${label}\\${i}.jpg`),
+          files,
+        ),
+      ),
+      expected,
+    );
+    assert.deepEqual(
+      read(
+        list(
+          foreign((label, i) => `/data/set/${label}/${i}`),
+          files,
+        ),
+      ),
+      expected,
+    );
+  });
+
+  test("one that is not there is no other of its name", () => {
+    const without = files.filter((file) => file !== "cat/2.jpg");
+    const text = foreign((label, i) => `/data/set/${label}/${i}.jpg`);
+    assert.throws(
+      () => read(list(text, without)),
+      inputError(/line 11: there is no picture "\/data\/set\/cat\/2.jpg"/),
+    );
+    assert.throws(
+      () =>
+        read(
+          list(
+            foreign((_, i) => `/data/set/${i}.jpg`),
+            files,
+          ),
+        ),
+      inputError(/may be "ant\/0.jpg" or "bee\/0.jpg" or "cat\/0.jpg"/),
+    );
+  });
+});
+
+describe("a list for validation beside one for training", () => {
+  const half = (rest: number) =>
+    `path,label\n${rows((name, label, i) => (i % 2 === rest ? `pictures/${name}.jpg,${label}` : ""))}`;
+  const pair = (names: readonly [string, string], second = half(1)) => {
+    const folder = dirname(list(""));
+    writeFileSync(join(folder, names[0]), half(0));
+    writeFileSync(join(folder, names[1]), second);
+    return join(folder, names[0]);
+  };
+
+  test("is taken by its name, and said", () => {
+    for (const names of [
+      ["train.csv", "val.csv"],
+      ["train.csv", "test.csv"],
+      ["Train.csv", "Valid.csv"],
+      ["birds_training_1.csv", "birds_validation_1.csv"],
+    ] as const) {
+      const file = pair(names);
+      const { train, validation, description, split } = openPhotos(file);
+      assert.deepEqual([train.count, validation.count, split], [6, 6, "given"]);
+      assert.ok(description.includes(`${names[0]} and ${names[1]}`), description);
+      // To measure, it is the list alone that was given.
+      const whole = openWhole(file);
+      assert.deepEqual([whole.train.count, whole.validation.count], [0, 6]);
+    }
+  });
+
+  test("other lists are not", () => {
+    for (const names of [
+      ["train.csv", "sample.csv"],
+      ["trainer.csv", "val.csv"],
+      ["list.csv", "val.csv"],
+    ] as const) {
+      assert.notEqual(openPhotos(pair(names)).split, "given");
+    }
+    assert.notEqual(openPhotos(pair(["train.csv", "test.csv"], "path\npictures/ant-1.jpg\n")).split, "given");
+  });
+
+  test("its rows are told of, and pictures in both", () => {
+    assert.throws(
+      () => openPhotos(pair(["train.csv", "val.csv"], half(1).replace(/ant-1.jpg,ant/, "ant-1.jpg,"))),
+      inputError(/val.csv line \d: no label/),
+    );
+    const dog = half(1).replace("bee-1.jpg,bee", "bee-1.jpg,dog");
+    assert.throws(
+      () => openPhotos(pair(["train.csv", "val.csv"], dog)),
+      inputError(/"dog" in .*val.csv is a class that .*train.csv does not have/),
+    );
+    assert.match(openPhotos(pair(["train.csv", "val.csv"], half(0))).description, /6 pictures in several splits/);
+    const other = half(0).replace("ant-0.jpg,ant", "ant-0.jpg,bee");
+    assert.throws(
+      () => openPhotos(pair(["train.csv", "val.csv"], other)),
+      inputError(/has another label than in line 2/),
+    );
   });
 });

@@ -7,10 +7,16 @@ import type { TableRow } from "./table.js";
 /** Where a table has what; counted from 0. */
 export interface Columns {
   readonly path: number;
-  readonly label: number;
+  /** The labels' column; or several of 0 and 1, one a class, whose names are the labels. */
+  readonly labels: readonly number[];
   readonly split: number | undefined;
   /** The line of names, where the first row is one. */
   readonly header: readonly string[] | undefined;
+}
+
+/** Whether a cell of a column of 0 and 1 is 1. */
+export function isSet(cell: string | undefined): boolean {
+  return Number(cell) === 1;
 }
 
 /** How a person names columns: by the name in the first row, or by number, from 1. */
@@ -26,10 +32,14 @@ const LABEL =
   /^((class|true)?labels?|(true)?class(es)?|(class|label|category|species|target|breed)(names?|ids?)|categor(y|ies)|species|targets?|breeds?|y|dx|diagnosis)$/;
 const SPLIT = /^(data)?(split|set|subset|partition)$/;
 const INDEX = /^(|unnamed\d*|index)$/;
+/** Whether a picture is of a column's class. */
+const FLAG = /^[01](\.0*)?$/;
+/** Rows of one class from which columns of 0 and 1 are labels: the others are told of by their lines. */
+const MOST_OF = 0.9;
 
 /**
- * Tells the columns apart by looking: the pictures' is the one whose values name pictures, the labels' the one named like that, or the
- * only other.
+ * Tells the columns apart by looking: the pictures' is the one whose values name pictures, the labels' the one named like that, the
+ * only other, or columns of 0 and 1.
  *
  * @param rows the first ones of the table
  * @throws InputError that lists the columns, where that is not unique
@@ -74,10 +84,12 @@ class ColumnSearch {
     // A row whose picture is missing is still no line of names.
     let header = this.finder.find(start) === undefined && !PICTURE_NAME.test(start);
     const split = this.#splitColumn(path, header);
-    const label = this.#asked("label") ?? this.#labelColumn(path, split, header);
-    const known = [path, label].some((at) => PATH.test(this.#nameAt(at)) || LABEL.test(this.#nameAt(at)));
-    if (!known && this.#values(label).includes(this.#first[label] ?? "")) header = false;
-    return { path, label, split, header: header ? this.#first : undefined };
+    const asked = this.#asked("label");
+    const labels = asked === undefined ? this.#labelColumns(path, split, header) : [asked];
+    const known = [path, ...labels].some((at) => PATH.test(this.#nameAt(at)) || LABEL.test(this.#nameAt(at)));
+    const [label = path] = labels;
+    if (!known && labels.length === 1 && this.#values(label).includes(this.#first[label] ?? "")) header = false;
+    return { path, labels, split, header: header ? this.#first : undefined };
   }
 
   #asked(which: "path" | "label"): number | undefined {
@@ -128,24 +140,30 @@ class ColumnSearch {
     });
   }
 
-  #labelColumn(path: number, split: number | undefined, header: boolean): number {
+  #labelColumns(path: number, split: number | undefined, header: boolean): readonly number[] {
     const others = this.#all.filter((at) => at !== path && at !== split);
     const named = header ? others.filter((at) => LABEL.test(this.#nameAt(at))) : [];
     const [only] = named.length > 0 ? named : others;
-    if (named.length === 1 || others.length === 1) return only as number;
+    if (named.length === 1 || others.length === 1) return [only as number];
     const filled = others.filter((at) => !header || !INDEX.test(this.#nameAt(at)));
-    if (named.length === 0 && filled.length === 1) return filled[0] as number;
+    if (named.length === 0 && filled.length === 1) return filled;
+    const flags = header ? others.filter((at) => this.#values(at).every((value) => FLAG.test(value))) : [];
+    if (flags.length > 1 && this.#others.length > 0) {
+      const set = ({ cells }: TableRow) => flags.filter((at) => isSet(cells[at])).length;
+      const single = this.#others.filter((row) => set(row) === 1).length;
+      if (single > MOST_OF * this.#others.length) return flags;
+      if (this.#others.some((row) => set(row) > 1)) {
+        throw new InputError(
+          `${this.file} has several labels a picture, in columns of 0 and 1: knack learns one; write it into a column of its own, or name the column of one class by --label-column NAME`,
+        );
+      }
+    }
     throw this.#unclear("labels", "label");
   }
 
   #unclear(what: string, option: string): InputError {
-    const flags = this.#all.filter((at) => this.#others.every(({ cells }) => /^[01](\.0*)?$/.test(cells[at] ?? "")));
-    const oneHot =
-      flags.length > 1 && this.#others.length > 0
-        ? " (columns of 0 and 1, one a class, are not read: make them one)"
-        : "";
     return new InputError(
-      `${this.file}: which column has the ${what} cannot be told from ${this.#list()}: say it by --${option}-column NAME${oneHot}`,
+      `${this.file}: which column has the ${what} cannot be told from ${this.#list()}: say it by --${option}-column NAME`,
     );
   }
 

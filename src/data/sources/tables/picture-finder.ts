@@ -18,17 +18,40 @@ interface Listing {
 
 /**
  * Finds the pictures that a list names, below a folder: by path or by name alone, with either slash, with or without ending, whatever
- * the ending's case.
+ * the ending's case. Paths of another machine or folder are found by their ends: what stands before and what here are the same for all.
  */
 export class PictureFinder {
   readonly #listings = new Map<string, Listing>();
   #below: ReadonlyMap<string, readonly string[]> | undefined;
 
+  /** How foreign paths begin, and the folder here that this stands for. */
+  readonly #foreign = new Map<string, string>();
+
   constructor(readonly root: string) {}
 
   find(text: string): Found {
     if (text === "" || text.includes("\0")) return undefined;
-    return this.#where(text) ?? (text.includes("\\") ? this.#where(text.replaceAll("\\", "/")) : undefined);
+    const slashed = text.replaceAll("\\", "/");
+    return this.#where(text) ?? (slashed === text ? undefined : this.#where(slashed)) ?? this.#byEnd(slashed);
+  }
+
+  /** The picture whose path shares the most folders with a foreign one, from the name on. */
+  #byEnd(text: string): Found {
+    const path = posix.normalize(text);
+    if (!path.includes("/")) return undefined;
+    for (const [before, here] of this.#foreign) {
+      if (path.startsWith(before)) return this.#where(posix.join(here, path.slice(before.length)));
+    }
+    this.#below ??= byStem(filesBelow(this.root));
+    const name = posix.basename(path);
+    const files = sameEnding(name, this.#below.get(pictureStem(name)) ?? []);
+    const shared = files.map((file) => sharedEnd(path, file));
+    const most = Math.max(0, ...shared);
+    const nearest = files.filter((_, i) => shared[i] === most);
+    const [file] = nearest;
+    if (nearest.length > 1 || file === undefined) return oneOf(nearest);
+    this.#foreign.set(withoutEnd(path, most), withoutEnd(file, most));
+    return { picture: file };
   }
 
   #where(text: string): Found {
@@ -54,6 +77,19 @@ export class PictureFinder {
     this.#listings.set(folder, listing);
     return listing;
   }
+}
+
+/** How many folders two paths have in common from the end on, the name counted without its ending. */
+function sharedEnd(a: string, b: string): number {
+  const [ends, others] = [a, b].map((path) => pictureStem(path).split("/").reverse()) as [string[], string[]];
+  const differs = ends.findIndex((end, i) => end !== others[i]);
+  return differs < 0 ? ends.length : differs;
+}
+
+/** What stands before the last parts of a path, with its slash. */
+function withoutEnd(path: string, parts: number): string {
+  const before = path.split("/").slice(0, -parts).join("/");
+  return path.split("/").length > parts ? `${before}/` : "";
 }
 
 function oneOf(pictures: readonly string[]): Found {
