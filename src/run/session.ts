@@ -21,6 +21,7 @@ import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
 import { type GoingOn, goOn } from "./going-on.js";
 import { lacksBfloat16, measureBfloat16 } from "./measure-bfloat16.js";
+import { withRemarks } from "./remarks.js";
 import { withIntensity } from "./intensity.js";
 import { fieldsOf } from "./metric-fields.js";
 import { BUILDING, DRAWING, ENDING, MEASURING, OPENING, training as trainingFor, VALIDATING } from "./phases.js";
@@ -59,7 +60,7 @@ export async function* runSession(
   const task = taskOf(options);
   const { recipe: wanted, source, selection, out, numbered, cache, engine, checkpoints, repeats } = task;
   makeDeterministic(engine.reproducible === true);
-  const opened = typeof source === "string" ? openData(source, selection) : source;
+  const opened = await withRemarks(typeof source === "string" ? openData(source, selection) : source, shouldStop);
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
   const ownTricks = await loadOwnTricks(wanted.tricks);
   const startsFrom = resumed ? undefined : startingWeights(wanted, ownTricks);

@@ -3,6 +3,7 @@ import { refuseLack } from "../../base/lack.js";
 import { usableProcessors } from "../../base/limits.js";
 import { type Intensity, lossOf, short, type ValueRange } from "../pictures/deep-picture.js";
 import { deepRange } from "../pictures/picture.js";
+import { spread } from "./cut-jpegs.js";
 import { photoName, readPhoto } from "./photo-locations.js";
 import type { PhotoSet } from "./photo-set.js";
 
@@ -77,7 +78,7 @@ class Kinds {
 
   /** Looks at each of the pictures, or with a larger `step` at some, spread over all. */
   async look(step: number, enough: () => boolean): Promise<void> {
-    const queue = this.#pictures(step);
+    const queue = spread(this.sets, step);
     const lane = async () => {
       for (const [set, index] of queue) {
         await this.#lookAt(set, index);
@@ -99,14 +100,6 @@ class Kinds {
       natural: kinds.length === 1 ? natural : undefined,
       lost: lossOf(range, natural),
     };
-  }
-
-  *#pictures(step: number): Generator<readonly [PhotoSet, number]> {
-    let [next, before] = [0, 0];
-    for (const set of this.sets) {
-      for (; Math.floor(next) < before + set.count; next += step) yield [set, Math.floor(next) - before];
-      before += set.count;
-    }
   }
 
   async #lookAt(set: PhotoSet, index: number): Promise<void> {

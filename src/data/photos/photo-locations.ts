@@ -102,7 +102,12 @@ export async function photoSize(locations: PhotoLocations, index: number): Promi
   }
 }
 
-function placeOf({ root, containers, containerOf, members, copies }: PhotoLocations, index: number, name: string) {
+/** The file that a picture is in, and where in it; no length where it is all of the file. */
+export function placeOf(
+  { root, containers, containerOf, members, copies }: PhotoLocations,
+  index: number,
+  name: string,
+) {
   const copied = copies?.lengths[index];
   if (copies && copied) {
     const path = copies.files[copies.fileOf[index] as number] as string;

@@ -1,4 +1,5 @@
 import { InputError } from "../../base/errors.js";
+import { rawPixels } from "./raw-pixels.js";
 import sharp, { type SharpOptions } from "./sharp.js";
 import { asUnsigned } from "./tiff-colours.js";
 
@@ -53,12 +54,8 @@ export async function deepPicture(
   // Of signed numbers libvips does not know that they are of 16 bits.
   const kept = signed ? (await original.metadata()).space : space;
   const stored = further ? original.removeAlpha() : original;
-  const { data, info } = await stored
-    .pipelineColourspace(kept)
-    .toColourspace(kept)
-    .raw({ depth: "float" })
-    .toBuffer({ resolveWithObject: true });
-  const { width, height, channels } = info;
+  const inStored = stored.pipelineColourspace(kept).toColourspace(kept);
+  const { data, width, height, channels } = await rawPixels(inStored, "float");
   const values = new Float32Array(data.buffer, data.byteOffset, data.length / Float32Array.BYTES_PER_ELEMENT);
   if (signed) for (const [i, value] of values.entries()) if (value > 32767) values[i] = value - 65536;
   const natural = depth === "ushort" ? OF_16_BITS : OF_BYTES;

@@ -1,4 +1,5 @@
 import sharp from "./sharp.js";
+import { type RawPixels, rawPixels } from "./raw-pixels.js";
 import { refuseLack } from "../../base/lack.js";
 
 const END = Buffer.of(0xff, 0xd9);
@@ -27,8 +28,8 @@ export async function mendedJpeg(bytes: Uint8Array): Promise<Uint8Array | undefi
     // All rows of a progressive one are there long before it is whole.
     if (isProgressive) return undefined;
     const options = { failOn: "error", limitInputPixels: false } as const;
-    const { data, info } = await sharp(mended, options).raw().toBuffer({ resolveWithObject: true });
-    return missingRows(data, info) <= MOST_MISSING * info.height ? mended : undefined;
+    const pixels = await rawPixels(sharp(mended, options));
+    return missingRows(pixels) <= MOST_MISSING * pixels.height ? mended : undefined;
   } catch (error) {
     refuseLack(error);
     return undefined;
@@ -37,7 +38,7 @@ export async function mendedJpeg(bytes: Uint8Array): Promise<Uint8Array | undefi
 
 async function decodesWithoutWarning(bytes: Uint8Array): Promise<boolean> {
   try {
-    await sharp(bytes, { failOn: "warning", limitInputPixels: false }).stats();
+    await rawPixels(sharp(bytes, { failOn: "warning", limitInputPixels: false }));
     return true;
   } catch (error) {
     refuseLack(error);
@@ -46,10 +47,7 @@ async function decodesWithoutWarning(bytes: Uint8Array): Promise<boolean> {
 }
 
 /** Rows at the bottom whose right end is grey. */
-function missingRows(
-  data: Uint8Array,
-  { width, height, channels }: { width: number; height: number; channels: number },
-) {
+function missingRows({ data, width, height, channels }: RawPixels): number {
   const row = width * channels;
   const tail = Math.min(width, BLOCK) * channels;
   let missing = 0;

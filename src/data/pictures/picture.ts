@@ -19,6 +19,7 @@ import { formatOf } from "./file-format.js";
 import { lacksEnd, mendedJpeg } from "./mended-jpeg.js";
 import { plainJpegSize } from "./jpeg-header.js";
 import type { Picture } from "./picture-shape.js";
+import { rawPixels } from "./raw-pixels.js";
 import { hasFurtherSample } from "./tiff-colours.js";
 
 /** A picture file's path, or its bytes. */
@@ -148,9 +149,9 @@ function scaled(where: string, deep: DeepPicture, intensity: Intensity | undefin
  * @throws InputError where it is cut off or broken; LackError as `decodePicture`.
  */
 export async function readPixels({ pipeline, where }: OpenPicture): Promise<Picture> {
-  const { data, info } = await explained(where, () => pipeline.raw().toBuffer({ resolveWithObject: true }));
-  if (info.channels !== 3) throw new InputError(`${where} has no colours that knack understands`);
-  return { pixels: data, height: info.height, width: info.width, channels: 3 };
+  const { data, height, width, channels } = await explained(where, () => rawPixels(pipeline));
+  if (channels !== 3) throw new InputError(`${where} has no colours that knack understands`);
+  return { pixels: data, height, width, channels };
 }
 
 async function readPicture(path: string, where: string): Promise<Uint8Array> {

@@ -7,6 +7,7 @@ import { addOther, type OtherFiles } from "../photos/other-files.js";
 import { PICTURE_NAME } from "../pictures/picture-name.js";
 import { byCodePoint } from "./photos/code-point-order.js";
 import { isLeftover } from "./photos/leftovers.js";
+import { MaskCount } from "./photos/masks.js";
 import { requireClasses } from "./photos/layout.js";
 import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
@@ -41,9 +42,11 @@ function listPhotoFolder(root: string, whole = false): ListedPhotos {
     );
   }
   requireClasses(join(root, splits.train), folders);
+  const masks = new MaskCount();
   const list = (split: string, inside: readonly string[]) => {
     const listing = new PhotoListing(root, "folders");
-    for (const name of inside) listClass(listing, join(split, name), classes.indexOf(className(name)), otherFiles);
+    for (const name of inside)
+      listClass(listing, join(split, name), classes.indexOf(className(name)), otherFiles, masks);
     return listing;
   };
   const train = list(splits.train, folders);
@@ -55,17 +58,22 @@ function listPhotoFolder(root: string, whole = false): ListedPhotos {
     throw new InputError(`the class folder ${path} in ${root} holds no pictures: add some or remove it`);
   }
   const common = { name: basename(root), classes, from: splits.words ? `${root} (${splits.words})` : root, otherFiles };
-  if (splits.validation === undefined) return { ...common, train };
+  if (splits.validation === undefined) return { ...common, train, notes: masks.notes(classes) };
 
   const validated = classFolders(root, splits.validation, otherFiles);
   if (validated.length === 0)
-    return { ...common, train, notes: [`${splits.validation}/ has no classes and is left out`] };
+    return {
+      ...common,
+      train,
+      notes: [...masks.notes(classes), `${splits.validation}/ has no classes and is left out`],
+    };
   const unknown = validated.find((name) => !classes.includes(className(name)));
   if (unknown !== undefined) {
     const path = JSON.stringify(join(splits.validation, unknown));
     throw new InputError(`${path} in ${root} is a class that ${splits.train}/ does not have`);
   }
-  return { ...common, train, validation: list(splits.validation, validated) };
+  const validation = list(splits.validation, validated);
+  return { ...common, train, validation, notes: masks.notes(classes) };
 }
 
 /** The class folders in root/split, sorted. */
@@ -80,7 +88,7 @@ function classFolders(root: string, split: string, others: OtherFiles): string[]
     .map(({ name }) => name);
 }
 
-function listClass(listing: PhotoListing, folder: string, label: number, others: OtherFiles): void {
+function listClass(listing: PhotoListing, folder: string, label: number, others: OtherFiles, masks: MaskCount): void {
   const root = listing.root;
   const found: { folder: string; pictures: string[] }[] = [];
   const visit = (inside: string, above: ReadonlySet<string>) => {
@@ -102,7 +110,10 @@ function listClass(listing: PhotoListing, folder: string, label: number, others:
   };
   visit(folder, new Set(parentsOf(join(root, folder)).map(identityOf)));
   found.sort((a, b) => byCodePoint(a.folder, b.folder));
-  for (const { folder, pictures } of found) for (const name of pictures) listing.add(folder, name, label);
+  for (const { folder, pictures } of found) {
+    masks.look(folder, pictures);
+    for (const name of pictures) listing.add(folder, name, label);
+  }
 }
 
 function parentsOf(path: string): string[] {

@@ -6,9 +6,11 @@ import { dirname, join } from "node:path";
 import { before, describe, test } from "node:test";
 import sharp from "sharp";
 import { pictureFiles } from "../../../src/cli/options/picture-files.js";
+import { cutJpegsText } from "../../../src/data/photos/cut-jpegs.js";
 import { type OtherFiles, unreadText } from "../../../src/data/photos/other-files.js";
 import { photoName } from "../../../src/data/photos/photo-locations.js";
 import { decodePicture, openPicture, readPixels } from "../../../src/data/pictures/picture.js";
+import { mendedJpeg } from "../../../src/data/pictures/mended-jpeg.js";
 import { openData, openPhotos } from "../../../src/data/sources/open.js";
 import { inputError } from "../../support/input-error.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
@@ -102,30 +104,6 @@ test("a picture of another format by a picture's name says what it is", async ()
   await assert.rejects(decodePicture(bmp), inputError(/no picture that knack reads, but BMP: JPEG/));
 });
 
-describe("pictures of more than 8 bits", () => {
-  const grey = (values: Uint16Array) => sharp(values, { raw: { width: 16, height: 16, channels: 1 } });
-  const ramp = (from: number, to: number) => Array.from({ length: 256 }, (_, i) => from + ((to - from) * i) / 255);
-
-  test("that would turn black say what range they have", async () => {
-    const twelve = await grey(Uint16Array.from(ramp(0, 4095)))
-      .toColourspace("grey16")
-      .png()
-      .toBuffer();
-    await assert.rejects(openPicture(twelve), inputError(/would be black: its values go from 0 to 4095; convert/));
-  });
-
-  test("of a whole range, or of one colour, are read", async () => {
-    const sixteen = await grey(Uint16Array.from(ramp(0, 65535)))
-      .toColourspace("grey16")
-      .png()
-      .toBuffer();
-    const { pixels } = await decodePicture(sixteen);
-    assert.deepEqual([pixels[0], pixels.at(-1)], [0, 255]);
-    const black = await grey(new Uint16Array(256)).toColourspace("grey16").png().toBuffer();
-    assert.equal((await decodePicture(black)).pixels.at(-1), 0);
-  });
-});
-
 describe("a JPEG file without its end", () => {
   test("is used where its rows are there, and says so", async () => {
     const whole = await decodePicture(jpeg);
@@ -138,6 +116,15 @@ describe("a JPEG file without its end", () => {
     assert.equal((await openPicture(progressive.subarray(0, -2))).mended, true);
     assert.equal((await openPicture(jpeg)).mended, false);
     assert.equal((await openPicture(Buffer.concat([jpeg, Buffer.from("what phones add")]))).mended, false);
+  });
+
+  test("is not, where rows are missing, however many are looked at at once", async () => {
+    const half = jpeg.subarray(0, jpeg.length / 2);
+    for (let i = 0; i < 20; i++) {
+      const several = [jpeg.subarray(0, -2), half, jpeg.subarray(0, -2), half].map((bytes) => mendedJpeg(bytes));
+      const used = (await Promise.all(several)).map((bytes) => bytes !== undefined);
+      assert.deepEqual(used, [true, false, true, false]);
+    }
   });
 
   test("is not, where rows are missing", async () => {
@@ -181,4 +168,37 @@ test("a test folder without classes is left out, and said; one without any sends
   assert.match(description, /20 % of each class held out.*; test\/ has no classes and is left out/);
   assert.notEqual(split, "given");
   assert.throws(() => openPhotos(folder(["0.jpg"])), inputError(/use knack predict/));
+});
+
+test("masks beside pictures, and classes of very different sizes, are said", () => {
+  const description = (files: readonly string[]) => openPhotos(folder(files)).description;
+  const two = (name: string) => ["a", "b"].map((label) => `${label}/${name}`);
+  const masked = ["0.jpg", "1.jpg", "0_mask.png", "1_mask.png", "face-mask.jpg"].flatMap(two);
+  assert.match(description(masked), /4 pictures look like masks of others \("a\/0_mask.png"\)/);
+  assert.doesNotMatch(description(["0.jpg", "0_b.jpg", "mask.jpg", "face_mask.jpg"].flatMap(two)), /mask/);
+  assert.match(
+    description(["images/0.jpg", "images/1.jpg", "masks/0.png", "masks/1.png"]),
+    /class "masks" is called like/,
+  );
+  const many = (count: number) => [
+    ...Array.from({ length: count }, (_, i) => `ant/${i}.jpg`),
+    "bee/0.jpg",
+    "bee/1.jpg",
+  ];
+  assert.match(description(many(24)), /there are 12 pictures of "ant" for each of "bee"/);
+  assert.doesNotMatch(description(many(18)), /for each of/);
+});
+
+test("JPEG files without their end are counted, as far as they are used", async () => {
+  const cut = {
+    "a/cut.jpg": jpeg.subarray(0, -2),
+    "b/cut.jpg": jpeg.subarray(0, -2),
+    "a/half.jpg": jpeg.subarray(0, jpeg.length / 2),
+  };
+  const some = openPhotos(
+    folder(["a/0.jpg", "a/1.jpg", "b/0.jpg"], { ...cut, "b/text.jpg": "no picture", "b/empty.jpg": "" }),
+  );
+  assert.equal(await cutJpegsText([some.train, some.validation]), "2 JPEG files without their end are used");
+  const whole = openPhotos(folder(["a/0.jpg", "a/1.jpg", "b/0.jpg", "b/1.jpg"]));
+  assert.equal(await cutJpegsText([whole.train, whole.validation]), undefined);
 });

@@ -19,7 +19,8 @@ export function photoSource(
     throw new InputError(`${from} holds ${classes.length} class${classes.length === 1 ? "" : "es"}: two are needed`);
   }
   const unread = unreadText(otherFiles, listed.train.count + (listed.validation?.count ?? 0));
-  const said = unread === undefined ? notes : [...notes, unread];
+  const unequal = unequalText(classes, listed.train);
+  const said = [...notes, unread, unequal].filter((note) => note !== undefined);
   const given = listed.validation !== undefined;
   const chosen = given
     ? undefined
@@ -43,4 +44,17 @@ export function photoSource(
 
 function allMeasured({ count }: ListedPhotos["train"]) {
   return { train: new Uint32Array(), validation: Uint32Array.from({ length: count }, (_, at) => at) };
+}
+
+/** From so many pictures of one class for each of another: a network that never says the other is right nearly always. */
+const UNEQUAL = 10;
+
+/** "there are 99 pictures of "ant" for each of "bee": look at each class's accuracy, not at top-1 alone" */
+function unequalText(classes: readonly string[], train: ListedPhotos["train"]): string | undefined {
+  const counts = new Float64Array(classes.length);
+  for (let i = 0; i < train.count; i++) counts[train.label(i)] = (counts[train.label(i)] as number) + 1;
+  const [most, least] = [Math.max(...counts), Math.min(...counts.filter((count) => count > 0))];
+  if (!(most >= UNEQUAL * least)) return undefined;
+  const [common, rare] = [most, least].map((count) => JSON.stringify(classes[counts.indexOf(count)]));
+  return `there are ${Math.round(most / least)} pictures of ${common} for each of ${rare}: look at each class's accuracy, not at top-1 alone (--class-balance)`;
 }
