@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { test } from "node:test";
+import { withModelOfInit } from "../../src/cli/options/model-of-init.js";
 import type { ModelOptions } from "../../src/models/entry.js";
 import { createModel, MODELS } from "../../src/models/registry.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { xavierUniform } from "../../src/nn/initialise.js";
 import { stateDict } from "../../src/nn/state-dict.js";
+import { presets } from "../../src/recipe/presets.js";
 import type { RawTensor } from "../../src/tensor/raw-tensor.js";
 import { liveTensors } from "../../src/tensor/scope.js";
 import { loadCheckpoint } from "../../src/weights/checkpoint.js";
@@ -272,4 +274,19 @@ test("--init completes weights without classifier and statistics, and says so", 
     assert.match(detail, typeof said === "string" ? new RegExp(said) : said);
   }
   assert.throws(() => importWeights(file, fresh(), { model: "resnet18_small" }), inputError(/no classifier that fits/));
+});
+
+test("--init brings the model of its weights, for knack train and knack ablate alike", async () => {
+  const checkpoint = fresh();
+  importWeights(write(narrow), checkpoint, {});
+  const asked = (options: { init: string; model?: string }) => withModelOfInit(presets["fine-tune"], options);
+  const of = async (options: { init: string; model?: string }) => {
+    const { model, modelOptions } = await asked(options);
+    return { model, modelOptions };
+  };
+  assert.deepEqual(await of({ init: checkpoint }), { model: "resnet20", modelOptions: { width: 4 } });
+  // Names and shapes of one model only.
+  assert.deepEqual(await of({ init: write(mobile) }), { model: "mobilenetv1_025", modelOptions: {} });
+  assert.deepEqual((await of({ init: checkpoint, model: "resnet18" })).model, "resnet18");
+  await assert.rejects(asked({ init: write(weightsOf("resnet50", 4, { width: 8 })) }), inputError(/--model/));
 });
