@@ -9,10 +9,10 @@ export function printable(name: string, most = Number.POSITIVE_INFINITY): string
   return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : letters.join("");
 }
 
-/** A piece of a possibly damaged file for a message: on one line and not long. */
-export function quoted(value: unknown): string {
+/** A piece of a possibly damaged file for a message: on one line, and not longer than `most` characters. */
+export function quoted(value: unknown, most = 80): string {
   try {
-    return (JSON.stringify(value) ?? "nothing").slice(0, 80);
+    return (JSON.stringify(value) ?? "nothing").slice(0, most);
   } catch {
     // JSON.stringify goes down by recursion: a value of a damaged file can be nested too deeply for it.
     return "something deeply nested";

@@ -75,7 +75,7 @@ export function problemsOf(issue: z.core.$ZodIssue, path: readonly PropertyKey[]
 
 function unknownKeys(keys: readonly string[], allowed: readonly string[]): string {
   return keys
-    .map((key) => `unknown key "${key}"${didYouMean(key, allowed) || ` (there are: ${allowed.join(", ")})`}`)
+    .map((key) => `unknown key ${show(key)}${didYouMean(key, allowed) || ` (there are: ${allowed.join(", ")})`}`)
     .join("; ");
 }
 

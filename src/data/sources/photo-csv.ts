@@ -1,3 +1,4 @@
+import { quoted } from "../../base/printable.js";
 import { basename, dirname, extname, posix, resolve } from "node:path";
 import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
@@ -14,6 +15,8 @@ import { Table } from "./tables/table.js";
 
 /** Rows that tell the columns apart. */
 const ROWS_LOOKED_AT = 200;
+/** Characters of a cell that a message shows. */
+const LONGEST = 200;
 /** Bad rows that a message lists. */
 const SHOWN = 10;
 
@@ -73,7 +76,7 @@ class PhotoList {
     if (this.#labels.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
     const unknown = this.#labels[trained];
     if (beside !== undefined && unknown !== undefined) {
-      throw new InputError(`${JSON.stringify(unknown)} in ${beside} is a class that ${file} does not have`);
+      throw new InputError(`${quoted(unknown, LONGEST)} in ${beside} is a class that ${file} does not have`);
     }
     return this.#listed(beside);
   }
@@ -127,24 +130,24 @@ class PhotoList {
     const split = splitOfAll ?? (splitAt === undefined ? "" : (cells[splitAt] ?? "").toLowerCase());
     if (header && path === header[at] && cells.every((cell, i) => cell === header[i])) return "the line of names again";
     if (path === "") return "no picture";
-    if (another !== undefined) return `several labels, ${JSON.stringify(label)} and ${JSON.stringify(another)}`;
+    if (another !== undefined) return `several labels, ${quoted(label, LONGEST)} and ${quoted(another, LONGEST)}`;
     if (isMissing(label)) return "no label";
     if (split !== "" && !isSplitName(split)) {
-      return `the split ${JSON.stringify(split)} is neither "train" nor "val" nor "test"`;
+      return `the split ${quoted(split, LONGEST)} is neither "train" nor "val" nor "test"`;
     }
     const found = this.#finder.find(path);
     if (found === undefined) {
       this.#missing++;
-      return `there is no picture ${JSON.stringify(path)}`;
+      return `there is no picture ${quoted(path, LONGEST)}`;
     }
     if ("several" in found) {
-      const names = found.several.slice(0, 3).map((name) => JSON.stringify(name));
-      return `${JSON.stringify(path)} may be ${names.join(" or ")}`;
+      const names = found.several.slice(0, 3).map((name) => quoted(name, LONGEST));
+      return `${quoted(path, LONGEST)} may be ${names.join(" or ")}`;
     }
     const number = this.#numbers.get(label) ?? this.#labels.length;
     const before = this.#seen.get(found.picture);
     if (before !== undefined && before.number !== number) {
-      return `${JSON.stringify(path)} has another label than in ${before.line}`;
+      return `${quoted(path, LONGEST)} has another label than in ${before.line}`;
     }
     // Where pictures are held out by chance, a copy could be trained on.
     if (before?.split === "" && split === "") {

@@ -1,3 +1,4 @@
+import { quoted } from "../../../base/printable.js";
 import { byCodePoint } from "../photos/code-point-order.js";
 
 /** What programs write where there is no value. */
@@ -27,9 +28,7 @@ export function oddLabels(classes: readonly string[]): string[] {
   }
   const same = [...alike.values()].find((names) => names.length > 1);
   if (same)
-    notes.push(
-      `the classes ${same.map((name) => JSON.stringify(name)).join(" and ")} differ in case, spaces or zeros only`,
-    );
+    notes.push(`the classes ${same.map((name) => quoted(name)).join(" and ")} differ in case, spaces or zeros only`);
 
   const known = new Set(classes);
   const several = classes.filter((name) => {
@@ -37,7 +36,7 @@ export function oddLabels(classes: readonly string[]): string[] {
     return parts.length > 1 && parts.every((part) => known.has(part));
   });
   if (several.length > 0) {
-    notes.push(`${JSON.stringify(several[0])} looks like several labels of one picture, and is taken for a class`);
+    notes.push(`${quoted(several[0])} looks like several labels of one picture, and is taken for a class`);
   }
   return notes;
 }

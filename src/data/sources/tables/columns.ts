@@ -1,3 +1,4 @@
+import { quoted } from "../../../base/printable.js";
 import { InputError } from "../../../base/errors.js";
 import { PICTURE_NAME } from "../../pictures/picture-name.js";
 import { isSplitName } from "../photos/split-names.js";
@@ -99,7 +100,7 @@ class ColumnSearch {
     if (at >= 0) return at;
     if (/^\d+$/.test(name) && this.#all.includes(Number(name) - 1)) return Number(name) - 1;
     throw new InputError(
-      `--${which}-column: ${this.file} has no column ${JSON.stringify(name)}: its columns are ${this.#list()}`,
+      `--${which}-column: ${this.file} has no column ${quoted(name)}: its columns are ${this.#list()}`,
     );
   }
 
@@ -177,6 +178,6 @@ class ColumnSearch {
   }
 
   #list(): string {
-    return this.#all.map((at) => JSON.stringify(this.#first[at] ?? "")).join(", ");
+    return this.#all.map((at) => quoted(this.#first[at] ?? "")).join(", ");
   }
 }
