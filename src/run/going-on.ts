@@ -50,7 +50,10 @@ export function goOn(
   { recipe: wished, images, data, allowChanges, ownTricks }: Asked,
 ): GoingOn {
   const was = state.recipe === undefined ? wished : parseRecipe(state.recipe, `${run}: the checkpoint's recipe`);
-  const found = differences(was, wished);
+  // An option of the model that an earlier version did not write down is what the checkpoint says.
+  const found = differences(was, wished).filter(
+    ({ place, is }) => is !== undefined || !place.startsWith("modelOptions."),
+  );
   const counted =
     state.trainImages === images ? [] : [{ place: "training images", was: state.trainImages, is: images }];
   const keys = new Set(found.map(({ place }) => place.split(".")[0] ?? ""));

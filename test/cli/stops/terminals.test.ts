@@ -187,7 +187,12 @@ test("a pipe that nobody reads holds neither the run nor its stop", { skip: NO_P
 
 test("SIGUSR1 before anything is loaded is a stop, not a debugger", async () => {
   const { child, ended } = startKnack(["train", at("data"), ...ENDLESS, "--out", at("early")]);
-  await delay(20);
+  // Node itself takes SIGUSR1, the tenth signal, as soon as it runs.
+  const caught = () => {
+    const status = existsSync("/proc/self") ? readFileSync(`/proc/${child.pid}/status`, "utf8") : "SigCgt: 200";
+    return /^SigCgt:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0";
+  };
+  await until("Node", () => (BigInt(`0x${caught()}`) & (1n << 9n)) !== 0n);
   child.kill("SIGUSR1");
   assert.equal((await ended).code, 138);
 });

@@ -187,7 +187,7 @@ for (const form of FORMS) {
       assert.deepEqual(metadata, { best: "Infinity" });
       const passedOver = notes.find((note) => note.startsWith("passed over")) ?? "";
       for (const name of [
-        ...["argparse.Namespace", "pathlib.PurePosixPath", "__main__.Phase", "datetime.datetime", "datetime.timezone"],
+        ...["argparse.Namespace", "PurePosixPath", "__main__.Phase", "datetime.datetime", "datetime.timezone"],
         ...["omegaconf.dictconfig.DictConfig", "omegaconf.base.ContainerMetadata", "numpy.ndarray", "decimal.Decimal"],
         ...["lightning_fabric.utilities.data.AttributeDict", "types.SimpleNamespace", "collections.deque"],
       ]) {
