@@ -18,6 +18,8 @@ export function settleLibraries(tell: (line: string) => void = (line) => process
   // OpenMP's threads spin while they wait for each other. By default they do so for milliseconds, and where another program
   // wants the cores too, training fell to a tenth of its speed; this short a spin costs nothing measurable on idle cores.
   if (process.env.OMP_WAIT_POLICY === undefined) unlessSet("GOMP_SPINCOUNT", "3000");
+  // Debian 13's libtorch brings UCX along, which takes SIGHUP for a wish to see its log: a closed terminal was no stop.
+  unlessSet("UCX_DEBUG_SIGNO", "0");
   // OpenBLAS knows of the affinity, but of no quota.
   unlessSet("OPENBLAS_NUM_THREADS", String(computingThreads()));
 }
