@@ -8,11 +8,11 @@ export class LackError extends KnackError {
 }
 
 /** Codes and words by which Node, libvips, glib and C++ tell that something ran out. */
-const SIGNS: readonly { readonly sign: RegExp; readonly lack: () => string }[] = [
+const SIGNS: readonly { readonly sign: RegExp; readonly lack: (cause: unknown) => LackError }[] = [
   { sign: /\b(EMFILE|ENFILE)\b|too many open files/i, lack: lackOfFiles },
   {
     sign: /\bEAGAIN\b|\bERR_WORKER_INIT_FAILED\b|creat\w* thread|resource temporarily unavailable/i,
-    lack: lackOfThreads,
+    lack: (cause) => new LackError(lackOfThreads(), { cause }),
   },
   {
     sign: /\bENOMEM\b|out of memory|unable to allocate|failed to allocate|allocation failed|memory limit|bad_alloc/i,
@@ -26,7 +26,7 @@ export function lackIn(error: unknown): LackError | undefined {
   if (!(error instanceof Error) || error instanceof KnackError) return undefined;
   const { code = "" } = error as NodeJS.ErrnoException;
   const found = SIGNS.find(({ sign }) => sign.test(code) || sign.test(error.message));
-  return found && new LackError(found.lack(), { cause: error });
+  return found?.lack(error);
 }
 
 /** @throws LackError where something ran out */
@@ -35,8 +35,9 @@ export function refuseLack(error: unknown): void {
   if (lack !== undefined) throw lack;
 }
 
-function lackOfFiles(): string {
-  return `too many open files: ${limitText([["ulimit -n", softLimit("Max open files")]], "the system's limit")}; raise it`;
+function lackOfFiles(cause: unknown): LackError {
+  const limits = limitText([["ulimit -n", softLimit("Max open files")]], "the system's limit");
+  return new LackError(`too many open files: ${limits}; raise it`, { cause });
 }
 
 /** For those who know that threads are what is missing. */
@@ -48,12 +49,13 @@ export function lackOfThreads(): string {
   return `no more threads can be started: ${limitText(limits, "the system's limit")}; raise it, or use fewer (--workers 0, OMP_NUM_THREADS=1)`;
 }
 
-function lackOfMemory(): string {
+function lackOfMemory(cause: unknown): LackError {
   const limits: [string, number][] = [
     ["ulimit -v, in bytes,", softLimit("Max address space")],
     ["the control group's memory limit, in bytes,", groupLimits().memory],
   ];
-  return `out of memory: ${limitText(limits, "the machine has no more")}; raise it, or use a smaller --batch-size`;
+  const limited = limitText(limits, "the machine has no more");
+  return new LackError(`out of memory: ${limited}; raise it, or use a smaller --batch-size`, { cause });
 }
 
 /** Which of the limits are set: any of them can be the one that was reached. */

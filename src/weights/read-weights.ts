@@ -38,7 +38,7 @@ export function readWeights(path: string, key?: string): Weights {
   if (text.startsWith("\x80")) return readPyTorch(file, "legacy", key);
 
   const other = OTHERS.find(([start]) => text.startsWith(start));
-  if (other !== undefined) throw new InputError(`${path} is ${other[1]}`);
+  if (other !== undefined) throw new InputError(`${path} holds no weights that knack reads: it is ${other[1]}`);
   if (/\.onnx$/i.test(path)) {
     throw new InputError(
       `${path} is an ONNX file, which holds no weights by name: give the checkpoint or file it was made from`,
