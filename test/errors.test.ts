@@ -35,6 +35,7 @@ test("the sources are read: messages of every kind are found", () => {
     "stopping was held by … for … s and waits no longer; what was saved before is whole",
     "…: diverged; back to step …, from here with … of the rate", // a warning
     "TensorBoard's events cannot be kept: …", // a parameter of a function
+    'the file says "…": …', // one of a list
     "not set up yet: run `npm run setup`", // before anything is compiled
     "Node … is too old: knack needs Node 20.10 or later",
   ]) {

@@ -49,8 +49,8 @@ const ROOT_CLASS = "KnackError";
 const FILLED = "…";
 /** Calls whose argument is read by people. */
 const TOLD = /^(console\.error|process\.emitWarning|tell)$/;
-/** Properties whose value is read by people: of events, of problems with a key, of schemas, of a checkpoint that stands in for another. */
-const TEXT_KEYS = new Set(["message", "error", "insteadOf"]);
+/** Properties whose value is read by people: of events, of problems with a key, of schemas, of weights. */
+const TEXT_KEYS = new Set(["message", "error", "insteadOf", "warnings"]);
 /** Over how many constants, parameters and functions words are followed to where they are written. */
 const FAR = 2;
 
@@ -145,6 +145,8 @@ class Reader {
       return joined([[node.head.text], ...spans]);
     }
     if (isArrowFunction(node)) return isBlock(node.body) ? this.#returned(node.body, project, far) : within(node.body);
+    if (isCallExpression(node) && node.arguments[0] && /^(flatM|m)ap$/.test(nameOf(node.expression)))
+      return within(node.arguments[0]);
     return far === 0 ? [FILLED] : this.#followed(node, project, far - 1);
   }
 
