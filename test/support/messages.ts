@@ -43,6 +43,12 @@ export interface Message {
   readonly place: string;
 }
 
+export interface Messages {
+  readonly messages: readonly Message[];
+  /** Where people read something whose words are not beside it, as `src/cli/main.ts: error.message`: what is made elsewhere, and only passed on. */
+  readonly passedOn: readonly string[];
+}
+
 /** The error that all others of knack extend. */
 const ROOT_CLASS = "KnackError";
 /** What is put in by values. A message that is nothing else only passes one on, which is found where it is made. */
@@ -60,7 +66,7 @@ const PLAIN = [
   ...["setup", "build-addon", "find-libtorch", "from-pip"].map((name) => `scripts/${name}.mjs`),
 ];
 
-export function messagesOfSources(): Message[] {
+export function messagesOfSources(): Messages {
   const config = join(repositoryRoot, "tsconfig.json");
   const plain = PLAIN.map((name) => join(repositoryRoot, name));
   const api = new API();
@@ -75,7 +81,7 @@ export function messagesOfSources(): Message[] {
       if (project === undefined || file === undefined) throw new Error(`${name} cannot be read`);
       return [project, file];
     });
-    return new Reader(files).messages();
+    return new Reader(files).read();
   } finally {
     api.close();
   }
@@ -97,18 +103,21 @@ class Reader {
     this.#ownMessages = classesOfErrors(files.map(([, file]) => file));
   }
 
-  messages(): Message[] {
-    const found: Message[] = [];
+  read(): Messages {
+    const messages: Message[] = [];
+    const passedOn = new Set<string>();
     for (const [project, file] of this.files) {
+      const name = relative(repositoryRoot, file.fileName);
       everyNode(file, (node) => {
         const told = this.#toldBy(node, file);
         if (told === undefined) return;
         const line = file.text.slice(0, node.getStart(file)).split("\n").length;
-        for (const words of this.#wordings(told, project))
-          found.push({ words, place: `${relative(repositoryRoot, file.fileName)}:${line}` });
+        const found = this.#wordings(told, project);
+        for (const words of found) messages.push({ words, place: `${name}:${line}` });
+        if (found.length === 0) passedOn.add(`${name}: ${told.getText(file).replaceAll("${", "{")}`);
       });
     }
-    return found;
+    return { messages, passedOn: [...passedOn] };
   }
 
   /** What of a node people read. */
@@ -132,7 +141,7 @@ class Reader {
 
   /** What an expression can say; a word that others know is followed for `far` steps, and is … then. */
   #said(node: Node, project: Project, far: number): string[] {
-    const within = (inner: Node, left = far) => this.#said(inner, project, left);
+    const within = (inner: Node) => this.#said(inner, project, far);
     if (isStringLiteral(node) || isNoSubstitutionTemplateLiteral(node)) return [node.text];
     if (isParenthesizedExpression(node)) return within(node.expression);
     if (isConditionalExpression(node)) return [...within(node.whenTrue), ...within(node.whenFalse)];
