@@ -20,7 +20,7 @@ export function readClassNames(file: string): string[] {
   }
   if (text.trimStart().startsWith("[")) return jsonNames(text, file);
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
-  if (lines.length === 0) throw new InputError(`${file} holds no class names`);
+  if (lines.length === 0) throw new InputError(`${file} holds no class names: write one a line`);
   const rows = lines.map((line) => /^\s*(\d+)\s*[\t,]\s*(.+)$/.exec(line));
   // The first line may be a heading.
   if (rows.length > 1 && rows.slice(1).every((row) => row !== null)) {

@@ -33,7 +33,9 @@ export class BatchNorm2d extends Module {
   override forward(input: Tensor): Tensor {
     if (this.training) {
       if (input.size === this.channels)
-        throw new InputError(`batch norm: ${input.shape} is one value a channel, and training needs more`);
+        throw new InputError(
+          `batch norm: ${input.shape} is one value a channel, and training needs more: give a larger batch or larger images`,
+        );
       this.countBatch();
     }
     const { training, momentum, eps } = this;
