@@ -10,6 +10,8 @@ import { startThread } from "./start-thread.js";
 export interface Doing {
   readonly what: string;
   readonly seconds: number;
+  /** Whether the stop is for this: what else the thread is at until it ends has its seconds together. */
+  readonly isAwaited?: boolean;
 }
 
 /** What the thread's own side has of its stream. */
@@ -101,6 +103,9 @@ class Thread<T> {
   readonly #values: { readonly value: T }[] = [];
   readonly #exited: Promise<unknown>;
   #doing: Doing;
+  /** When it was last given time, in the clock of `performance.now()`, and the seconds that went since the stop with what is not awaited. */
+  #since = 0;
+  #spent = 0;
   /** Why nothing more comes: undefined as long as something may, null where all has come. */
   #over: Error | null | undefined;
   #patience: NodeJS.Timeout | undefined;
@@ -157,9 +162,13 @@ class Thread<T> {
     else if ("failure" in message) this.#finish(errorOf(message.failure));
     else if ("end" in message) this.#finish(null);
     else {
-      if (message.doing.what !== this.#doing.what) this.onDoing(message.doing.what);
+      const before = this.#doing;
       this.#doing = message.doing;
-      if (this.#stop[0] === 1) this.#wait();
+      if (before.what !== this.#doing.what) this.onDoing(this.#doing.what);
+      if (this.#stop[0] === 1) {
+        if (!before.isAwaited) this.#spent += (performance.now() - this.#since) / 1000;
+        this.#wait();
+      }
     }
     this.#wake();
   }
@@ -168,11 +177,15 @@ class Thread<T> {
   #wait(): void {
     clearTimeout(this.#patience);
     if (this.#over !== undefined) return;
-    const { what, seconds } = this.#doing;
-    this.#patience = setTimeout(async () => {
-      const ended = await this.#isEnded();
-      this.#finish(new HeldError(what, seconds, !ended));
-    }, 1000 * seconds);
+    this.#since = performance.now();
+    const { what, seconds, isAwaited } = this.#doing;
+    this.#patience = setTimeout(
+      async () => {
+        const ended = await this.#isEnded();
+        this.#finish(new HeldError(what, seconds, !ended));
+      },
+      1000 * (isAwaited ? seconds : Math.max(0, seconds - this.#spent)),
+    );
   }
 
   /** Ends the thread by force, and says whether it did end. */

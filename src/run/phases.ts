@@ -12,9 +12,10 @@ export const DRAWING: Doing = { what: "the run's curves and logs", seconds: SECO
 export const ENDING: Doing = { what: "the end of its threads", seconds: SECONDS };
 
 /** A checkpoint is what a stop is for. */
-export const SAVING: Doing = { what: "the writing of a checkpoint", seconds: 60 };
+export const SAVING: Doing = { what: "the writing of a checkpoint", seconds: 60, isAwaited: true };
 
 /** @param longest seconds of the longest step so far; undefined before the first, in which memory and kernels are made too */
 export function training(longest: number | undefined): Doing {
-  return { what: "a training step", seconds: longest === undefined ? 60 : SECONDS + 2 * longest };
+  const seconds = longest === undefined ? 60 : SECONDS + 2 * longest;
+  return { what: "a training step", seconds, isAwaited: true };
 }
