@@ -2,7 +2,17 @@
  * `lock.json` in the folder of a run, or of an ablation, says which process writes there. The system holds the lock (flock) and lets go of it with
  * the process, however that ends; the file's text is for people, and for who comes next.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemReason } from "../base/atomic-file.js";
@@ -16,6 +26,8 @@ export const LOCK = "lock.json";
 const writerSchema = z.strictObject({
   pid: z.int().positive(),
   host: z.string(),
+  /** Of which processes `pid` is one, where the system has more than one such set: each container has its own. */
+  processes: z.string().optional(),
   /** When it began to write, in ISO 8601. */
   since: z.string(),
   /** How many processes the kernel had killed for lack of memory until then. */
@@ -57,6 +69,7 @@ export class FolderLock implements Disposable {
       const self: Writer = {
         pid: process.pid,
         host: hostname(),
+        processes: processesHere(),
         since: new Date().toISOString(),
         memoryKills: memoryKills(),
       };
@@ -98,9 +111,23 @@ function readWriter(path: string): Writer | undefined {
   }
 }
 
+/** Linux's name for the process numbers that this process sees. */
+function processesHere(): string | undefined {
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    return undefined; // not Linux
+  }
+}
+
 function inUse(folder: string, writer: Writer | undefined): string {
   if (writer === undefined) return `${folder} is being written by another process: wait until that has ended`;
-  const { pid, host, since } = writer;
-  const where = host === hostname() ? "" : ` on ${host}`;
-  return `${folder} is being written by process ${pid}${where} since ${since}: wait until that has ended, or stop it (kill ${pid})`;
+  const { pid, host, processes, since } = writer;
+  const by = `${folder} is being written by process ${pid}`;
+  // Elsewhere that number is another process's, in a container often the first one's.
+  if (host !== hostname()) return `${by} on ${host} since ${since}: wait until that has ended, or stop it there`;
+  if (processes !== processesHere()) {
+    return `${by} of another container of ${host} since ${since}: wait until that has ended, or stop it there`;
+  }
+  return `${by} since ${since}: wait until that has ended, or stop it (kill ${pid})`;
 }

@@ -222,3 +222,19 @@ test("the lock of a process that was killed is taken over", async () => {
   using lock = FolderLock.take(run);
   assert.equal(lock.killed?.pid, child.pid);
 });
+
+test("how to stop the writer is said only where its number means that process", () => {
+  const run = killedAt(2, "writer elsewhere");
+  using _ = FolderLock.take(run);
+  const lock = join(run, "lock.json");
+  const writer = JSON.parse(fs.readFileSync(lock, "utf8"));
+  const refused = (changed: object, message: RegExp) => {
+    fs.writeFileSync(lock, JSON.stringify({ ...writer, ...changed }));
+    assert.throws(() => FolderLock.take(run), inputError(message));
+  };
+  refused({ pid: 1, host: "4a5b6c" }, /by process 1 on 4a5b6c since .*, or stop it there$/);
+  if (process.platform === "linux") {
+    refused({ pid: 1, processes: "pid:[1]" }, /by process 1 of another container of \S+ since .*, or stop it there$/);
+  }
+  refused({}, new RegExp(`by process ${process.pid} since .*\\(kill ${process.pid}\\)$`));
+});
