@@ -6,9 +6,26 @@ import type { DataSelection } from "../data/sources/open.js";
 import { InputError, KnackError } from "../base/errors.js";
 import { makeFolder } from "../base/folders.js";
 import type { TrainEvent } from "./events.js";
+import { FolderLock, LOCK } from "./run-lock.js";
 import { parseClasses, type TrainedClass } from "./trained-on.js";
 
 const METRICS = "metrics.jsonl";
+const CHECKPOINTS = "checkpoints";
+
+/** What is in a run's folder before its first checkpoint, */
+const EARLY: ReadonlySet<string> = new Set([
+  CHECKPOINTS,
+  LOCK,
+  METRICS,
+  "recipe.json",
+  "data.json",
+  "validation.json",
+  "environment.json",
+  "bad-pictures.json",
+  "tensorboard",
+]);
+/** and among the checkpoints while that is written. */
+const FIRST_CHECKPOINT: ReadonlySet<string> = new Set([".last-1", ".last.link"]);
 
 /** Bytes of it that are read at a time. */
 const PIECE = 2 ** 20;
@@ -33,14 +50,16 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder, its parents too.
+   * Makes the folder, its parents too. What a run left there that ended before its first checkpoint is taken away: whatever starts a command again by
+   * itself (Docker, Kubernetes, Slurm) gets on.
    *
    * @throws InputError where it exists and is not empty, or cannot be made or written.
    */
   static create(path: string): RunFolder {
     return making(path, () => {
       makeFolder(path);
-      if (fs.readdirSync(path).length > 0 || !makeNew(join(path, "checkpoints"))) {
+      clearUnbegun(path);
+      if (fs.readdirSync(path).length > 0 || !makeNew(join(path, CHECKPOINTS))) {
         throw new InputError(
           `${path} is not empty: go on with the run there by --resume ${path}, or choose another --out`,
         );
@@ -85,18 +104,18 @@ export class RunFolder {
     const run = RunFolder.find(path);
     if (!fs.existsSync(run.lastCheckpoint)) {
       throw new InputError(
-        `the run in ${path} was stopped before its first checkpoint: start it again with another --out`,
+        `the run in ${path} was stopped before its first checkpoint: start it again as it was, with --out ${path}`,
       );
     }
     return run;
   }
 
   get lastCheckpoint(): string {
-    return join(this.path, "checkpoints", "last");
+    return join(this.path, CHECKPOINTS, "last");
   }
 
   get bestCheckpoint(): string {
-    return join(this.path, "checkpoints", "best");
+    return join(this.path, CHECKPOINTS, "best");
   }
 
   /** Writes a JSON file of the folder, whole or not at all. */
@@ -216,6 +235,24 @@ export class RunFolder {
     const kept = later < 0 ? events : events.slice(0, later);
     writeFileAtomic(join(this.path, METRICS), kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
   }
+}
+
+/** Files of anybody else, and a run that is under way, are left alone. */
+function clearUnbegun(path: string): void {
+  if (!isUnbegun(path)) return;
+  using lock = FolderLock.take(path);
+  if (!lock.excludes || !isUnbegun(path)) return;
+  for (const name of fs.readdirSync(path)) {
+    if (name !== LOCK) fs.rmSync(join(path, name), { recursive: true }); // the lock goes last, by itself
+  }
+}
+
+/** Whether a folder holds a run without a whole checkpoint, and nothing else. */
+function isUnbegun(path: string): boolean {
+  const names = fs.readdirSync(path).map((name) => name.replace(/^\.(.+)\.tmp$/, "$1"));
+  if (!names.includes(CHECKPOINTS) || !names.includes("recipe.json")) return false;
+  const checkpoints = fs.readdirSync(join(path, CHECKPOINTS));
+  return names.every((name) => EARLY.has(name)) && checkpoints.every((name) => FIRST_CHECKPOINT.has(name));
 }
 
 /** @returns whether there was nothing of that name */

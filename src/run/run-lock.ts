@@ -41,6 +41,8 @@ export class FolderLock implements Disposable {
   private constructor(
     private readonly path: string,
     private readonly file: number,
+    /** Whether nobody else can be writing: not known where the file system has no locks. */
+    readonly excludes: boolean,
     /** Who wrote here before and did not come to its end; undefined where there was nobody. */
     readonly killed: Writer | undefined,
   ) {}
@@ -75,7 +77,7 @@ export class FolderLock implements Disposable {
       };
       ftruncateSync(file);
       writeSync(file, `${JSON.stringify(self)}\n`, 0);
-      return new FolderLock(path, file, locked ? writer : undefined);
+      return new FolderLock(path, file, locked === true, locked ? writer : undefined);
     }
   }
 

@@ -9,6 +9,7 @@ import type { RawTensor } from "../../src/tensor/raw-tensor.js";
 import type { TrainEvent } from "../../src/run/events.js";
 import { writeCurves } from "../../src/run/plots.js";
 import { defaultRunPath, RunFolder } from "../../src/run/run-folder.js";
+import { FolderLock } from "../../src/run/run-lock.js";
 import { type Checkpoint, loadCheckpoint, loadResumable, saveCheckpoint } from "../../src/weights/checkpoint.js";
 import type { CheckpointConfig } from "../../src/weights/config.js";
 import { inputError } from "../support/input-error.js";
@@ -253,6 +254,58 @@ test(
   }),
 );
 
+/** What a run leaves that is killed while it writes its first checkpoint. */
+function unbegun(path: string): void {
+  const run = RunFolder.create(path);
+  for (const name of ["recipe.json", "data.json", "environment.json", "lock.json"]) run.writeJson(name, {});
+  run.appendMetric({ type: "warning", message: "of the run before" });
+  fs.mkdirSync(join(path, "checkpoints", ".last-1"));
+  fs.writeFileSync(join(path, ".environment.json.tmp"), "{");
+}
+
+test(
+  "a run that ended before its first checkpoint is begun anew in its folder",
+  inFolder((folder) => {
+    const path = join(folder, "run");
+    unbegun(path);
+    assert.deepEqual(RunFolder.create(path).readMetrics(), []);
+    assert.deepEqual(fs.readdirSync(path), ["checkpoints"]);
+    assert.deepEqual(fs.readdirSync(join(path, "checkpoints")), []);
+  }),
+);
+
+/** What must not be taken away, though there is no checkpoint to go on from. */
+const KEPT: Record<string, (path: string) => void> = {
+  "a file of somebody else": (path) => fs.writeFileSync(join(path, "notes.txt"), ""),
+  "another checkpoint": (path) => fs.mkdirSync(join(path, "checkpoints", "best")),
+  "a copied checkpoint that was being replaced": (path) => fs.mkdirSync(join(path, "checkpoints", ".last-2")),
+  "files of no run": (path) => fs.rmSync(join(path, "recipe.json")),
+};
+
+for (const [what, put] of Object.entries(KEPT)) {
+  test(
+    `a folder stays as it is that holds ${what}`,
+    inFolder((folder) => {
+      const path = join(folder, "run");
+      unbegun(path);
+      put(path);
+      const before = fs.readdirSync(path, { recursive: true });
+      assert.throws(() => RunFolder.create(path), inputError(/run is not empty/));
+      assert.deepEqual(fs.readdirSync(path, { recursive: true }), before);
+    }),
+  );
+}
+
+test(
+  "a run that has no checkpoint yet and is under way is left alone",
+  inFolder((folder) => {
+    unbegun(folder);
+    using _ = FolderLock.take(folder);
+    assert.throws(() => RunFolder.create(folder), inputError(/is being written by process/));
+    assert.equal(RunFolder.find(folder).readMetrics().length, 1);
+  }),
+);
+
 test(
   "only a run with a checkpoint is opened again",
   inFolder((folder) => {
@@ -261,7 +314,10 @@ test(
     const run = RunFolder.create(path);
     assert.throws(() => RunFolder.open(path), inputError(/is no run folder: it has no recipe\.json/));
     run.writeJson("recipe.json", { lr: 0.1 });
-    assert.throws(() => RunFolder.open(path), inputError(/before its first checkpoint/));
+    assert.throws(
+      () => RunFolder.open(path),
+      inputError(/before its first checkpoint: start it again as it was, with --out .*run/),
+    );
     saveCheckpoint(run.lastCheckpoint, checkpointOf(1));
     const opened = RunFolder.open(path);
     assert.deepEqual(opened.readJson("recipe.json"), { lr: 0.1 });
