@@ -27,8 +27,13 @@ export async function untilSignal(
       if (progress.awaitsStop()) console.error("stopping at a checkpoint … (once more: at once, without one)");
     }, SAME_REQUEST_MS);
   };
+  // What is not begun needs no end: threads that start only to stop take seconds on a busy machine.
+  if (stopRequested.aborted) {
+    console.error("knack: stopped before it began");
+    process.exitCode = stoppedExitCode();
+    return;
+  }
   stopRequested.addEventListener("abort", onStop);
-  if (stopRequested.aborted) onStop();
   try {
     await body(stopRequested, stoppedExitCode);
   } catch (error) {
