@@ -13,6 +13,7 @@ import { importCommand } from "./commands/import.js";
 import { modelsCommand } from "./commands/models.js";
 import { predictCommand } from "./commands/predict.js";
 import { pullCommand } from "./commands/pull.js";
+import { quantizeCommand } from "./commands/quantize.js";
 import { reportCommand } from "./commands/report.js";
 import { scheduleCommand } from "./commands/schedule.js";
 import { trainCommand } from "./commands/train.js";
@@ -37,6 +38,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     importCommand(),
     pullCommand(),
     exportCommand(),
+    quantizeCommand(),
     scheduleCommand(),
     doctorCommand(),
   ];

@@ -107,7 +107,7 @@ export async function exportCheckpoint(
 }
 
 /** @throws InputError where an ONNX file cannot be put: said before the work, not after it. */
-function checkPlace(file: string): void {
+export function checkPlace(file: string): void {
   if (!file.endsWith(".onnx")) throw new InputError(`${file}: the name of an ONNX file ends in .onnx`);
   if (lookAt(file)?.isDirectory()) throw new InputError(`${file} is a folder: give the name of a file`);
   if (!existsSync(dirname(file))) throw new InputError(`there is no folder ${dirname(file)} to write ${file} to`);

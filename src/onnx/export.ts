@@ -7,6 +7,7 @@ import {
   type AttributeProto,
   DATA_TYPE,
   encodeModel,
+  type ModelProto,
   type NodeProto,
   type TensorProto,
   type ValueInfoProto,
@@ -53,6 +54,11 @@ export interface OnnxForm {
  * @throws KnackError where an operator cannot be said in ONNX, naming it, or the weights pass the format's 2 GB.
  */
 export function exportOnnx(graph: Graph, metadata: Readonly<Record<string, string>>, form: OnnxForm = {}): Uint8Array {
+  return encodeModel(onnxModel(graph, metadata, form));
+}
+
+/** What `exportOnnx` writes, as messages. @throws as it */
+export function onnxModel(graph: Graph, metadata: Readonly<Record<string, string>>, form: OnnxForm = {}): ModelProto {
   const { opset = OPSET, batch, normalise } = form;
   const bytes = [...graph.parameters.keys()].reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
   if (bytes > MAX_BYTES) {
@@ -94,7 +100,7 @@ export function exportOnnx(graph: Graph, metadata: Readonly<Record<string, strin
       };
     });
   });
-  return encodeModel({
+  return {
     ir_version: IR_VERSIONS.get(opset) ?? 0,
     opset_import: [{ domain: "", version: opset }],
     producer_name: "knack",
@@ -108,7 +114,7 @@ export function exportOnnx(graph: Graph, metadata: Readonly<Record<string, strin
       output: [valueInfo(OUTPUT, graph.outputs[0], "float32", batch)],
     },
     metadata_props: Object.entries(metadata).map(([key, value]) => ({ key, value })),
-  });
+  };
 }
 
 function attribute([name, value]: [string, Attributes[string]]): AttributeProto {

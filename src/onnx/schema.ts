@@ -96,7 +96,7 @@ message ModelMetadata {
 );
 
 export const ATTRIBUTE_TYPE = { float: 1, int: 2, ints: 7 } as const;
-export const DATA_TYPE = { float32: 1, uint8: 2, int64: 7 } as const;
+export const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
 
 export interface AttributeProto {
   readonly name: string;
@@ -126,7 +126,8 @@ export interface ValueInfoProto {
   readonly type: {
     readonly tensor_type: {
       readonly elem_type: number;
-      readonly shape: { readonly dim: readonly ({ readonly dim_value: number } | { readonly dim_param: string })[] };
+      /** Left out where it follows from the graph. */
+      readonly shape?: { readonly dim: readonly ({ readonly dim_value: number } | { readonly dim_param: string })[] };
     };
   };
 }
