@@ -20,7 +20,8 @@ export function leastEntropyRange(histogram: Histogram): Range {
 
 /**
  * The relative entropy of what is left of the counts when all beyond the first `bins` fall onto the last of them, against the same bins
- * joined to `steps` equal ones, each spread evenly over those of its bins that hold something.
+ * joined to `steps` equal ones, each spread evenly over those of its bins that hold something. Where the last holds nothing but what fell
+ * onto it, the steps are taken to have one there.
  */
 export function divergenceAt(counts: Float64Array, bins: number, steps: number): number {
   const kept = counts.subarray(0, bins);
@@ -36,10 +37,7 @@ export function divergenceAt(counts: Float64Array, bins: number, steps: number):
     const even = sum(joined) / filled / inside;
     for (const [i, value] of joined.entries()) {
       const truly = (value + (from + i === bins - 1 ? beyond : 0)) / total;
-      if (truly === 0) continue;
-      // What is cut off where nothing was left inside cannot be said at all.
-      if (value === 0) return Number.POSITIVE_INFINITY;
-      divergence += truly * Math.log(truly / even);
+      if (truly > 0) divergence += truly * Math.log(truly / (value > 0 ? even : 1 / inside));
     }
   }
   return divergence;

@@ -1,11 +1,12 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { KnackError } from "../../base/errors.js";
+import { computingThreads } from "../../native/torch/library-settings.js";
 import { INPUT, OUTPUT } from "../export.js";
 import { intoPlanes, normalisingTables } from "../picture-input.js";
 import { encodeModel, type ModelProto } from "../schema.js";
 import { type Pictures, picturesFrom } from "./pictures.js";
 
-/** A model of messages in ONNX Runtime, on the CPU. Its input takes normalised float32. */
+/** A model of messages in ONNX Runtime, on the CPU, with as many threads as libtorch would have. Its input takes normalised float32. */
 export class OnnxSession implements AsyncDisposable {
   private constructor(
     private readonly session: InferenceSession,
@@ -17,7 +18,8 @@ export class OnnxSession implements AsyncDisposable {
     const { default: runtime } = await import("onnxruntime-node");
     try {
       // Errors are thrown; at this level they are not printed as well.
-      const session = await runtime.InferenceSession.create(encodeModel(model), { logSeverityLevel: 4 });
+      const options = { logSeverityLevel: 4, intraOpNumThreads: computingThreads() } as const;
+      const session = await runtime.InferenceSession.create(encodeModel(model), options);
       return new OnnxSession(session, runtime.Tensor);
     } catch (error) {
       throw new KnackError(`ONNX Runtime refuses the model: ${(error as Error).message}`, { cause: error });

@@ -85,6 +85,32 @@ export function withIntegers(model: ModelProto, units: Units, form: IntegerForm)
   };
   /** What a unit in float reads: the integers' numbers where there are no others. */
   const asRead = (tensor: string) => (isInteger(makers.get(tensor)) ? rounded(tensor) : tensor);
+  /**
+   * The same for a layer left in float: by a scale for each channel, all of them alike. ONNX Runtime turns the weights of a layer between
+   * integers of one scale into integers of its own.
+   */
+  const readByLayer = ({ node: { name, input, attribute } }: Unit): string => {
+    const [tensor = "", weight = ""] = input;
+    if (!isInteger(makers.get(tensor))) return tensor;
+    const groups = attribute.find((each) => each.name === "group")?.i ?? 1;
+    const channels = groups * (units.initializers.get(weight)?.dims[1] ?? 0);
+    const { scale, zeroPoint } = gridFor(tensor);
+    const grid = [
+      constant(`${name}_input_scale`, "float32", [channels], new Float32Array(channels).fill(scale)),
+      constant(`${name}_input_zero_point`, "uint8", [channels], new Uint8Array(channels).fill(zeroPoint)),
+    ];
+    const output = `${name}_input_dequantized`;
+    const axis = [{ name: "axis", type: ATTRIBUTE_TYPE.int, i: 1 }];
+    const integers = `${tensor}_quantized`;
+    node.push({
+      name: output,
+      op_type: "DequantizeLinear",
+      input: [integers, ...grid],
+      output: [output],
+      attribute: axis,
+    });
+    return output;
+  };
 
   for (const { name } of model.graph.input) roundIfRead(name);
   for (const unit of units.all) {
@@ -100,9 +126,10 @@ export function withIntegers(model: ModelProto, units: Units, form: IntegerForm)
       node.push({ ...own, input, output: keeps ? own.output : [output] });
       if (keeps) node.push(unit.activation);
     } else {
-      const read = (each: NodeProto) => node.push({ ...each, input: each.input.map(asRead) });
-      read(unit.node);
-      if (unit.activation) read(unit.activation);
+      const { node: own, activation, layer } = unit;
+      const input = layer === undefined ? own.input.map(asRead) : [readByLayer(unit), ...own.input.slice(1)];
+      node.push({ ...own, input });
+      if (activation) node.push(activation);
     }
     roundIfRead(unit.output);
   }
