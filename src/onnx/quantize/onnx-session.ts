@@ -63,7 +63,11 @@ export async function logitsOf(model: ModelProto, pictures: Pictures): Promise<F
   await using session = await OnnxSession.open(model);
   const parts: Float32Array[] = [];
   for await (const outputs of session.outputs(pictures, BATCH)) parts.push(outputs.get(OUTPUT) as Float32Array);
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.reduce((at, part) => (all.set(part, at), at + part.length), 0);
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
   return all;
 }
