@@ -20,6 +20,10 @@ const { messages, passedOn } = messagesOfSources();
 /** Where a message is only passed on, a phase is named, or a result is remarked on: nothing to look up is made there. */
 const PASSED_ON = [
   "src/settings/schema.ts: issue.message",
+  "src/onnx/quantize/left-in-float.ts: error",
+  "src/onnx/quantize/quality.ts: squares / logits.length",
+  "src/onnx/quantize/quantize-checkpoint.ts: insteadOf",
+  "src/cli/commands/quantize.ts: `knack: {line}`",
   "src/native/torch/library-settings.ts: line",
   'src/models/model-options.ts: problems.join("; ")',
   'src/weights/config.ts: `{where}: {path.join(".") || "the whole"}: {issue?.message}`.replace(/\\s+/g, " ")',

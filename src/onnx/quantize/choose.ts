@@ -46,7 +46,7 @@ export async function chooseForm(float: ModelProto, search: Search): Promise<Cho
   const { seen, measured, maxDrop, largestWeight, progress } = search;
   const units = unitsOf(float);
   const reference = await Reference.of(float, measured);
-  const tell = (what: string, { top1, agreement }: Quality) =>
+  const log = (what: string, { top1, agreement }: Quality) =>
     progress(
       `${what}: top-1 ${percent(top1)} (float ${percent(reference.top1)}), the same class for ${percent(agreement)}`,
     );
@@ -58,7 +58,7 @@ export async function chooseForm(float: ModelProto, search: Search): Promise<Cho
     const ranges = new Map<string, Range>(Array.from(histograms, ([name, histogram]) => [name, rangeOf(histogram)]));
     const inIntegers = (inFloat: ReadonlySet<string>) => withIntegers(float, units, { ranges, inFloat, largestWeight });
     const quality = await reference.quality(inIntegers(new Set()));
-    tell(method, quality);
+    log(method, quality);
     tried.push({ method, inIntegers, quality });
   }
   const { method, inIntegers, quality } = tried.reduce((a, b) => (isBetter(b.quality, a.quality) ? b : a));
@@ -73,7 +73,7 @@ export async function chooseForm(float: ModelProto, search: Search): Promise<Cho
   const worstFirst = await byLoss(layers, (inFloat) => few.quality(inIntegers(inFloat)));
   const trial = async (inFloat: ReadonlySet<string>) => {
     const result = await reference.quality(inIntegers(inFloat));
-    tell(`${inFloat.size} of ${layers.length} layers in float`, result);
+    log(`${inFloat.size} of ${layers.length} layers in float`, result);
     return result;
   };
   const found = await leastInFloat(worstFirst, trial, isGood);
