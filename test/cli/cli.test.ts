@@ -135,7 +135,7 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
   ["train data --epochs", /--epochs.*missing/],
   ["train", /data is missing/],
   ["train data data4", /too many arguments/],
-  ["eval run", /missing required argument 'data'/],
+  ["eval runs-nowhere", /runs-nowhere does not say what it was trained on: knack eval CHECKPOINT DATA/],
   ["schedule", /--steps-per-epoch: is missing/],
   ["schedule --steps-per-epoch 0", /--steps-per-epoch: .* not "0"/],
 

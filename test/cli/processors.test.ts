@@ -64,9 +64,10 @@ describe("train, eval, predict and report", { skip: !hasFast && reason }, () => 
         .filter(({ type }) => type === "step")
         .map(({ loss }) => loss as number);
     const [wide, narrow] = [losses("ALL"), losses("AVX2")];
-    for (const step of [0, 1]) {
+    // Pictures of one colour have next to no variance, by which batch norms divide: rounding, which depends on what was the fastest, grows in each step.
+    for (const [step, most] of [1e-4, 1e-2].entries()) {
       const [a = Number.NaN, b = Number.NaN] = [wide[step], narrow[step]];
-      assert.ok(Math.abs(a - b) < 1e-4 * Math.max(1, a), `step ${step + 1}: ${a}, ${b}`);
+      assert.ok(Math.abs(a - b) < most * Math.max(1, a), `step ${step + 1}: ${a}, ${b}`);
     }
   });
 });
