@@ -75,7 +75,7 @@ test("a full disk: the last checkpoint stays, and with room again the run ends w
 
 test("the run's folder is taken away: one line, and what was moved goes on", async () => {
   const out = at("vanished");
-  const { child, ended } = startKnack([...train("--out", out, "--json", "--checkpoint-every", "1"), "--epochs", "40"]);
+  const { child, ended } = startKnack([...train("--out", out, "--json", "--checkpoint-every", "1"), "--epochs", "20"]);
   await until("a checkpoint", () => existsSync(join(out, "checkpoints/last")));
   renameSync(out, at("moved"));
   const { code, stderr } = await ended;
@@ -102,7 +102,7 @@ test("pictures that go while a run trains are left out, counted and named; too m
   cpSync(at("photos"), at("whole"), { recursive: true });
   const photos = ["train", at("photos"), ...TINY, "--batch-size", "8", "--image-size", "32", "--json"];
   const afterFirstEpoch = async (out: string, change: () => void) => {
-    const { child, ended } = startKnack([...photos, "--epochs", "30", "--out", out]);
+    const { child, ended } = startKnack([...photos, "--epochs", "14", "--out", out]);
     let changed = false;
     child.stdout?.on("data", (text: string) => {
       if (changed || !text.includes('"type":"epoch"')) return;

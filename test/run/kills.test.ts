@@ -1,5 +1,5 @@
 /**
- * A run that is killed at random moments, and goes on each time, ends with the bytes of one that never was. Three times by default;
+ * A run that is killed at random moments, and goes on each time, ends with the bytes of one that never was. Twice by default;
  * `npm run test:kills` does it 25 times.
  */
 import assert from "node:assert/strict";
@@ -12,7 +12,7 @@ import { startKnack } from "../support/command.js";
 import { left, scratchFolder } from "../support/tiny-training.js";
 import { writeTinyData } from "../support/tiny-data.js";
 
-const KILLS = Number(process.env.KNACK_KILLS ?? 3);
+const KILLS = Number(process.env.KNACK_KILLS ?? 2);
 /** So many that a run is not through before it was killed so often. */
 const EPOCHS = 4 + KILLS;
 const SIGNALS = ["SIGKILL", "SIGKILL", "SIGTERM"] as const;

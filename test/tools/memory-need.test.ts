@@ -41,7 +41,10 @@ test("estimated within 15 % of what was measured", async () => {
   assert.equal(need.largestIn(1), 0);
 });
 
-test("--batch-size auto trains in a control group that the recipe's own batch does not fit into", (t) => {
+/** A dozen trainings: only by `npm run test:memory`. */
+const skip = process.env.KNACK_MEMORY !== "1" && "only by npm run test:memory";
+
+test("--batch-size auto trains in a control group that the recipe's own batch does not fit into", { skip }, (t) => {
   const group = ControlGroup.make(memory(700 * 2 ** 20));
   if (typeof group === "string") return t.skip(group);
   using _group = group;
@@ -65,7 +68,7 @@ test("--batch-size auto trains in a control group that the recipe's own batch do
   );
 });
 
-test("an allocation that fails names batch size, need and what would fit", () => {
+test("an allocation that fails names batch size, need and what would fit", { skip }, () => {
   const command = [
     process.execPath,
     KNACK,

@@ -2,7 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { KnackError } from "../../base/errors.js";
 import { lackIn } from "../../base/lack.js";
 import type { BatchContent } from "../kinds/kind.js";
-import { type BatchSource, makeBatch } from "./batch.js";
+import type { BatchSource } from "./batch.js";
 
 /** Asks a loader worker for a batch. */
 export interface BatchRequest {
@@ -20,7 +20,25 @@ export type BatchReply = { readonly id: number } & (
   | { readonly failure: string; readonly exitCode: KnackError["exitCode"] | undefined }
 );
 
-const source: BatchSource = workerData;
+/** What a loader worker is given. */
+export interface LoaderTask {
+  readonly source: BatchSource;
+  /** Its number among the loader's, from 1. */
+  readonly number: number;
+  /** [1] how many of them have read their modules: one after the other does, because each has dozens of files open meanwhile. */
+  readonly ready: Int32Array;
+}
+
+/** As long as a thread waits for those before it: one that died is not waited for for ever. */
+const MOST_MS = 10_000;
+
+const { source, number, ready }: LoaderTask = workerData;
+for (let seen = Atomics.load(ready, 0); seen < number - 1; seen = Atomics.load(ready, 0)) {
+  if (Atomics.wait(ready, 0, seen, MOST_MS) === "timed-out") break;
+}
+const { makeBatch } = await import("./batch.js");
+Atomics.add(ready, 0, 1);
+Atomics.notify(ready, 0);
 
 parentPort?.on("message", async ({ id, epoch, indices, repeats }: BatchRequest) => {
   // Nothing may be thrown here: whoever asked waits for the answer.

@@ -11,7 +11,7 @@ import { epochOrder } from "../sampling/epoch-order.js";
 import type { Split } from "../split.js";
 import { BadPictures } from "./bad-pictures.js";
 import { type BatchSource, makeBatch } from "./batch.js";
-import type { BatchReply, BatchRequest } from "./loader-worker.js";
+import type { BatchReply, BatchRequest, LoaderTask } from "./loader-worker.js";
 
 /** Batches that each worker may have under way or ready ahead of the one that is asked for. */
 const AHEAD_PER_WORKER = 2;
@@ -73,8 +73,10 @@ export class Loader {
     this.#options = options;
     this.#source = { set, augmentation: augmentation === "none" ? undefined : augmentation, seed };
     this.#batchSize = batchSize;
+    const ready = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     try {
-      for (let number = 1; number <= workers; number++) this.#workers.push(new LoaderWorker(number, this.#source));
+      for (let number = 1; number <= workers; number++)
+        this.#workers.push(new LoaderWorker({ number, source: this.#source, ready }));
     } catch (error) {
       void this.close();
       throw error;
@@ -188,8 +190,9 @@ class LoaderWorker {
   /** Why there will be no more answers. */
   #ended: KnackError | undefined;
 
-  constructor(number: number, source: BatchSource) {
-    this.#worker = startThread(new URL("./loader-worker.js", import.meta.url), source);
+  constructor(task: LoaderTask) {
+    const { number } = task;
+    this.#worker = startThread(new URL("./loader-worker.js", import.meta.url), task);
     this.#worker.unref();
     this.#worker.on("message", (reply: BatchReply) => {
       const waiting = this.#waiting.get(reply.id);
