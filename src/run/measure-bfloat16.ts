@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { LabelledSet } from "../data/split.js";
 import { hasFastBfloat16 } from "../training/evaluation-precision.js";
-import { loadCheckpoint, saveCheckpoint } from "../weights/checkpoint.js";
+import { loadCheckpoint, readConfig, saveCheckpoint } from "../weights/checkpoint.js";
+import { CONFIG } from "../weights/checkpoint-files.js";
 import { evaluateCheckpoint } from "./evaluate-checkpoint.js";
 import { fieldsOf } from "./metric-fields.js";
 import type { RunFolder } from "./run-folder.js";
@@ -9,7 +11,7 @@ import type { RunFolder } from "./run-folder.js";
 /** Whether a run's best weights are to be measured in bf16 yet: where the processor has instructions for that. */
 export function lacksBfloat16({ bestCheckpoint }: RunFolder, device: string): boolean {
   if (device !== "cpu" || !hasFastBfloat16() || !existsSync(bestCheckpoint)) return false;
-  return loadCheckpoint(bestCheckpoint).config.knack?.top1_bf16 === undefined;
+  return readConfig(join(bestCheckpoint, CONFIG)).knack?.top1_bf16 === undefined;
 }
 
 /**

@@ -248,10 +248,7 @@ class Session {
       }
       yield* this.#endEpoch(evaluation);
     }
-    if (lacksBfloat16(this.run, this.trainer.device)) {
-      this.parent.tell(VALIDATING);
-      await this.#measureInBfloat16();
-    }
+    yield* this.#measureInBfloat16();
     const done = this.#record(this.#done());
     this.parent.tell(DRAWING);
     yield* this.#drawTensorBoard();
@@ -347,17 +344,21 @@ class Session {
     }
   }
 
-  /** A run that is to stop does without; it does it when it is resumed. */
-  async #measureInBfloat16(): Promise<void> {
-    const { recipe, data } = this.trainer;
+  /** A run that is to stop does without; it does it when it is resumed. It is trained, whatever comes of this. */
+  async *#measureInBfloat16(): AsyncGenerator<TrainEvent> {
+    const { recipe, data, device } = this.trainer;
     const { maxBadImages } = recipe;
     const seen = () => {
       if (this.parent.shouldStop()) throw new Stopped();
     };
     try {
+      if (!lacksBfloat16(this.run, device)) return;
+      this.parent.tell(VALIDATING);
       await measureBfloat16(this.run, data.validation, { workers: this.loaders.workers, maxBadImages, seen });
     } catch (error) {
-      if (!(error instanceof Stopped)) throw error;
+      if (error instanceof Stopped) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      yield { type: "warning", message: `the best weights cannot be measured in bf16: ${reason}` };
     }
   }
 

@@ -13,6 +13,7 @@ import { type Device, deviceOption, engineOption } from "../options/compute-opti
 import { withModelOfInit } from "../options/model-of-init.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions, switchedOff } from "../options/recipe-options.js";
 import { untilSignal } from "../stops/until-signal.js";
+import { wholeNumber } from "../options/whole-number.js";
 
 type AblateCommandOptions = RecipeOptions &
   DataOptions & {
@@ -124,12 +125,6 @@ function refuseIdle({ teacherModel, equalEpochs }: AblateCommandOptions, table: 
   if (equalEpochs && table !== "refinements") {
     throw new InputError(`--equal-epochs: has no effect with --table ${table}; drop it`);
   }
-}
-
-function wholeNumber(option: string, text: string, least: number): number {
-  const number = Number(text);
-  if (text.trim() !== "" && Number.isSafeInteger(number) && number >= least) return number;
-  throw new InputError(`${option}: must be a whole number, at least ${least}, not "${text}"`);
 }
 
 /** "1h30m" -> 5400 */

@@ -5,6 +5,7 @@ import type { Benchmark, BenchmarkOptions } from "../../tools/benchmark.js";
 import type { Precision } from "../../nn/precision.js";
 import { type Device, deviceOption } from "../options/compute-options.js";
 import { type ModelOptionValues, modelOption } from "../options/model-option.js";
+import { wholeNumber } from "../options/whole-number.js";
 
 interface BenchCommandOptions {
   batchSize: string;
@@ -50,10 +51,12 @@ export function benchCommand(): Command {
     .action(async (model: string, options: BenchCommandOptions) => {
       const { benchmarkInference, benchmarkTraining } = await import("../../tools/benchmark.js");
       const { modelEntry } = await import("../../models/registry.js");
-      const batchSize = whole("--batch-size", options.batchSize);
+      const batchSize = wholeNumber("--batch-size", options.batchSize, 1);
       const imageSize =
-        options.imageSize === undefined ? modelEntry(model).inputSize : whole("--image-size", options.imageSize);
-      const steps = whole("--steps", options.steps);
+        options.imageSize === undefined
+          ? modelEntry(model).inputSize
+          : wholeNumber("--image-size", options.imageSize, 1);
+      const steps = wholeNumber("--steps", options.steps, 1);
       const { winograd, inference = false, device, json = false } = options;
       const rows: Row[] = [];
       const missing: (Way & { readonly fault: InputError })[] = [];
@@ -125,10 +128,4 @@ function summarise(rows: readonly Row[], { inference }: { inference: boolean }):
   }
   const others = inference ? "images in, logits out" : "loss, optimizer, weights brought into their layouts";
   console.log(`  ${others}: ${rest.toFixed(1)} ms`);
-}
-
-function whole(option: string, value: string): number {
-  const number = Number(value);
-  if (Number.isSafeInteger(number) && number >= 1) return number;
-  throw new InputError(`${option}: must be a whole number from 1 on, not "${value}"`);
 }

@@ -1,9 +1,9 @@
 import { availableMemory } from "../../base/limits.js";
-import { InputError } from "../../base/errors.js";
-import { ENGINE_NAMES, type EngineName } from "../../engine/engine-name.js";
+import type { EngineName } from "../../engine/engine-name.js";
 import { modelEntry } from "../../models/registry.js";
 import { parseRecipe } from "../../recipe/parse.js";
 import type { ModelOptionValues } from "../options/model-option.js";
+import { wholeNumber } from "../options/whole-number.js";
 
 export interface ModelMemoryOptions {
   readonly batchSize?: string;
@@ -23,13 +23,11 @@ const SMALLEST_PHOTOGRAPH = 64;
 export async function printModelMemory(model: string, options: ModelMemoryOptions): Promise<void> {
   const { imageSize, option = {}, precision, engine = "auto", json = false } = options;
   const { inputSize } = modelEntry(model);
-  const size = imageSize === undefined ? inputSize : whole("--image-size", imageSize);
+  const size = imageSize === undefined ? inputSize : wholeNumber("--image-size", imageSize, 1);
   const batchSize =
     options.batchSize === undefined || options.batchSize === "auto"
       ? undefined
-      : whole("--batch-size", options.batchSize);
-  if (!ENGINE_NAMES.includes(engine))
-    throw new InputError(`--engine: must be one of ${ENGINE_NAMES.join(", ")}, not "${engine}"`);
+      : wholeNumber("--batch-size", options.batchSize, 1);
   const recipe = parseRecipe(
     { model, modelOptions: option, ...(precision !== undefined && { precision }) },
     "command line",
@@ -63,10 +61,4 @@ export async function printModelMemory(model: string, options: ModelMemoryOption
   }
   const none = `not even 8 images a batch fit into the ${gibibytes(available)} that are free: take a smaller model or --image-size`;
   console.log(largest === 0 ? none : `the largest that fits: ${largest}, about ${gibibytes(need.at(largest))}`);
-}
-
-function whole(option: string, text: string): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 1) return number;
-  throw new InputError(`${option}: must be a whole number from 1 on, not "${text}"`);
 }

@@ -7,6 +7,7 @@ import { type EngineHere, engineHere, FAST_ENGINE_GAIN } from "../../engine/engi
 import { describeEngine, type Engine } from "../../tensor/engine.js";
 import { hasBfloat16 } from "../../tensor/ops.js";
 import { describeMachine, type Machine } from "../../run/environment.js";
+import { engineOption } from "../options/compute-options.js";
 import { modelOption } from "../options/model-option.js";
 import type { ModelMemoryOptions } from "./doctor-model.js";
 import { canRedraw } from "../output/terminal.js";
@@ -54,7 +55,7 @@ export function doctorCommand(): Command {
     .option("--image-size <pixels>", "MODEL: width and height of the images (default: the model's own)")
     .option("--option <key=value>", "MODEL: an option of it, as width=32; may be repeated", modelOption)
     .option("--precision <precision>", "MODEL: fp32, bf16 or fp16")
-    .option("--engine <engine>", "MODEL: auto, fast or plain")
+    .addOption(engineOption())
     .option("--json", "print one JSON object")
     .action(async (model: string | undefined, { json, ...options }: ModelMemoryOptions) => {
       if (model !== undefined) {

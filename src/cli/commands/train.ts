@@ -23,6 +23,7 @@ import {
   recipeToGoOn,
 } from "../options/recipe-options.js";
 import { untilSignal } from "../stops/until-signal.js";
+import { wholeNumber } from "../options/whole-number.js";
 
 type TrainCommandOptions = RecipeOptions &
   DataOptions &
@@ -104,10 +105,7 @@ async function trainOptions(
   options: TrainCommandOptions,
 ): Promise<TrainOptions | ResumeOptions> {
   const { resume, recipe: spec, out, cache, device, engine, winograd, reproducible, tensorboard } = options;
-  const workers = options.workers === undefined ? undefined : Number(options.workers);
-  if (workers !== undefined && !(Number.isSafeInteger(workers) && workers >= 0)) {
-    throw new InputError(`--workers: must be 0 or a whole number above it, not "${options.workers}"`);
-  }
+  const workers = options.workers === undefined ? undefined : wholeNumber("--workers", options.workers, 0);
   if (resume !== undefined) {
     const asked = Object.entries({ ...options, winograd: winograd === false ? false : undefined }).filter(
       ([name, value]) => value !== undefined && !ALSO_ON_RESUME.has(name),

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { InputError } from "../../base/errors.js";
 import type { CheckpointInterval } from "../../run/checkpoint-policy.js";
+import { wholeNumber } from "./whole-number.js";
 
 export interface CheckpointOptions {
   readonly checkpointEvery?: string;
@@ -17,7 +18,7 @@ export function addCheckpointOptions(command: Command): Command {
 export function checkpointsFrom({ checkpointEvery, keepCheckpoints }: CheckpointOptions) {
   return {
     checkpointEvery: checkpointEvery === undefined ? undefined : interval(checkpointEvery),
-    keepCheckpoints: keepCheckpoints === undefined ? undefined : count(keepCheckpoints),
+    keepCheckpoints: keepCheckpoints === undefined ? undefined : wholeNumber("--keep-checkpoints", keepCheckpoints, 0),
   };
 }
 
@@ -29,10 +30,4 @@ function interval(text: string): CheckpointInterval {
   throw new InputError(
     `--checkpoint-every: must be a number of steps, such as 500, or of minutes, such as 5m, not "${text}"`,
   );
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new InputError(`--keep-checkpoints: must be 0 or a whole number above it, not "${text}"`);
 }
