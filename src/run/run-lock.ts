@@ -101,7 +101,10 @@ function opened(path: string, folder: string): number {
   try {
     return openSync(path, "a+");
   } catch (error) {
-    throw new InputError(`cannot write in ${folder}: ${systemReason(error)}`, error);
+    throw new InputError(
+      `cannot write in ${folder}: ${systemReason(error)}; make it writable, or copy the folder and go on in the copy`,
+      error,
+    );
   }
 }
 

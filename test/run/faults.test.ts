@@ -73,6 +73,43 @@ test("a full disk: the last checkpoint stays, and with room again the run ends w
   assert.deepEqual(left(at("copied")), left(at("undisturbed")));
 });
 
+test("a disk that is read-only: one line, and writable again the run ends with the same bits", (t) => {
+  mkdirSync(at("readonly"));
+  const run = at("readonly/run");
+  const script = `set -u; knack="$1 $2" && shift 2
+    mount -t tmpfs -o size=90m tmpfs ${at("readonly")} || { echo unmountable; exit 9; }
+    $knack "$@" & training=$!
+    until [ -e ${run}/checkpoints/last ]; do sleep 0.1; done
+    kill $training; wait $training; echo "stopped: $?"
+    mount -o remount,ro ${at("readonly")} || { echo unmountable; exit 9; }
+    $knack train --resume ${run}; echo "read-only: $?"
+    $knack "$@" --out ${at("readonly/another")}; echo "another: $?"
+    mount -o remount,rw ${at("readonly")}
+    $knack train --resume ${run}; echo "writable: $?"
+    cp -r ${run} ${at("written")}`;
+  const training = [...train("--checkpoint-every", "1", "--out", run), "--epochs", "30"];
+  const command = ["-m", "bash", "-c", script, "bash", process.execPath, KNACK, ...training];
+  const { stdout, stderr } = spawnSync("unshare", command, { encoding: "utf8", env });
+  if (!/read-only: /.test(stdout)) return t.skip(`nothing can be mounted here: ${stderr}`);
+  for (const line of ["stopped: 143", "read-only: 2", "another: 2", "writable: 0"])
+    assert.match(stdout, new RegExp(`^${line}$`, "m"), stderr);
+  const [resumed, another, ...more] = stderr
+    .trimEnd()
+    .split("\n")
+    .filter((line) => !/^stopping /.test(line));
+  assert.match(
+    resumed ?? "",
+    /^knack: cannot write in .*: read-only file system; make it writable, or copy the folder and go on in the copy$/,
+  );
+  assert.match(another ?? "", /^knack: cannot make the run folder .*: read-only file system; .*--out/);
+  assert.deepEqual(more, []);
+  const steps = keptEvents(at("written")).filter((event) => event.type === "step");
+  assert.deepEqual(
+    steps.map(({ step }) => step),
+    Array.from({ length: 30 * 6 }, (_, i) => i + 1),
+  );
+});
+
 test("the run's folder is taken away: one line, and what was moved goes on", async () => {
   const out = at("vanished");
   const { child, ended } = startKnack([...train("--out", out, "--json", "--checkpoint-every", "1"), "--epochs", "20"]);

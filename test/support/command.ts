@@ -1,12 +1,15 @@
 /** The command line as a process of its own. */
+import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { TrainEvent } from "../../src/run/events.js";
 import { repositoryRoot } from "./oracle.js";
 
 export const KNACK = join(repositoryRoot, "bin/knack.js");
+const COMMAND_LINES = fileURLToPath(new URL("../children/command-lines.js", import.meta.url));
 
 /** What is there of processes that npm started must not make knack look for npm. */
 const { npm_lifecycle_event: _, ...environment } = process.env;
@@ -61,6 +64,23 @@ export function start(program: string, args: readonly string[], { cwd, env }: Pl
 
 export function startKnack(args: readonly string[], place?: Place): Running {
   return start(process.execPath, [KNACK, ...args], place);
+}
+
+/** What becomes of each of these command lines, all in one process, which loads knack once: for those that are refused. */
+export async function commandLines(lines: readonly (readonly string[])[], place?: Place): Promise<Ended[]> {
+  const { stdout, stderr, code } = await start(process.execPath, [COMMAND_LINES, JSON.stringify(lines)], place).ended;
+  assert.deepEqual([stderr, code], ["", 0]);
+  return JSON.parse(stdout);
+}
+
+/** What is wrong is said in one line for people, and the process ends by itself. */
+export function assertOneLine(ended: Ended | undefined, expectedCode: number, message: RegExp): void {
+  assert.ok(ended);
+  const { stderr, code, signal } = ended;
+  assert.match(stderr, /^knack: [^\n]+\n$/);
+  assert.match(stderr, message);
+  assert.doesNotMatch(stderr, /\bat \S+:\d+:\d+|node:internal|\[object|undefined|TypeError/);
+  assert.deepEqual({ code, signal }, { code: expectedCode, signal: null });
 }
 
 /** The whole lines that a run's folder has of it. */

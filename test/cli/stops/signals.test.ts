@@ -62,7 +62,7 @@ const TRAIN = ["train", at("data"), ...TINY, "--epochs", `${EPOCHS}`];
 
 before(async () => {
   // The validations take long enough to be met by a signal.
-  writeTinyData(at("data"), { train: 32 * STEPS_PER_EPOCH, validation: 5000 });
+  writeTinyData(at("data"), { train: 32 * STEPS_PER_EPOCH, validation: 2500 });
   const { code, stderr } = await startKnack([...TRAIN, "--out", at("undisturbed")]).ended;
   assert.deepEqual([code, stderr], [0, ""]);
 });
