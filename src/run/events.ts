@@ -138,6 +138,8 @@ export interface InterruptedEvent {
 export interface WarningEvent {
   readonly type: "warning";
   readonly message: string;
+  /** That memory ran out before: what the batch needs, and what would fit, is worth finding out. */
+  readonly lackOfMemory?: true;
 }
 
 /** The run failed. */

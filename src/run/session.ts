@@ -66,7 +66,7 @@ export async function* runSession(
   const startsFrom = resumed ? undefined : startingWeights(wanted, ownTricks);
   const last = resumed && loadResumable(resumed.lastCheckpoint);
   if (last?.insteadOf !== undefined) yield { type: "warning", message: last.insteadOf };
-  if (lock?.killedForMemory) yield { type: "warning", message: killedForMemory(wanted) };
+  if (lock?.killedForMemory) yield { type: "warning", message: killedForMemory(wanted), lackOfMemory: true };
   const classes = await classesOf(opened);
   const gone =
     last &&
@@ -131,8 +131,8 @@ export async function* runSession(
   }
 }
 
-function killedForMemory({ model, batchSize }: Recipe): string {
-  return `the process that trained this run before was killed, most likely because memory ran out: knack doctor ${model} --batch-size ${batchSize} says what it needs and what would fit`;
+function killedForMemory({ batchSize }: Recipe): string {
+  return `the process that trained this run before, with batches of ${batchSize}, was killed, most likely because memory ran out`;
 }
 
 /** Only training reads the copies: accuracy is measured on the pictures themselves. A run that is to stop needs none. */

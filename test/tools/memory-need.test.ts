@@ -64,7 +64,7 @@ test("--batch-size auto trains in a control group that the recipe's own batch do
   const resumed = spawnSync(process.execPath, [KNACK, "train", "--resume", at("auto")], { encoding: "utf8", env });
   assert.match(
     resumed.stdout,
-    /^warning: the process that trained this run before was killed, most likely because memory ran out: knack doctor/m,
+    /^warning: the process that trained this run before, with batches of \d+, was killed, most likely because memory ran out: a batch of \d+ needs about [\d.]+ GiB, and [\d.]+ GiB are free: \d+ would fit \(--batch-size \d+ --allow-changes\)$/m,
   );
 });
 

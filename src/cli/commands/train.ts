@@ -5,6 +5,7 @@ import type { EngineName } from "../../engine/engine-name.js";
 import { problemText, type ReportOutcome, trainWithReport } from "../../train.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
+import type { WarningEvent } from "../../run/events.js";
 import { MEASURING } from "../../run/phases.js";
 import type { ResumeOptions, TrainOptions } from "../../run/train.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
@@ -157,13 +158,19 @@ async function run(options: TrainOptions | ResumeOptions, progress: Progress, fo
       if (forPeople && what === MEASURING.what) console.log(`${what} …`);
     };
     for await (const event of trainWithReport({ ...options, signal, onDoing }, tell)) {
-      progress.show(event);
+      progress.show(event.type === "warning" && event.lackOfMemory ? await withAdvice(event, options) : event);
       if (event.type === "interrupted") process.exitCode = exitCode();
     }
     if (report) showReport(report, forPeople);
     // The run is done, and only its report was stopped.
     if (report && "problem" in report && signal.aborted) process.exitCode = exitCode();
   });
+}
+
+async function withAdvice(event: WarningEvent, options: TrainOptions | ResumeOptions): Promise<WarningEvent> {
+  const advice =
+    (await memoryAdvice(options)) ?? "knack doctor MODEL --batch-size N says what it needs, and what would fit";
+  return { ...event, message: `${event.message}: ${advice}` };
 }
 
 /** The run is done and saved: a report that cannot be written is a warning. */

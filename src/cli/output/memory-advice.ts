@@ -28,8 +28,8 @@ export async function memoryAdvice(options: TrainOptions | ResumeOptions): Promi
       winograd: isResumed || options.winograd !== false,
     } as const;
     const { bytes, available, largest } = await batchMemory(source, { recipe, engine, workers: options.workers });
-    const fits =
-      largest > 0 ? `${largest} would fit (--batch-size auto)` : "none fits: take a smaller model or --image-size";
+    const option = isResumed ? `--batch-size ${largest} --allow-changes` : "--batch-size auto";
+    const fits = largest > 0 ? `${largest} would fit (${option})` : "none fits: take a smaller model or --image-size";
     return `a batch of ${recipe.batchSize} needs about ${gibibytes(bytes)}, and ${gibibytes(available)} are free: ${fits}`;
   } catch {
     return undefined; // what went wrong before is what is to be said
