@@ -124,7 +124,8 @@ const scheduleRecipe = fc
     scaled: fc.boolean(),
     warmup: fc.double({ min: 0, max: 0.9, noNaN: true }),
     cosine: fc.boolean(),
-    stepsPerEpoch: fc.integer({ min: 1, max: 40 }),
+    // A warmup takes two steps at least, and must leave one.
+    stepsPerEpoch: fc.integer({ min: 2, max: 40 }),
   })
   .map(({ epochs, scaled, warmup, cosine, stepsPerEpoch, ...rest }) => {
     const warmupSteps = Math.floor(warmup * epochs * stepsPerEpoch);
