@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeLibtorch, findLibtorch } from "./find-libtorch.mjs";
+import { findOneDnn } from "./find-onednn.mjs";
 import { filesUnder, root, stampOf, writeWhole } from "./stamp.mjs";
 
 const require = createRequire(import.meta.url);
@@ -65,36 +66,18 @@ const cpuFlags = [
 /**
  * What the fast engine is compiled and linked with: oneDNN's folders, and never libtorch's, where newer PyTorch has another oneDNN's headers.
  *
- * @param {import("./find-libtorch.mjs").Libtorch} libtorch
+ * @param {import("./find-onednn.mjs").OneDnn} oneDnn
  */
-export function cpuFlagsFor({ oneDnn }) {
-  const compile = [
-    "-std=c++17",
-    ...addonFlags(),
-    ...cpuFlags,
-    ...(oneDnn ? ["-isystem", join(oneDnn, "include")] : []),
-  ];
-  const folder = oneDnn ? join(oneDnn, "lib") : "";
-  const link = ["-shared", "-fopenmp", ...(oneDnn ? [`-L${folder}`, `-Wl,-rpath,${folder}`] : []), "-ldnnl"];
+export function cpuFlagsFor({ includeDir, libDir }) {
+  const compile = ["-std=c++17", ...addonFlags(), ...cpuFlags, ...(includeDir ? ["-isystem", includeDir] : [])];
+  const link = ["-shared", "-fopenmp", ...(libDir ? [`-L${libDir}`, `-Wl,-rpath,${libDir}`] : []), "-ldnnl"];
   return { compile, link };
 }
 
-/**
- * Why the fast engine cannot be compiled here, null where it can: it is written for oneDNN 2, with OpenMP, on x86 processors.
- *
- * @param {import("./find-libtorch.mjs").Libtorch} libtorch
- */
-export function withoutFastEngine({ oneDnn }) {
+/** @returns {import("./find-onednn.mjs").OneDnn | string} the oneDNN of the fast engine, or why that cannot be compiled here */
+export function oneDnnHere() {
   if (process.arch !== "x64" || mac) return "it is written for x86 processors under Linux";
-  const [program = "", ...first] = compilerCommand();
-  const input =
-    "#include <oneapi/dnnl/dnnl.h>\nFOUND DNNL_VERSION_MAJOR DNNL_VERSION_MINOR DNNL_CPU_RUNTIME DNNL_RUNTIME_OMP";
-  const args = [...first, ...(oneDnn ? ["-isystem", join(oneDnn, "include")] : []), "-E", "-P", "-x", "c++", "-"];
-  const { stdout } = spawnSync(program, args, { input, encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] });
-  const [, major, minor, runtime, openMp] = /^FOUND (\d+) (\d+) (\S+) (\S+)/m.exec(stdout ?? "") ?? [];
-  if (major === undefined) return "it needs oneDNN 2, whose headers are not here";
-  if (major !== "2") return `it needs oneDNN 2 and here is ${major}.${minor}`;
-  return runtime === openMp ? null : "it needs oneDNN 2 with OpenMP, and the one here has other threads";
+  return findOneDnn(compilerCommand());
 }
 
 /** The errors in a compiler's output: what people need to see first. */
@@ -118,8 +101,8 @@ export async function buildAddon({ force = false } = {}) {
     throw new Error(`no libtorch found (${tried.join("; ")}): run \`npm run setup\`, or set KNACK_LIBTORCH`);
   // The fast engine is an addon of its own, without libtorch.
   const sources = filesUnder(TORCH, ".cc");
-  const fault = withoutFastEngine(libtorch);
-  const cpuSources = fault === null ? filesUnder(CPU, ".cc") : [];
+  const oneDnn = oneDnnHere();
+  const cpuSources = typeof oneDnn === "string" ? [] : filesUnder(CPU, ".cc");
   if (sources.length === 0) throw new Error(`${TORCH} holds no .cc file`);
   const [program = "", ...first] = compilerCommand();
   const version = spawnSync(program, [...first, "--version"], { encoding: "utf8" });
@@ -128,11 +111,11 @@ export async function buildAddon({ force = false } = {}) {
   }
 
   const flags = flagsFor(libtorch);
-  const ofCpu = cpuFlagsFor(libtorch);
+  const ofCpu = typeof oneDnn === "string" ? { compile: [], link: [] } : cpuFlagsFor(oneDnn);
   const { size, mtimeMs } = statSync(join(libtorch.libDir, mac ? "libtorch_cpu.dylib" : "libtorch_cpu.so"));
   const { detail: _, ...identity } = libtorch;
   const stamp = stampOf(filesUnder("src/native", ".cc", ".h"), [
-    ...[identity, size, mtimeMs, flags, ofCpu, version.stdout, fault],
+    ...[identity, size, mtimeMs, flags, ofCpu, version.stdout, oneDnn],
   ]);
   const record = join(root, "build/addon.json");
   const addon = join(root, "build/knack.node");
@@ -183,7 +166,14 @@ export async function buildAddon({ force = false } = {}) {
     renameSync(join(root, made), join(root, `build/${name}.node`));
   }
   renameSync(`${addon}.new`, addon);
-  const facts = { libtorch, withoutFastEngine: fault, built: new Date().toISOString(), stamp };
+  const withoutFastEngine = typeof oneDnn === "string" ? oneDnn : null;
+  const facts = {
+    libtorch,
+    oneDnn: withoutFastEngine === null ? oneDnn : null,
+    withoutFastEngine,
+    built: new Date().toISOString(),
+    stamp,
+  };
   writeWhole("build/addon.json", `${JSON.stringify(facts, null, 2)}\n`);
   console.log(`addon: compiled in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }

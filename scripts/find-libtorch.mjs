@@ -16,7 +16,6 @@ import { installedFromPip } from "./from-pip.mjs";
  * @property {boolean} cxx11Abi     whether it was built with libstdc++'s C++11 strings
  * @property {number} cxxStandard   the C++ standard its headers ask for, 17 or later
  * @property {boolean} cuda
- * @property {string | null} oneDnn  the prefix of a oneDNN that was installed with it; null where the compiler's own folders have one or none
  * @property {string} detail        one line for people: what else was looked at on the way
  */
 
@@ -83,7 +82,6 @@ function inspect(from, root) {
     cxx11Abi: !cmake.includes("-D_GLIBCXX_USE_CXX11_ABI=0"),
     cxxStandard: Math.max(17, Number(aten.match(/#error C\+\+(\d+) or later/)?.[1] ?? 17)),
     cuda,
-    oneDnn: null,
     detail: "",
   };
 }
@@ -122,8 +120,7 @@ export function findLibtorch() {
   const tried = ["KNACK_LIBTORCH: not set"];
   const installed = installedFromPip();
   const fromPip = installed === undefined ? "nothing installed by `--from pip`" : inspect("pip", installed.torch);
-  if (installed && typeof fromPip !== "string")
-    return { libtorch: { ...fromPip, oneDnn: installed.prefix, detail: tried.join("; ") }, tried };
+  if (installed && typeof fromPip !== "string") return { libtorch: { ...fromPip, detail: tried.join("; ") }, tried };
   tried.push(`pip: ${fromPip}`);
 
   const folder = pythonTorch();

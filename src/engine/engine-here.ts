@@ -9,6 +9,8 @@ export const FAST_ENGINE_GAIN =
 /** Which engine computes networks on this machine's CPU. */
 export interface EngineHere {
   readonly name: "fast" | "plain";
+  /** The fast engine's oneDNN, "3.7.2"; null where there is none. */
+  readonly oneDnn: string | null;
   /** Why it is not the fast one; null where it is. */
   readonly fault: string | null;
   /** The command that gets the fast one; null where none does. */
@@ -17,16 +19,17 @@ export interface EngineHere {
 
 export function engineHere(): EngineHere {
   const fault = whyNoFastEngine({ device: "cpu", precision: "fp32" });
-  if (fault === undefined) return { name: "fast", fault: null, remedy: null };
-  // It brings the oneDNN that the engine is written for.
+  const oneDnn = cpuAddon()?.processor().library ?? null;
+  if (fault === undefined) return { name: "fast", oneDnn, fault: null, remedy: null };
+  // It brings a oneDNN.
   const helps = !cpuAddon() && torchOrigin() !== "pip" && process.platform === "linux" && process.arch === "x64";
-  return { name: "plain", fault, remedy: helps ? "npm run setup -- --from pip" : null };
+  return { name: "plain", oneDnn, fault, remedy: helps ? "npm run setup -- --from pip" : null };
 }
 
 /** The last lines of set-up. */
 export function describeEngineHere(): string[] {
-  const { fault, remedy } = engineHere();
-  if (fault === null) return [`engine: fast, which ${FAST_ENGINE_GAIN}`];
+  const { oneDnn, fault, remedy } = engineHere();
+  if (fault === null) return [`engine: fast, by oneDNN ${oneDnn}, which ${FAST_ENGINE_GAIN}`];
   const lines = [`engine: plain, since the fast one is not to be had: ${fault}`];
   return remedy === null ? lines : [...lines, `  the fast one ${FAST_ENGINE_GAIN}; this gets it: ${remedy}`];
 }

@@ -147,8 +147,8 @@ function examineEngine(engine: Engine, machine: Findings): Line[] {
 }
 
 /** Which engine computes networks. */
-function examineNetworks({ devices }: Engine, { name, fault, remedy }: EngineHere): Line {
-  if (fault === null) return ok("engine", `${name}, which ${FAST_ENGINE_GAIN}`);
+function examineNetworks({ devices }: Engine, { name, oneDnn, fault, remedy }: EngineHere): Line {
+  if (fault === null) return ok("engine", `${name}, by oneDNN ${oneDnn}, which ${FAST_ENGINE_GAIN}`);
   const why = `the fast one is not to be had: ${fault}`;
   if (remedy === null || hasGpu(devices)) return ok("engine", `${name}, since ${why}`);
   return note("engine", name, { what: `${why}. It ${FAST_ENGINE_GAIN}`, todo: `\`${remedy}\`` });
@@ -208,7 +208,7 @@ function examineBlas({ blas, devices }: Engine, { cpu }: Machine): Line {
 const AVX512_KERNELS = ["SKYLAKEX", "COOPERLAKE", "SAPPHIRERAPIDS"];
 
 function examineOneDnn({ oneDnn, devices }: Engine): Line {
-  if (oneDnn.available) return ok("oneDNN", oneDnn.version ?? "yes");
+  if (oneDnn.available) return ok("oneDNN", `${oneDnn.version ?? "yes"}, of libtorch`);
   if (hasGpu(devices)) return ok("oneDNN", "no");
   return note("oneDNN", "no", {
     what: "this libtorch has no oneDNN: convolutions on the CPU are several times slower",

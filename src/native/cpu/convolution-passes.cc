@@ -23,7 +23,7 @@ dnnl::primitive_attr attributesWith(const dnnl::post_ops& after) {
 
 // @throws Unsupported where the convolution is not of Winograd's kind
 Winograd winogradOf(const Shapes& s) {
-  const memory::dims from = s.source.dims(), to = s.destination.dims();
+  const memory::dims from = dimsOf(s.source), to = dimsOf(s.destination);
   const memory::desc blocks(from, memory::data_type::f32, imagesTag(false));
   const bool is3x3 = s.weight.size() == 4 && s.weight[2] == 3 && s.weight[3] == 3 && s.stride == memory::dims{1, 1};
   const bool isPadded = std::max({s.before[0], s.before[1], s.after[0], s.after[1]}) <= 2;
@@ -75,18 +75,16 @@ memory::desc plainWeight(const memory::dims& weight) {
 }
 
 Passes::Passes(const dnnl::engine& engine, const Algorithms& algorithms, Shapes s, const Wanted& wanted, const Fused& fused) {
-  const memory::desc weight(s.weight, s.destination.data_type(), memory::format_tag::any);
+  const memory::desc weight(s.weight, typeOf(s.destination), memory::format_tag::any);
   const memory::desc weight32(s.weight, memory::data_type::f32, memory::format_tag::any);
   const auto describeForward = [&](Algorithm algorithm) {
     const auto kind = wanted.training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
     const auto by = oneDnnAlgorithm(algorithm);
     const auto attributes = attributesWith(fused.after);
-    return fused.bias ? Forward::primitive_desc({kind, by, s.source, weight, *fused.bias, s.destination, s.stride, s.before, s.after},
-                                                attributes, engine)
-                      : Forward::primitive_desc({kind, by, s.source, weight, s.destination, s.stride, s.before, s.after},
-                                                attributes, engine);
+    return fused.bias ? described<Forward>(engine, attributes, kind, by, s.source, weight, *fused.bias, s.destination, s.stride, s.before, s.after)
+                      : described<Forward>(engine, attributes, kind, by, s.source, weight, s.destination, s.stride, s.before, s.after);
   };
-  const memory::dims out = s.destination.dims();
+  const memory::dims out = dimsOf(s.destination);
   const int64_t work = out[0] * out[2] * out[3] * product(s.weight, 0);
   const std::array<bool, 3> asked = {true, wanted.dataGradient, wanted.weightGradient};
   for (int pass = 0; pass < 3; ++pass) ours[pass] = asked[pass] && kBlock == 8 && algorithms[pass] == Algorithm::Winograd;
@@ -101,14 +99,14 @@ Passes::Passes(const dnnl::engine& engine, const Algorithms& algorithms, Shapes 
   const auto hint = [&](Algorithm by) { return forward && by == algorithms[0] ? forward : describeForward(by); };
   if (wanted.dataGradient && !ours[1]) {
     const auto by = algorithms[1];
-    data = BackwardData::primitive_desc({oneDnnAlgorithm(by), s.source, weight, s.destination, s.stride, s.before, s.after},
-                                        attributesWith({}), engine, hint(by));
+    data = describedAfter<BackwardData>(hint(by), engine, attributesWith({}), oneDnnAlgorithm(by), s.source, weight, s.destination, s.stride,
+                                        s.before, s.after);
     refuseReference(data, "a convolution's gradient of its input", work);
   }
   if (wanted.weightGradient && !ours[2]) {
     const auto by = algorithms[2];
-    weights = BackwardWeights::primitive_desc(
-        {oneDnnAlgorithm(by), s.source, weight32, s.destination, s.stride, s.before, s.after}, attributesWith({}), engine, hint(by));
+    weights = describedAfter<BackwardWeights>(hint(by), engine, attributesWith({}), oneDnnAlgorithm(by), s.source, weight32, s.destination,
+                                              s.stride, s.before, s.after);
     refuseReference(weights, "a convolution's gradient of its weights", work);
   }
 }
@@ -175,15 +173,16 @@ double shareInChannelsLast(const ConvolutionTask& task) {
   // The results' layout says it: that of the network's images is free in any case.
   const auto isLast = [&](const memory::desc& layout) { return layout == memory::desc(out, type, imagesTag(true)) ? 1.0 : 0.0; };
   try {
-    const Forward::primitive_desc forward({kind, direct, source, any(weights, type), destination, stride, before, after}, engine);
+    const auto forward = described<Forward>(engine, {}, kind, direct, source, any(weights, type), destination, stride, before, after);
     double wanted = isLast(forward.dst_desc()), passes = 1;
     if (task.training) {
-      const BackwardWeights::primitive_desc weight(
-          {direct, source, any(weights, memory::data_type::f32), destination, stride, before, after}, engine, forward);
+      const auto weight = describedAfter<BackwardWeights>(forward, engine, {}, direct, source, any(weights, memory::data_type::f32),
+                                                          destination, stride, before, after);
       wanted += isLast(weight.diff_dst_desc()), ++passes;
     }
     if (task.training && !task.first) {
-      const BackwardData::primitive_desc data({direct, source, any(weights, type), destination, stride, before, after}, engine, forward);
+      const auto data =
+          describedAfter<BackwardData>(forward, engine, {}, direct, source, any(weights, type), destination, stride, before, after);
       wanted += isLast(data.diff_dst_desc()), ++passes;
     }
     return wanted / passes;

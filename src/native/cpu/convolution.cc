@@ -237,8 +237,8 @@ class Convolution final : public Operation {
     dnnl::post_ops after;
     const auto [low, high] = std::pair(options_.clamp.low, options_.clamp.high);
     if (options_.residual) after.append_sum(1);
-    if (low == 0 && high == INFINITY) after.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
-    else if (low != -INFINITY || high != INFINITY) after.append_eltwise(1, dnnl::algorithm::eltwise_clip, low, high);
+    if (low == 0 && high == INFINITY) appendEltwise(after, dnnl::algorithm::eltwise_relu, 0, 0);
+    else if (low != -INFINITY || high != INFINITY) appendEltwise(after, dnnl::algorithm::eltwise_clip, low, high);
     return after;
   }
 

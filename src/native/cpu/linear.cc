@@ -23,19 +23,19 @@ class Linear final : public Operation {
     const memory::desc rows(dims, program.dataType(), tag);
     const memory::desc any32(dims, memory::data_type::f32, memory::format_tag::any);
     const memory::desc biasLayout({output.c}, memory::data_type::f32, memory::format_tag::a);
-    forward_ = bias.data ? Forward::primitive_desc({kind, input.layout, rows, biasLayout, output.layout}, program.engine)
-                         : Forward::primitive_desc({kind, input.layout, rows, output.layout}, program.engine);
+    forward_ = bias.data ? described<Forward>(program.engine, {}, kind, input.layout, rows, biasLayout, output.layout)
+                         : described<Forward>(program.engine, {}, kind, input.layout, rows, output.layout);
     const int64_t work = input.n * input.c * output.c;
     refuseReference(forward_, "a linear layer", work);
     if (!program.settings.training) return;
     if (input.needsGradient) {
-      data_ = BackwardData::primitive_desc({input.layout, rows, gradientLayout()}, program.engine, forward_);
+      data_ = describedAfter<BackwardData>(forward_, program.engine, {}, input.layout, rows, gradientLayout());
       refuseReference(data_, "a linear layer's gradient of its input", work);
     }
     if (weight.gradient) {
       weights_ = bias.gradient
-                     ? BackwardWeights::primitive_desc({input.layout, any32, biasLayout, gradientLayout()}, program.engine, forward_)
-                     : BackwardWeights::primitive_desc({input.layout, any32, gradientLayout()}, program.engine, forward_);
+                     ? describedAfter<BackwardWeights>(forward_, program.engine, {}, input.layout, any32, biasLayout, gradientLayout())
+                     : describedAfter<BackwardWeights>(forward_, program.engine, {}, input.layout, any32, gradientLayout());
       refuseReference(weights_, "a linear layer's gradient of its weights", work);
     }
   }

@@ -9,23 +9,36 @@ namespace knack::cpu {
 
 namespace {
 
+using Forward = dnnl::pooling_forward;
+using Backward = dnnl::pooling_backward;
+
+// @param describe takes how windows lie; oneDNN 3 asks for gaps within them too
+template <typename Describe>
+auto windowed(const Geometry& g, const Describe& describe) {
+  const auto pair = [](const std::array<int64_t, 2>& values) { return memory::dims{values[0], values[1]}; };
+#if DNNL_VERSION_MAJOR >= 3
+  return describe(pair(g.stride), pair(g.kernel), memory::dims{0, 0}, pair(g.before), pair(g.after));
+#else
+  return describe(pair(g.stride), pair(g.kernel), pair(g.before), pair(g.after));
+#endif
+}
+
 class Pooling final : public Operation {
  public:
   Pooling(Program& program, Value& input, Value& output, const Geometry& g, dnnl::algorithm algorithm)
       : program_(program), input_(input), output_(output), geometry_(g), isMax_(algorithm == dnnl::algorithm::pooling_max) {
     output.needsGradient = input.needsGradient;
-    const auto pair = [](const std::array<int64_t, 2>& values) { return memory::dims{values[0], values[1]}; };
     const auto kind =
         program.settings.training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-    forward_ = dnnl::pooling_forward::primitive_desc({kind, algorithm, input.layout, output.layout, pair(g.stride),
-                                                      pair(g.kernel), pair(g.before), pair(g.after)},
-                                                     program.engine);
+    forward_ = windowed(g, [&](const auto&... windows) {
+      return described<Forward>(program.engine, {}, kind, algorithm, input.layout, output.layout, windows...);
+    });
     const int64_t work = output.n * output.c * output.h * output.w * g.kernel[0] * g.kernel[1];
     refuseReference(forward_, "pooling", work);
     if (program.settings.training && input.needsGradient) {
-      backward_ = dnnl::pooling_backward::primitive_desc({algorithm, input.layout, output.layout, pair(g.stride),
-                                                          pair(g.kernel), pair(g.before), pair(g.after)},
-                                                         program.engine, forward_);
+      backward_ = windowed(g, [&](const auto&... windows) {
+        return describedAfter<Backward>(forward_, program.engine, {}, algorithm, input.layout, output.layout, windows...);
+      });
       refuseReference(backward_, "pooling's gradient", work);
     }
   }
@@ -51,12 +64,12 @@ class Pooling final : public Operation {
     forwardArguments_ = {{DNNL_ARG_SRC, bound(program_, input_.layout, input_.data)},
                          {DNNL_ARG_DST, bound(program_, output_.layout, output_.data)}};
     if (workspace_) forwardArguments_[DNNL_ARG_WORKSPACE] = bound(program_, forward_.workspace_desc(), workspace_);
-    forwardPrimitive_ = dnnl::pooling_forward(forward_);
+    forwardPrimitive_ = Forward(forward_);
     if (!gradient_) return;
     backwardArguments_ = {{DNNL_ARG_DIFF_DST, bound(program_, output_.layout, gradient_)},
                           {DNNL_ARG_DIFF_SRC, bound(program_, input_.layout, share_)}};
     if (workspace_) backwardArguments_[DNNL_ARG_WORKSPACE] = forwardArguments_[DNNL_ARG_WORKSPACE];
-    backwardPrimitive_ = dnnl::pooling_backward(backward_);
+    backwardPrimitive_ = Backward(backward_);
   }
 
   void forward() override {
@@ -110,8 +123,8 @@ class Pooling final : public Operation {
   Value& output_;
   Geometry geometry_;
   bool isMax_;
-  dnnl::pooling_forward::primitive_desc forward_;
-  dnnl::pooling_backward::primitive_desc backward_;
+  Forward::primitive_desc forward_;
+  Backward::primitive_desc backward_;
   dnnl::primitive forwardPrimitive_, backwardPrimitive_;
   Arguments forwardArguments_, backwardArguments_;
   Buffer* workspace_ = nullptr;

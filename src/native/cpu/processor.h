@@ -1,7 +1,7 @@
 // The processor as oneDNN takes it, and the layouts of images that go with it. DNNL_MAX_CPU_ISA makes it take any for a lesser one.
 #pragma once
 
-#include <oneapi/dnnl/dnnl.hpp>
+#include "onednn.h"
 
 #include <string>
 

@@ -1,8 +1,6 @@
 // A network as a list of operations over activations in one layout, with their backward passes: what a Program is made of.
 #pragma once
 
-#include <oneapi/dnnl/dnnl.hpp>
-
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -13,10 +11,10 @@
 #include <vector>
 
 #include "kernels.h"
+#include "onednn.h"
 
 namespace knack::cpu {
 
-using dnnl::memory;
 using Arguments = std::unordered_map<int, memory>;
 
 // A piece of the program's memory. It is in use from one moment of a step to another; pieces that are never in use together share an address.

@@ -54,7 +54,7 @@ class WeightGradient {
   const memory& bind(const Program& program, const memory& gradient) {
     gradient_ = gradient;
     made_ = bound(program, layout_, buffer_);
-    const memory::dims dims = layout_.dims();
+    const memory::dims dims = dimsOf(layout_);
     const bool is1x1 = dims.size() == 4 && dims[2] * dims[3] == 1;
     blocked_ = is1x1 && dims[0] % kBlock == 0 && dims[1] % kBlock == 0 &&
                layout_ == memory::desc(dims, memory::data_type::f32,
@@ -72,7 +72,7 @@ class WeightGradient {
   // @param add whether it is added to what the gradient holds
   void take(const dnnl::stream& stream, bool add) {
     if (!blocked_) return (add ? add_ : store_).execute(stream, made_, gradient_);
-    const memory::dims dims = layout_.dims();
+    const memory::dims dims = dimsOf(layout_);
     unblock(static_cast<const float*>(made_.get_data_handle()), static_cast<float*>(gradient_.get_data_handle()), dims[0],
             dims[1], add);
   }

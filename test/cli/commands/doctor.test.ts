@@ -147,7 +147,7 @@ function problemsOf(changes: Partial<Engine>, machine: Partial<Findings> = {}): 
     memory: 2 ** 34,
     nvidiaGpu: false,
     engine: { ...engine, ...changes },
-    networks: { name: "fast", fault: null, remedy: null },
+    networks: { name: "fast", oneDnn: "3.7.2", fault: null, remedy: null },
     bf16: true,
     dataSets: [],
     ...machine,
@@ -179,11 +179,11 @@ test("what is slow is named, each with one remedy", () => {
   matches(problemsOf({}, { nvidiaGpu: true }), /GPU.*nvidia-smi/);
   const older = { model: "a processor", cores: 8, instructionSets: ["avx2", "fma"] };
   matches(problemsOf({}, { cpu: older }), /bf16.*--precision fp32/);
-  const fault = "it was not built, since it needs oneDNN 2 and here is 3.7";
-  const plain = { name: "plain", fault, remedy: "npm run setup -- --from pip" } as const;
+  const fault = "it was not built, since it needs oneDNN 2 or 3 and here is 4.0";
+  const plain = { name: "plain", oneDnn: null, fault, remedy: "npm run setup -- --from pip" } as const;
   matches(
     problemsOf({}, { networks: plain }),
-    /here is 3\.7.*times as fast.*docs\/performance\.md.*-> `npm run setup -- --from pip`/,
+    /here is 4\.0.*times as fast.*docs\/performance\.md.*-> `npm run setup -- --from pip`/,
   );
   assert.deepEqual(problemsOf({}, { networks: { ...plain, remedy: null } }), []);
   assert.deepEqual(
@@ -230,7 +230,7 @@ test("without the fast engine: bench has the rows that there are, and says why t
   const copy = copyWithoutAddon();
   mkdirSync(join(copy, "build"));
   const record = JSON.parse(readFileSync(join(root, "build/addon.json"), "utf8"));
-  const withoutFastEngine = "it needs oneDNN 2 and here is 9.9";
+  const withoutFastEngine = "it needs oneDNN 2 or 3 and here is 9.9";
   writeFileSync(join(copy, "build/addon.json"), JSON.stringify({ ...record, withoutFastEngine }));
   for (const name of ["knack.node", "pixels.node"]) cpSync(join(root, "build", name), join(copy, "build", name));
 
