@@ -10,9 +10,7 @@ namespace knack::cpu {
 
 namespace {
 
-dnnl::algorithm oneDnnAlgorithm(Algorithm algorithm) {
-  return algorithm == Algorithm::Winograd ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct;
-}
+constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
 dnnl::primitive_attr attributesWith(const dnnl::post_ops& after) {
   dnnl::primitive_attr attributes;
@@ -22,13 +20,14 @@ dnnl::primitive_attr attributesWith(const dnnl::post_ops& after) {
 }
 
 // @throws Unsupported where the convolution is not of Winograd's kind
-Winograd winogradOf(const Shapes& s) {
+std::unique_ptr<Winograd> winogradOf(const Shapes& s) {
   const memory::dims from = dimsOf(s.source), to = dimsOf(s.destination);
   const memory::desc blocks(from, memory::data_type::f32, imagesTag(false));
   const bool is3x3 = s.weight.size() == 4 && s.weight[2] == 3 && s.weight[3] == 3 && s.stride == memory::dims{1, 1};
   const bool isPadded = std::max({s.before[0], s.before[1], s.after[0], s.after[1]}) <= 2;
   if (!is3x3 || !isPadded || s.source != blocks || from[1] % kBlock != 0) throw Unsupported("Winograd's algorithm for such a convolution");
-  return Winograd(from[0], from[1], to[1], {from[2], from[3]}, {to[2], to[3]}, {s.before[0], s.before[1]});
+  const WinogradShape shape = {from[0], from[1], to[1], {from[2], from[3]}, {to[2], to[3]}, {s.before[0], s.before[1]}};
+  return kBlock == 16 ? winogradOver16(shape) : winogradOver8(shape);
 }
 
 memory filled(const memory::desc& layout, const dnnl::engine& engine) {
@@ -77,36 +76,33 @@ memory::desc plainWeight(const memory::dims& weight) {
 Passes::Passes(const dnnl::engine& engine, const Algorithms& algorithms, Shapes s, const Wanted& wanted, const Fused& fused) {
   const memory::desc weight(s.weight, typeOf(s.destination), memory::format_tag::any);
   const memory::desc weight32(s.weight, memory::data_type::f32, memory::format_tag::any);
-  const auto describeForward = [&](Algorithm algorithm) {
+  const auto describeForward = [&] {
     const auto kind = wanted.training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-    const auto by = oneDnnAlgorithm(algorithm);
-    const auto attributes = attributesWith(fused.after);
-    return fused.bias ? described<Forward>(engine, attributes, kind, by, s.source, weight, *fused.bias, s.destination, s.stride, s.before, s.after)
-                      : described<Forward>(engine, attributes, kind, by, s.source, weight, s.destination, s.stride, s.before, s.after);
+    const auto with = attributesWith(fused.after);
+    return fused.bias
+               ? described<Forward>(engine, with, kind, kDirect, s.source, weight, *fused.bias, s.destination, s.stride, s.before, s.after)
+               : described<Forward>(engine, with, kind, kDirect, s.source, weight, s.destination, s.stride, s.before, s.after);
   };
   const memory::dims out = dimsOf(s.destination);
   const int64_t work = out[0] * out[2] * out[3] * product(s.weight, 0);
   const std::array<bool, 3> asked = {true, wanted.dataGradient, wanted.weightGradient};
-  for (int pass = 0; pass < 3; ++pass) ours[pass] = asked[pass] && kBlock == 8 && algorithms[pass] == Algorithm::Winograd;
+  for (int pass = 0; pass < 3; ++pass) ours[pass] = asked[pass] && algorithms[pass] == Algorithm::Winograd;
   if (ours[0] || ours[1] || ours[2]) winograd = winogradOf(s);
   if (!ours[0]) {
-    forward = describeForward(algorithms[0]);
+    forward = describeForward();
     refuseReference(forward, "a convolution", work);
     s.source = forward.src_desc();
   }
   source = s.source;
-  // A backward pass wants to see a forward one of its own algorithm.
-  const auto hint = [&](Algorithm by) { return forward && by == algorithms[0] ? forward : describeForward(by); };
+  // What a backward pass of oneDNN's wants to see.
+  const auto hint = [&] { return forward ? forward : describeForward(); };
   if (wanted.dataGradient && !ours[1]) {
-    const auto by = algorithms[1];
-    data = describedAfter<BackwardData>(hint(by), engine, attributesWith({}), oneDnnAlgorithm(by), s.source, weight, s.destination, s.stride,
-                                        s.before, s.after);
+    data = describedAfter<BackwardData>(hint(), engine, attributesWith({}), kDirect, s.source, weight, s.destination, s.stride, s.before, s.after);
     refuseReference(data, "a convolution's gradient of its input", work);
   }
   if (wanted.weightGradient && !ours[2]) {
-    const auto by = algorithms[2];
-    weights = describedAfter<BackwardWeights>(hint(by), engine, attributesWith({}), oneDnnAlgorithm(by), s.source, weight32, s.destination,
-                                              s.stride, s.before, s.after);
+    weights = describedAfter<BackwardWeights>(hint(), engine, attributesWith({}), kDirect, s.source, weight32, s.destination, s.stride, s.before,
+                                              s.after);
     refuseReference(weights, "a convolution's gradient of its weights", work);
   }
 }
@@ -169,20 +165,19 @@ double shareInChannelsLast(const ConvolutionTask& task) {
   const memory::desc source = any(in, type), destination = any(out, type);
   const memory::dims weights = weightDims(task.outChannels, c, g), stride = dims(g.stride), before = dims(g.before), after = dims(g.after);
   const auto kind = task.training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-  const auto direct = dnnl::algorithm::convolution_direct;
   // The results' layout says it: that of the network's images is free in any case.
   const auto isLast = [&](const memory::desc& layout) { return layout == memory::desc(out, type, imagesTag(true)) ? 1.0 : 0.0; };
   try {
-    const auto forward = described<Forward>(engine, {}, kind, direct, source, any(weights, type), destination, stride, before, after);
+    const auto forward = described<Forward>(engine, {}, kind, kDirect, source, any(weights, type), destination, stride, before, after);
     double wanted = isLast(forward.dst_desc()), passes = 1;
     if (task.training) {
-      const auto weight = describedAfter<BackwardWeights>(forward, engine, {}, direct, source, any(weights, memory::data_type::f32),
+      const auto weight = describedAfter<BackwardWeights>(forward, engine, {}, kDirect, source, any(weights, memory::data_type::f32),
                                                           destination, stride, before, after);
       wanted += isLast(weight.diff_dst_desc()), ++passes;
     }
     if (task.training && !task.first) {
       const auto data =
-          describedAfter<BackwardData>(forward, engine, {}, direct, source, any(weights, type), destination, stride, before, after);
+          describedAfter<BackwardData>(forward, engine, {}, kDirect, source, any(weights, type), destination, stride, before, after);
       wanted += isLast(data.diff_dst_desc()), ++passes;
     }
     return wanted / passes;

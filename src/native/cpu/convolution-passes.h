@@ -1,7 +1,5 @@
-// How a convolution's passes are computed: each by oneDNN's direct algorithm, or by Winograd's, which is oneDNN's for AVX-512 and ours for AVX2.
+// How a convolution's passes are computed: each by oneDNN's direct algorithm, or by our own of Winograd's.
 #pragma once
-
-#include <optional>
 
 #include "program.h"
 #include "winograd.h"
@@ -51,11 +49,11 @@ struct Passes {
   // Of the images; the forward pass chooses it where it is free.
   memory::desc source;
   // What computes the passes that are ours.
-  std::optional<Winograd> winograd;
+  std::unique_ptr<Winograd> winograd;
   std::array<bool, 3> ours = {false, false, false};
 
   Passes() = default;
-  // @throws dnnl::error where a pass cannot be had by its algorithm, Unsupported where only as oneDNN's reference, which takes seconds
+  // @throws Unsupported where a pass cannot be had by its algorithm, or only as oneDNN's reference, which takes seconds; dnnl::error
   Passes(const dnnl::engine& engine, const Algorithms& algorithms, Shapes shapes, const Wanted& wanted, const Fused& fused = {});
 };
 

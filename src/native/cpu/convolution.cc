@@ -79,18 +79,9 @@ class Convolution final : public Operation {
       throw Unsupported("a convolution in groups that do not fill blocks of channels");
     }
     const memory::desc bias({output.allChannels()}, memory::data_type::f32, memory::format_tag::a);
-    const auto passesBy = [&](const Algorithms& algorithms) {
-      return Passes(program.engine, algorithms, {source, output.layout, whole_, dims(g.stride), dims(g.before), dims(g.after)},
-                    {training, training && input.needsGradient, training && options.weight.gradient},
-                    {options.bias.data ? &bias : nullptr, whatFollows()});
-    };
-    try {
-      passes_ = passesBy(options.algorithms);
-    } catch (const dnnl::error&) {
-      // oneDNN's Winograd does not do everything that may follow a convolution.
-      if (training || options.algorithms[0] == Algorithm::Direct) throw;
-      passes_ = passesBy({});
-    }
+    passes_ = Passes(program.engine, options.algorithms, {source, output.layout, whole_, dims(g.stride), dims(g.before), dims(g.after)},
+                     {training, training && input.needsGradient, training && options.weight.gradient},
+                     {options.bias.data ? &bias : nullptr, whatFollows()});
     input.layout = passes_.source;
   }
 

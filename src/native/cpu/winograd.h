@@ -1,9 +1,10 @@
-// 3 x 3 convolutions of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray 2015) over blocks of 8 channels: oneDNN has it for AVX-512 only.
+// 3 x 3 convolutions of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray 2015) over blocks of channels: of oneDNN only version 2 has it, for AVX-512.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace knack::cpu {
 
@@ -14,38 +15,34 @@ struct Finish {
   float low, high;
 };
 
-// A convolution's three passes. Images are [N][C / 8][H][W][8], weights and their gradients [outputs][inputs][3][3], all float32. With an image's
-// tile d, a weight g and a result's tile y: y = A' ((G g G') * (B' d B)) A, the products summed over the inputs.
+// Of a convolution.
+struct WinogradShape {
+  int64_t images, inputs, outputs;
+  std::array<int64_t, 2> size, outSize;  // height and width
+  std::array<int64_t, 2> before;         // zeros above and to the left; outSize says how many there are beyond
+};
+
+// A convolution's three passes. Images are [N][C / kBlock][H][W][kBlock], weights and their gradients [outputs][inputs][3][3], all float32. With an
+// image's tile d, a weight g and a result's tile y: y = A' ((G g G') * (B' d B)) A, the products summed over the inputs.
 class Winograd {
  public:
-  // @param before zeros above and to the left of the images; outHeight and outWidth say how many there are beyond them
-  Winograd(int64_t images, int64_t inputs, int64_t outputs, std::array<int64_t, 2> size, std::array<int64_t, 2> outSize,
-           std::array<int64_t, 2> before);
+  virtual ~Winograd() = default;
 
   // Of the transformed weights, and of the memory that the passes use while they run.
-  size_t transformedBytes() const;
-  size_t scratchBytes() const;
-  size_t weightScratchBytes() const;
+  virtual size_t transformedBytes() const = 0;
+  virtual size_t scratchBytes() const = 0;
+  virtual size_t weightScratchBytes() const = 0;
 
   // @param turned whether for the gradient of the input, not for the forward pass
-  void transform(const float* weight, bool turned, float* to) const;
-  void forward(const float* x, const float* transformed, float* y, const Finish& finish, float* scratch) const;
-  void backwardData(const float* dy, const float* transformed, float* dx, float* scratch) const;
+  virtual void transform(const float* weight, bool turned, float* to) const = 0;
+  virtual void forward(const float* x, const float* transformed, float* y, const Finish& finish, float* scratch) const = 0;
+  virtual void backwardData(const float* dy, const float* transformed, float* dx, float* scratch) const = 0;
   // @param add whether it is added to what the gradient holds
-  void backwardWeights(const float* x, const float* dy, float* gradient, bool add, float* scratch) const;
-
- private:
-  // The images of one side of the convolution.
-  struct Side {
-    int64_t channels, height, width;
-  };
-
-  void convolve(const float* x, const Side& from, const float* transformed, float* y, const Side& to,
-                std::array<int64_t, 2> before, const Finish& finish, float* scratch) const;
-
-  int64_t images_;
-  Side in_, out_;
-  std::array<int64_t, 2> before_;
+  virtual void backwardWeights(const float* x, const float* dy, float* gradient, bool add, float* scratch) const = 0;
 };
+
+// By blocks of 16 channels, with AVX-512, and of 8, with AVX2.
+std::unique_ptr<Winograd> winogradOver16(const WinogradShape& shape);
+std::unique_ptr<Winograd> winogradOver8(const WinogradShape& shape);
 
 }  // namespace knack::cpu

@@ -1,28 +1,19 @@
-#include "winograd.h"
-
-#include <omp.h>
-
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-
-// All of this file: its vectors must be the processor's own before anything is inlined. It runs where blocks have 8 channels, which is AVX2.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#pragma GCC target("arch=x86-64-v3")
-#endif
+// Winograd's algorithm over vectors of kLanes channels: winograd-16.cc and winograd-8.cc include it, each for its processors.
 #define KNACK_UNROLLED _Pragma("GCC unroll 16")
 
 namespace knack::cpu {
 
 namespace {
 
-constexpr int64_t kLanes = 8;
+constexpr int64_t kLanes = KNACK_LANES;
+// Rows of a product whose sums fill the registers: 16 with AVX2, 32 with AVX-512.
+constexpr int kRows = kLanes == 16 ? 12 : 6;
 constexpr int64_t kPanel = 2 * kLanes;  // outputs that a product makes side by side
 constexpr int64_t kPlaces = 36;         // of a transformed tile
 constexpr int64_t kTile = 4;            // a result's tile; it reads two pixels more
 constexpr int64_t kWeightTiles = 256;   // tiles that the weights' gradient takes at once
 
-using Floats = float __attribute__((vector_size(32)));
+using Floats = float __attribute__((vector_size(4 * KNACK_LANES)));
 
 inline Floats load(const float* from) {
   Floats value;
@@ -34,19 +25,26 @@ inline void store(float* to, const Floats& value) { std::memcpy(to, &value, size
 // Sixteen floats more than the rows take: places whose distances are powers of two would fight for the same lines of a cache.
 constexpr int64_t apart(int64_t floats) { return floats + 16; }
 
-// Lines of a tile: from[i * Step], as the matrices of F(4x4, 3x3) make them.
+// The matrices of F(4x4, 3x3) for the points 0, a, -a, b, -b and infinity: products of polynomials at these points are those of the convolution. With
+// 5/8 and 3/2, which oneDNN 2 takes, results have half the error that 1 and 2 give them.
+constexpr float a = 0.625f, b = 1.5f;
+constexpr float a2 = a * a, b2 = b * b, a3 = a2 * a, b3 = b2 * b;
+// What the weights are divided by at 0, at a and -a, and at b and -b.
+constexpr float byZero = 1 / (a2 * b2), byA = 1 / (2 * a2 * (a2 - b2)), byB = 1 / (2 * b2 * (b2 - a2));
+
+// Lines of a tile: from[i * Step], as the matrices make them.
 
 // B'
 template <int Step>
 inline void transformImage(const Floats* d, Floats* to) {
-  const Floats even = d[4 * Step] - 4 * d[2 * Step], odd = d[3 * Step] - 4 * d[Step];
-  const Floats even2 = d[4 * Step] - d[2 * Step], odd2 = 2 * (d[3 * Step] - d[Step]);
-  to[0] = 4 * d[0] - 5 * d[2 * Step] + d[4 * Step];
+  const Floats even = d[4 * Step] - b2 * d[2 * Step], odd = a * (d[3 * Step] - b2 * d[Step]);
+  const Floats even2 = d[4 * Step] - a2 * d[2 * Step], odd2 = b * (d[3 * Step] - a2 * d[Step]);
+  to[0] = a2 * b2 * d[0] - (a2 + b2) * d[2 * Step] + d[4 * Step];
   to[Step] = even + odd;
   to[2 * Step] = even - odd;
   to[3 * Step] = even2 + odd2;
   to[4 * Step] = even2 - odd2;
-  to[5 * Step] = 4 * d[Step] - 5 * d[3 * Step] + d[5 * Step];
+  to[5 * Step] = a2 * b2 * d[Step] - (a2 + b2) * d[3 * Step] + d[5 * Step];
 }
 
 // A', six values to four
@@ -55,16 +53,16 @@ inline void transformResult(const Floats* m, Floats* to) {
   const Floats sum = m[Step] + m[2 * Step], difference = m[Step] - m[2 * Step];
   const Floats sum2 = m[3 * Step] + m[4 * Step], difference2 = m[3 * Step] - m[4 * Step];
   to[0] = m[0] + sum + sum2;
-  to[Step] = difference + 2 * difference2;
-  to[2 * Step] = sum + 4 * sum2;
-  to[3 * Step] = difference + 8 * difference2 + m[5 * Step];
+  to[Step] = a * difference + b * difference2;
+  to[2 * Step] = a2 * sum + b2 * sum2;
+  to[3 * Step] = a3 * difference + b3 * difference2 + m[5 * Step];
 }
 
 // A, four values to six
 template <int Step>
 inline void spreadGradient(const Floats* y, Floats* to) {
-  const Floats even = y[0] + y[2 * Step], odd = y[Step] + y[3 * Step];
-  const Floats even2 = y[0] + 4 * y[2 * Step], odd2 = 2 * y[Step] + 8 * y[3 * Step];
+  const Floats even = y[0] + a2 * y[2 * Step], odd = a * y[Step] + a3 * y[3 * Step];
+  const Floats even2 = y[0] + b2 * y[2 * Step], odd2 = b * y[Step] + b3 * y[3 * Step];
   const Floats first = y[0], last = y[3 * Step];
   to[0] = first;
   to[Step] = even + odd;
@@ -77,27 +75,28 @@ inline void spreadGradient(const Floats* y, Floats* to) {
 // G, three values to six
 template <int Step>
 inline void spreadWeight(const Floats* g, Floats* to) {
-  const Floats ends = g[0] + g[2 * Step], outer = g[0] / 24 + g[2 * Step] / 6, middle = g[Step];
+  const Floats even = byA * (g[0] + a2 * g[2 * Step]), odd = byA * a * g[Step];
+  const Floats even2 = byB * (g[0] + b2 * g[2 * Step]), odd2 = byB * b * g[Step];
   const Floats first = g[0], last = g[2 * Step];
-  to[0] = first / 4;
-  to[Step] = -(ends + middle) / 6;
-  to[2 * Step] = -(ends - middle) / 6;
-  to[3 * Step] = outer + middle / 12;
-  to[4 * Step] = outer - middle / 12;
+  to[0] = byZero * first;
+  to[Step] = even + odd;
+  to[2 * Step] = even - odd;
+  to[3 * Step] = even2 + odd2;
+  to[4 * Step] = even2 - odd2;
   to[5 * Step] = last;
 }
 
 // G', six values to three
 template <int Step>
 inline void gatherWeight(const Floats* m, Floats* to) {
-  const Floats sum = m[Step] + m[2 * Step], sum2 = m[3 * Step] + m[4 * Step];
-  const Floats middle = (m[2 * Step] - m[Step]) / 6 + (m[3 * Step] - m[4 * Step]) / 12;
-  to[0] = m[0] / 4 - sum / 6 + sum2 / 24;
-  to[2 * Step] = (sum2 - sum) / 6 + m[5 * Step];
+  const Floats sum = byA * (m[Step] + m[2 * Step]), sum2 = byB * (m[3 * Step] + m[4 * Step]);
+  const Floats middle = byA * a * (m[Step] - m[2 * Step]) + byB * b * (m[3 * Step] - m[4 * Step]);
+  to[0] = byZero * m[0] + sum + sum2;
+  to[2 * Step] = a2 * sum + b2 * sum2 + m[5 * Step];
   to[Step] = middle;
 }
 
-// C [Rows][Columns of 8] = or += A B, sums over k.
+// C [Rows][Columns of kLanes] = or += A B, sums over k.
 struct Product {
   const float* a;
   int64_t aRow, aStep;
@@ -137,7 +136,7 @@ inline void multiply(const Product& p) {
   }
 }
 
-// All rows: six at a time fill the registers.
+// All rows.
 template <int Columns>
 void multiplyRows(Product p, int64_t rows) {
   const auto next = [&](int count) {
@@ -145,7 +144,7 @@ void multiplyRows(Product p, int64_t rows) {
     p.c += count * p.cRow;
     rows -= count;
   };
-  for (; rows >= 6; next(6)) multiply<6, Columns>(p);
+  for (; rows >= kRows; next(kRows)) multiply<kRows, Columns>(p);
   for (; rows >= 2; next(2)) multiply<2, Columns>(p);
   for (; rows >= 1; next(1)) multiply<1, Columns>(p);
 }
@@ -238,42 +237,63 @@ void transformWeights(const float* weight, int64_t inputs, int64_t outputs, int6
 // So many tiles at once that both sides' transformed ones fit a second-level cache, but enough that each weight is used often.
 int64_t tilesAtOnce(int64_t channels) {
   constexpr int64_t kFloats = 1 << 18;
-  return std::clamp<int64_t>(kFloats / (kPlaces * channels) / 6 * 6, 48, 192);
+  return std::clamp<int64_t>(kFloats / (kPlaces * channels) / kRows * kRows, 48, 192);
 }
 
-}  // namespace
+class Loops final : public Winograd {
+ public:
+  explicit Loops(const WinogradShape& s)
+      : images_(s.images), in_{s.inputs, s.size[0], s.size[1]}, out_{s.outputs, s.outSize[0], s.outSize[1]}, before_(s.before) {}
 
-Winograd::Winograd(int64_t images, int64_t inputs, int64_t outputs, std::array<int64_t, 2> size, std::array<int64_t, 2> outSize,
-                   std::array<int64_t, 2> before)
-    : images_(images), in_{inputs, size[0], size[1]}, out_{outputs, outSize[0], outSize[1]}, before_(before) {}
+  size_t transformedBytes() const override;
+  size_t scratchBytes() const override;
+  size_t weightScratchBytes() const override;
+  void transform(const float* weight, bool turned, float* to) const override;
+  void forward(const float* x, const float* transformed, float* y, const Finish& finish, float* scratch) const override;
+  void backwardData(const float* dy, const float* transformed, float* dx, float* scratch) const override;
+  void backwardWeights(const float* x, const float* dy, float* gradient, bool add, float* scratch) const override;
 
-size_t Winograd::transformedBytes() const { return sizeof(float) * kPlaces * apart(in_.channels * out_.channels); }
+ private:
+  // The images of one side of the convolution.
+  struct Side {
+    int64_t channels, height, width;
+  };
 
-size_t Winograd::scratchBytes() const {
+  void convolve(const float* x, const Side& from, const float* transformed, float* y, const Side& to,
+                std::array<int64_t, 2> before, const Finish& finish, float* scratch) const;
+
+  int64_t images_;
+  Side in_, out_;
+  std::array<int64_t, 2> before_;
+};
+
+size_t Loops::transformedBytes() const { return sizeof(float) * kPlaces * apart(in_.channels * out_.channels); }
+
+size_t Loops::scratchBytes() const {
   const int64_t tiles = tilesAtOnce(in_.channels + out_.channels);
   return sizeof(float) * omp_get_max_threads() * kPlaces * (apart(tiles * in_.channels) + apart(tiles * out_.channels));
 }
 
-size_t Winograd::weightScratchBytes() const {
+size_t Loops::weightScratchBytes() const {
   const int64_t sides = apart(kWeightTiles * in_.channels) + apart(kWeightTiles * out_.channels);
   return sizeof(float) * kPlaces * (apart(in_.channels * out_.channels) + sides);
 }
 
-void Winograd::transform(const float* weight, bool turned, float* to) const {
+void Loops::transform(const float* weight, bool turned, float* to) const {
   const int64_t inputs = in_.channels, outputs = out_.channels;
   if (turned) transformWeights(weight, outputs, inputs, 9 * inputs, 9, true, to);
   else transformWeights(weight, inputs, outputs, 9, 9 * inputs, false, to);
 }
 
-void Winograd::forward(const float* x, const float* transformed, float* y, const Finish& finish, float* scratch) const {
+void Loops::forward(const float* x, const float* transformed, float* y, const Finish& finish, float* scratch) const {
   convolve(x, in_, transformed, y, out_, before_, finish, scratch);
 }
 
-void Winograd::backwardData(const float* dy, const float* transformed, float* dx, float* scratch) const {
+void Loops::backwardData(const float* dy, const float* transformed, float* dx, float* scratch) const {
   convolve(dy, out_, transformed, dx, in_, {2 - before_[0], 2 - before_[1]}, {nullptr, nullptr, -INFINITY, INFINITY}, scratch);
 }
 
-void Winograd::convolve(const float* x, const Side& from, const float* transformed, float* y, const Side& to,
+void Loops::convolve(const float* x, const Side& from, const float* transformed, float* y, const Side& to,
                         std::array<int64_t, 2> before, const Finish& finish, float* scratch) const {
   const Tiles tiles(images_, to.height, to.width);
   const int64_t most = tilesAtOnce(from.channels + to.channels);
@@ -330,7 +350,7 @@ void Winograd::convolve(const float* x, const Side& from, const float* transform
   }
 }
 
-void Winograd::backwardWeights(const float* x, const float* dy, float* gradient, bool add, float* scratch) const {
+void Loops::backwardWeights(const float* x, const float* dy, float* gradient, bool add, float* scratch) const {
   const Tiles tiles(images_, out_.height, out_.width);
   const int64_t inputs = in_.channels, outputs = out_.channels;
   const int64_t sumApart = apart(inputs * outputs), sourceApart = apart(kWeightTiles * inputs), resultApart = apart(kWeightTiles * outputs);
@@ -382,5 +402,7 @@ void Winograd::backwardWeights(const float* x, const float* dy, float* gradient,
     }
   }
 }
+
+}  // namespace
 
 }  // namespace knack::cpu
