@@ -63,7 +63,7 @@ const FAR = 2;
 /** What runs before anything is compiled. */
 const PLAIN = [
   "bin/knack.js",
-  ...["setup", "build-addon", "find-libtorch", "from-pip"].map((name) => `scripts/${name}.mjs`),
+  ...["setup", "build-addon", "find-libtorch", "find-onednn", "from-pip"].map((name) => `scripts/${name}.mjs`),
 ];
 
 export function messagesOfSources(): Messages {
