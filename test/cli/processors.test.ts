@@ -24,7 +24,8 @@ for (const [label, colour] of Object.entries({ green: "#208040", orange: "#e0803
 }
 
 function knack(set: string, ...args: string[]) {
-  const env = { ...process.env, DNNL_MAX_CPU_ISA: set, OMP_NUM_THREADS: "1", XDG_CACHE_HOME: at("cache") };
+  const isa = { DNNL_MAX_CPU_ISA: set, ONEDNN_MAX_CPU_ISA: set };
+  const env = { ...process.env, ...isa, OMP_NUM_THREADS: "1", XDG_CACHE_HOME: at("cache") };
   const bin = join(repositoryRoot, "bin/knack.js");
   const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], { encoding: "utf8", env });
   assert.deepEqual([status, stderr], [0, ""], `${set}: knack ${args.join(" ")}\n${stdout}`);
