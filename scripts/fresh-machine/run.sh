@@ -71,7 +71,7 @@ amd64() {
 
 arm64() {
   # Without a Python, a browser or long training.
-  local quick="architecture doctor order pixels profile progress random recipe/recipe resnet schedule tensor/tensor"
+  local quick="architecture doctor order pixels profile progress random recipe/recipe schedule tensor/tensor"
   if [[ ${KNACK_CROSS:-} ]]; then lend_compiler; fi
   step "npm run setup"
   did+="; set-up in $took"

@@ -13,7 +13,8 @@ import os
 import sys
 
 # Some cases are in bf16, which oneDNN does not have for every processor that it can be made to see.
-os.environ.pop("DNNL_MAX_CPU_ISA", None)
+for name in ("DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA"):
+    os.environ.pop(name, None)
 
 import torch
 import torch.nn.functional as F

@@ -393,7 +393,11 @@ test("workers load the addon at once and end without disposing anything, or in t
   runChild("workers");
 });
 
-test("memory of disposed tensors is kept for the next ones, until it is released", () => {
+const sizeIsKnown = {
+  skip: process.memoryUsage.rss() === 0 && "this system (an emulator?) does not say what a process has",
+};
+
+test("memory of disposed tensors is kept for the next ones, until it is released", sizeIsKnown, () => {
   const megabytes = () => process.memoryUsage().rss / 2 ** 20;
   const before = megabytes();
   ops.full([256, 2 ** 18], 1).dispose();
@@ -403,7 +407,7 @@ test("memory of disposed tensors is kept for the next ones, until it is released
   assert.ok(kept > 200 && left < 50, `256 MB: ${kept} MB kept, ${left} MB left after the release`);
 });
 
-test("500 training steps neither grow the process nor leave tensors behind", () => {
+test("500 training steps neither grow the process nor leave tensors behind", sizeIsKnown, () => {
   const at = JSON.parse(runChild("training")) as Record<100 | 500, { rss: number; live: number; loss: number }>;
   assert.equal(at[500].live, at[100].live);
   const grown = (at[500].rss - at[100].rss) / 2 ** 20;
