@@ -6,9 +6,11 @@ import type { ProbedTraining } from "./probe.js";
 
 const PROBE = fileURLToPath(new URL("./probe.js", import.meta.url));
 
-/** Pixels of the smaller of the two batches that are tried: enough for their memory to stand out. */
-const PROBED_PIXELS = 8 * 224 * 224;
-const [LEAST_PROBED, MOST_PROBED] = [8, 512];
+/** Pixels of the larger of the two batches that are tried: enough for their memory to stand out. */
+const PROBED_PIXELS = 16 * 224 * 224;
+const [LEAST_PROBED, MOST_PROBED] = [16, 1024];
+/** Images of the smaller one: few, so that what a process takes without any is not far. */
+const FEW = 8;
 /** What a run takes varies by that from one time to the next. */
 const MARGIN = 1.05;
 
@@ -31,10 +33,11 @@ export async function memoryNeed(training: ProbedTraining, held = 0): Promise<Me
   const { accumulation } = training.recipe;
   const { height, width } = training.pictures;
   const wanted = Math.min(MOST_PROBED, Math.max(LEAST_PROBED, PROBED_PIXELS / (height * width)));
-  const [few, a, b] = await twoProbes(training, accumulation * Math.ceil(wanted / accumulation));
+  const units = (images: number) => accumulation * Math.ceil(images / accumulation);
+  const [few, many] = await twoProbes(training, units(FEW), units(Math.max(wanted, 2 * accumulation)));
   // Never nothing, whatever else a process had.
-  const perImage = Math.max(height * width, (b - a) / few);
-  const base = b - 2 * few * perImage + held;
+  const perImage = Math.max(height * width, (many.bytes - few.bytes) / (many.images - few.images));
+  const base = many.bytes - many.images * perImage + held;
   const at = (batchSize: number) => MARGIN * (base + batchSize * perImage);
   return {
     at,
@@ -42,15 +45,22 @@ export async function memoryNeed(training: ProbedTraining, held = 0): Promise<Me
   };
 }
 
-/** A batch size, and what it and twice as many images take. Where that does not fit smaller ones are tried. */
-async function twoProbes(training: ProbedTraining, batchSize: number): Promise<[number, number, number]> {
+interface Probed {
+  readonly images: number;
+  readonly bytes: number;
+}
+
+/** What a small batch takes and what a large one does. Where that does not fit smaller ones are tried. */
+async function twoProbes(training: ProbedTraining, few: number, many: number): Promise<[Probed, Probed]> {
+  const tried = async (images: number) => ({ images, bytes: await probe(training, images) });
   try {
-    return [batchSize, await probe(training, batchSize), await probe(training, 2 * batchSize)];
+    return [await tried(few), await tried(many)];
   } catch (error) {
     const { accumulation } = training.recipe;
-    const fewer = accumulation * Math.floor(batchSize / 4 / accumulation);
-    if (fewer < LEAST_PROBED / 2) throw error;
-    return twoProbes(training, fewer);
+    const units = (images: number) => accumulation * Math.floor(images / accumulation);
+    const [fewer, less] = [Math.min(few, units(many / 8)), units(many / 4)];
+    if (fewer < Math.max(2, accumulation)) throw error;
+    return twoProbes(training, fewer, less);
   }
 }
 
