@@ -1,5 +1,6 @@
 import { type Dir, type Dirent, opendirSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
+import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { refuseLack } from "../../base/lack.js";
 
@@ -45,7 +46,23 @@ export function isFolder(parent: string, entry: Dirent): boolean {
  * @throws InputError where it cannot be listed
  */
 export function openFolder(folder: string): Dir {
-  return explained(() => opendirSync(folder));
+  return listing(folder, () => opendirSync(folder));
+}
+
+/**
+ * What tells of a folder.
+ *
+ * @throws InputError that names it, where the system refuses
+ */
+export function listing<T>(folder: string, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    refuseLack(error);
+    // Node gives bytes that are not UTF-8 as U+FFFD, and a folder of that name does not exist.
+    const reason = folder.includes("\ufffd") ? "its name is not UTF-8, rename it" : systemReason(error);
+    throw new InputError(`cannot list the folder ${JSON.stringify(folder)}: ${reason}`, error);
+  }
 }
 
 /**
@@ -55,7 +72,7 @@ export function openFolder(folder: string): Dir {
  */
 export function listFolder(folder: string): Dirent[] {
   const { compare } = new Intl.Collator("en", { numeric: true });
-  const entries = explained(() => readdirSync(folder, { withFileTypes: true }));
+  const entries = listing(folder, () => readdirSync(folder, { withFileTypes: true }));
   return entries.sort((a, b) => compare(a.name, b.name));
 }
 

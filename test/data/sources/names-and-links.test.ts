@@ -98,6 +98,19 @@ test("tar files' labels, and classes.txt", () => {
   assert.deepEqual(openPhotos(at("photos.tar"), split).train.classes, ["tea", NFC]);
 });
 
+test("a folder whose name is not UTF-8 is said to be so, wherever it is", () => {
+  const bytes = (...path: string[]) => Buffer.from(path.join("/"), "latin1");
+  for (const place of ["caf\xe9", "a/caf\xe9"]) {
+    const folder = write(`latin1-${place.length}`, "a/1.jpg", "b/1.jpg");
+    mkdirSync(bytes(folder, place));
+    writeFileSync(bytes(folder, place, "1.jpg"), picture);
+    const said = inputError(/cannot list the folder ".*caf\ufffd": its name is not UTF-8, rename it/);
+    assert.throws(() => openData(folder), said);
+    assert.throws(() => openPhotos(folder), said);
+    assert.throws(() => pictureFiles([folder]), said);
+  }
+});
+
 test("links in circles, to nowhere and to files are no folders of pictures, wherever they are", async () => {
   const folder = write("links", "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg", "b/deep/3.jpg");
   for (const place of ["", "a", "b", "b/deep"]) {

@@ -1,11 +1,8 @@
 import { type Dirent, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { systemReason } from "../../../base/atomic-file.js";
-import { InputError } from "../../../base/errors.js";
-import { refuseLack } from "../../../base/lack.js";
 import { addOther, type OtherFiles } from "../../photos/other-files.js";
 import { PICTURE_NAME } from "../../pictures/picture-name.js";
-import { isFolder, namesIn } from "../read-files.js";
+import { isFolder, listing, namesIn } from "../read-files.js";
 import { byCodePoint } from "./code-point-order.js";
 import { isLeftover } from "./leftovers.js";
 import { splitsAmong } from "./split-names.js";
@@ -58,16 +55,9 @@ export function holdsShards(folder: string): boolean {
 
 /** What is in a folder in torchvision's order, without what is hidden or left there by a system. */
 export function entriesOf(folder: string): Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter(({ name }) => !isLeftover(name))
-      .sort((a, b) => byCodePoint(a.name, b.name));
-  } catch (error) {
-    refuseLack(error);
-    // Node gives bytes that are not UTF-8 as U+FFFD, and a folder of that name does not exist.
-    const reason = folder.includes("\ufffd") ? "its name is not UTF-8, rename it" : systemReason(error);
-    throw new InputError(`cannot list the folder ${JSON.stringify(folder)}: ${reason}`, error);
-  }
+  return listing(folder, () => readdirSync(folder, { withFileTypes: true }))
+    .filter(({ name }) => !isLeftover(name))
+    .sort((a, b) => byCodePoint(a.name, b.name));
 }
 
 function holdsPictures(folder: string): boolean {
