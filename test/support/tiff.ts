@@ -6,6 +6,8 @@ const WRITERS = {
   int16: { bytes: 2, format: 2, put: (to: Buffer, at: number, value: number) => to.writeInt16LE(value, at) },
   int32: { bytes: 4, format: 2, put: (to: Buffer, at: number, value: number) => to.writeInt32LE(value, at) },
   float32: { bytes: 4, format: 3, put: (to: Buffer, at: number, value: number) => to.writeFloatLE(value, at) },
+  float16: { bytes: 2, format: 3, put: (to: Buffer, at: number, bits: number) => to.writeUInt16LE(bits, at) },
+  complex32: { bytes: 4, format: 5, put: (to: Buffer, at: number, bits: number) => to.writeUInt32LE(bits, at) },
   float64: { bytes: 8, format: 3, put: (to: Buffer, at: number, value: number) => to.writeDoubleLE(value, at) },
 } as const;
 

@@ -5,7 +5,10 @@ const CMYK = 5;
 const LAB = [8, 9, 10];
 /** Values of ExtraSamples: premultiplied or not. */
 const TRANSPARENCY = [1, 2];
-const MOST_BITS = 32;
+/** Bits of numbers that libvips reads, floating-point ones of 32 alone. */
+const BITS = [1, 2, 4, 8, 16, 32];
+const FLOAT = 3;
+const COMPLEX = [5, 6];
 
 /**
  * Whether the sample beside the colours of a TIFF file is another than transparency, such as near infrared: it is to be left out.
@@ -15,9 +18,15 @@ const MOST_BITS = 32;
 export function hasFurtherSample(where: string, bytes: Uint8Array): boolean {
   const samples = tiffSamples(bytes);
   if (samples === undefined) return false;
-  const { bits, count, photometric, extra } = samples;
+  const { bits, count, photometric, extra, kind } = samples;
   if (LAB.includes(photometric)) throw new InputError(`${where} is in LAB colours: convert it to RGB`);
-  if (bits > MOST_BITS) throw new InputError(`${where} holds numbers of ${bits} bits: convert it to ${MOST_BITS}`);
+  if (COMPLEX.includes(kind)) throw new InputError(`${where} holds complex numbers: convert it to real ones`);
+  if (!BITS.includes(bits) || (kind === FLOAT && bits !== 32)) {
+    const to = kind === FLOAT || bits > 16 ? 32 : 16;
+    throw new InputError(
+      `${where} holds ${kind === FLOAT ? "floating-point " : ""}numbers of ${bits} bits: convert it to ${to}`,
+    );
+  }
   const colours = photometric === CMYK ? 4 : count < 3 ? 1 : 3;
   if (count > colours + 1) {
     throw new InputError(`${where} has ${count} bands: make it a picture of one (grey) or three (red, green and blue)`);

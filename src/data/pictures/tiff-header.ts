@@ -8,6 +8,8 @@ export interface TiffSamples {
   readonly photometric: number;
   /** What the first one beside the colours is: 1 and 2 are transparency; undefined where nothing is said. */
   readonly extra: number | undefined;
+  /** What the first one is: 1 unsigned, 2 signed, 3 floating-point, 5 and 6 complex. */
+  readonly kind: number;
   /** Where the file says whether they are signed, 2 bytes for each. */
   readonly formats: readonly number[];
   readonly littleEndian: boolean;
@@ -60,6 +62,7 @@ function read(view: DataView): TiffSamples {
     count: first(TAG.count) ?? 1,
     photometric: first(TAG.photometric) ?? 1,
     extra: first(TAG.extra),
+    kind: first(TAG.format) ?? 1,
     formats: Array.from({ length: formats?.size === 2 ? formats.count : 0 }, (_, i) => (formats?.at ?? 0) + 2 * i),
     littleEndian,
   };

@@ -129,7 +129,7 @@ describe("samples that are no colours", () => {
     assert.deepEqual((await firstRow(tiff(form, (x, _, sample) => colours(x, sample)))).slice(0, 3), [255, 255, 255]);
   });
 
-  test("bands, LAB and doubles are called what they are", async () => {
+  test("bands, LAB, doubles, halves and complex numbers are called what they are", async () => {
     const bands = tiff({ ...grey, samples: 13, type: "uint16", photometric: 1, extra: Array(12).fill(0) }, () => 9);
     await assert.rejects(firstRow(bands), inputError(/has 13 bands: make it a picture of one \(grey\) or three/));
     const lab = tiff({ ...grey, samples: 3, type: "uint8", photometric: 8 }, () => 9);
@@ -138,6 +138,10 @@ describe("samples that are no colours", () => {
       firstRow(rampFile("float64", 1, [0, 255])),
       inputError(/numbers of 64 bits: convert it to 32/),
     );
+    const halves = tiff({ ...grey, samples: 1, type: "float16" }, () => 0);
+    await assert.rejects(firstRow(halves), inputError(/floating-point numbers of 16 bits: convert it to 32/));
+    const complex = tiff({ ...grey, samples: 1, type: "complex32" }, () => 0);
+    await assert.rejects(firstRow(complex), inputError(/holds complex numbers: convert it to real ones/));
     const clear = tiff({ ...grey, samples: 4, type: "float32", extra: [2] }, () => 9);
     await assert.rejects(firstRow(clear), inputError(/has transparency beside numbers that are not of 16 bits/));
   });
