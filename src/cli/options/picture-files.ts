@@ -1,11 +1,11 @@
 import { realpathSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { globSync, isDynamicPattern } from "tinyglobby";
-import { isFolder, listFolder, lookAt } from "../../data/sources/read-files.js";
+import { isFolder, listFolder, listing, lookAt } from "../../data/sources/read-files.js";
 import { PICTURE_FORMATS } from "../../data/pictures/picture.js";
 import { PICTURE_NAME } from "../../data/pictures/picture-name.js";
 import { formatOfOther } from "../../data/pictures/file-format.js";
-import { addOther, type OtherFiles } from "../../data/photos/other-files.js";
+import { addOther, type OtherFiles, PIPE, unreadText } from "../../data/photos/other-files.js";
 import { isLeftover } from "../../data/sources/photos/leftovers.js";
 import { InputError } from "../../base/errors.js";
 
@@ -20,7 +20,8 @@ import { InputError } from "../../base/errors.js";
 export function pictureFiles(paths: readonly string[], others: OtherFiles = { count: 0, examples: [] }): string[] {
   return paths.flatMap((path) => {
     if (path === "-") return ["/dev/stdin"];
-    if (/^https?:\/\//i.test(path)) throw new InputError(`${path} is not fetched: download it, and give the file`);
+    if (/^(?!file:)[a-z][a-z\d+.-]+:\/\//i.test(path))
+      throw new InputError(`${path} is not fetched: download it, and give the file`);
     const found = lookAt(path);
     if (found === undefined && isDynamicPattern(path)) return matches(path, others);
     return found?.isDirectory() ? picturesOf(path, others) : [path];
@@ -39,20 +40,25 @@ function matches(pattern: string, others: OtherFiles): string[] {
 
 function picturesOf(folder: string, others: OtherFiles): string[] {
   const found = picturesBelow(folder, [], others);
-  if (found.length === 0) throw new InputError(`there are no pictures in ${folder}: ${PICTURE_FORMATS} are read`);
+  if (found.length === 0) {
+    const unread = unreadText(others, 0);
+    throw new InputError(
+      `there are no pictures in ${folder}: ${PICTURE_FORMATS} are read${unread === undefined ? "" : `; ${unread}`}`,
+    );
+  }
   return found;
 }
 
 /** @param above the folders this one lies in, so that links cannot lead round in circles */
 function picturesBelow(folder: string, above: readonly string[], others: OtherFiles): string[] {
-  const here = realpathSync(folder);
+  const here = listing(folder, () => realpathSync(folder));
   if (above.includes(here)) return [];
   return listFolder(folder).flatMap((entry) => {
     if (isLeftover(entry.name)) return [];
     const path = join(folder, entry.name);
     if (isFolder(folder, entry)) return picturesBelow(path, [...above, here], others);
     // Reading a named pipe waits for a writer.
-    if (!entry.isFile() && !entry.isSymbolicLink()) addOther(others, path, "pipe or device");
+    if (!entry.isFile() && !entry.isSymbolicLink()) addOther(others, path, PIPE);
     else if (PICTURE_NAME.test(entry.name)) return [path];
     else {
       const format = formatOfOther(path);

@@ -9,6 +9,9 @@ export interface OtherFiles {
 
 const EXAMPLES = 20;
 
+/** What has a picture's name and cannot be read twice. */
+export const PIPE = "pipe or device";
+
 /** @param format what kind of picture it is, if it is one */
 export function addOther(others: OtherFiles, path: string, format?: string): void {
   others.count++;
@@ -24,5 +27,6 @@ export function unreadText({ pictures = {} }: OtherFiles, read: number): string 
   if (formats.length === 0) return undefined;
   const unread = formats.reduce((sum, [, count]) => sum + count, 0);
   const listed = formats.map(([name, count]) => `${count} ${name}`).join(", ");
-  return `${unread} of ${read + unread} files not read: ${listed} (convert them, as by ImageMagick's mogrify -format png)`;
+  const convert = formats.some(([name]) => name !== PIPE);
+  return `${unread} of ${read + unread} files not read: ${listed}${convert ? " (convert them, as by ImageMagick's mogrify -format png)" : ""}`;
 }

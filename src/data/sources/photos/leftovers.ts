@@ -2,9 +2,16 @@
 const LEFTOVERS = new Set([
   "__macosx", // macOS, in zip files
   "@eadir", // Synology's thumbnails
+  "@tmp",
+  "#snapshot",
+  "@recycle", // QNAP's
+  "@recently-snapshot",
   "#recycle",
   "$recycle.bin",
+  "recycler",
   "system volume information",
+  "network trash folder", // macOS, on servers
+  "temporary items",
   "lost+found",
   "__pycache__",
   "thumbs.db",

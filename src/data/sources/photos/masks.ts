@@ -1,7 +1,11 @@
 import { pictureStem } from "../../pictures/picture-name.js";
 
 /** Names of masks beside the pictures they are of. */
-const OF_MASK = /^(.+?)[-_. ]?(?:mask|segmentation|seg|annotation|groundtruth|gt)s?$/i;
+const WORD = "(?:mask|segmentation|seg|annotation|groundtruth|gt|label)s?";
+/** "0_mask", "0 (mask)", "0_mask_1" */
+const AFTER = new RegExp(`^(.+?)[-_. ]?\\(?${WORD}\\)?(?:[-_ ]\\d+)?$`, "i");
+/** "mask_0" */
+const BEFORE = new RegExp(`^${WORD}[-_. ]?(.+)$`, "i");
 const MASK_FOLDER = /^(?:seg(?:mentation)?[-_ ]?)?(?:masks?|annotations?|ground[-_ ]?truth)$/i;
 
 /** "12 pictures look like masks of others ("cat/000_mask.png", …): take them out" */
@@ -11,11 +15,11 @@ export class MaskCount {
 
   /** @param pictures the names in one folder */
   look(folder: string, pictures: readonly string[]): void {
-    const masks = pictures.map((name) => [name, OF_MASK.exec(pictureStem(name))?.[1]] as const).filter(([, of]) => of);
+    const masks = pictures.map((name) => [name, ofMask(pictureStem(name))] as const).filter(([, of]) => of.length > 0);
     if (masks.length === 0) return;
     const stems = new Set(pictures.map(pictureStem));
     for (const [name, of] of masks) {
-      if (of === undefined || !stems.has(of)) continue;
+      if (!of.some((stem) => stems.has(stem))) continue;
       this.#count++;
       this.#example ??= `${folder}/${name}`;
     }
@@ -33,4 +37,10 @@ export class MaskCount {
     if (folder !== undefined) notes.push(`the class ${JSON.stringify(folder)} is called like a folder of masks`);
     return notes;
   }
+}
+
+/** What the picture may be called that a mask of this name is of. */
+function ofMask(stem: string): string[] {
+  const [after, before] = [AFTER.exec(stem)?.[1], BEFORE.exec(stem)?.[1]];
+  return [after, before, before && `img_${before}`, before && `image_${before}`].filter((name) => name !== undefined);
 }
