@@ -87,7 +87,7 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
 
   ["train nosuch", /nosuch": understood are "fashion-mnist"/],
   ["train empty", /empty" holds no data set/],
-  ["train photographs", /photographs holds 1 class: two are needed/],
+  ["train photographs", /photographs holds 1 class, "cat": two are needed/],
   ["train full/notes.txt", /full\/notes\.txt" is a file/],
   ["train truncated", /truncated\/train-images-idx3-ubyte is cut short/],
   ["train not-gzip", /not-gzip\/train-images-idx3-ubyte\.gz is not an IDX file/],

@@ -8,7 +8,7 @@ import { isSplitName, splitsAmong } from "./photos/split-names.js";
 import { validationListFor } from "./tables/validation-list.js";
 import { lookAt } from "./read-files.js";
 import type { ListOptions, PhotoFormat } from "./source.js";
-import { isMissing, oddLabels, sortedClasses } from "./tables/class-labels.js";
+import { isMissing, sortedClasses } from "./tables/class-labels.js";
 import { type Columns, columnsOf, isSet } from "./tables/columns.js";
 import { PictureFinder } from "./tables/picture-finder.js";
 import { Table } from "./tables/table.js";
@@ -45,7 +45,9 @@ class PhotoList {
   /** Each picture with its first row's label and line. */
   readonly #seen = new Map<string, { readonly number: number; readonly line: string; readonly split: string }>();
   readonly #bad: string[] = [];
+  #unused: readonly string[] = [];
   #missing = 0;
+  #severalPlaces = 0;
   #repeated = 0;
   #inBoth = 0;
 
@@ -100,7 +102,7 @@ class PhotoList {
       validation: listings.get(validation ?? "none"),
       from: beside === undefined ? file : `${file} and ${basename(beside)}`,
       otherFiles: { count: 0, examples: [] },
-      notes: [...this.#notes(), ...oddLabels(classes)],
+      notes: [...this.#notes(), ...this.#leftOut([train ?? "", validation ?? "none"])],
     };
   }
 
@@ -110,6 +112,7 @@ class PhotoList {
     const rows = table.firstRows(ROWS_LOOKED_AT);
     if (rows.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
     const columns = columnsOf(file, rows, this.#finder, this.options);
+    if (split === undefined) this.#unused = columns.unused;
     const name = split === undefined ? "" : `${basename(file)} `;
     let first = columns.header !== undefined;
     table.eachRow((row) => {
@@ -141,6 +144,7 @@ class PhotoList {
       return `there is no picture ${quoted(path, LONGEST)}`;
     }
     if ("several" in found) {
+      this.#severalPlaces++;
       const names = found.several.slice(0, 3).map((name) => quoted(name, LONGEST));
       return `${quoted(path, LONGEST)} may be ${names.join(" or ")}`;
     }
@@ -171,6 +175,11 @@ class PhotoList {
         `${this.#file}: none of its pictures is below ${this.#finder.root} (${this.#bad[0]}): say where they are by --images DIR`,
       );
     }
+    if (this.#seen.size === 0 && this.#severalPlaces > 0) {
+      throw new InputError(
+        `${this.#file}: its pictures are in several folders below ${this.#finder.root} (${this.#bad[0]}): say which by --images DIR`,
+      );
+    }
     if (this.options.skipBadRows) return;
     throw new InputError(
       `${this.#file}: ${this.#badRows("cannot be used")}; mend ${this.#bad.length === 1 ? "it" : "them"}, or use --skip-bad-rows`,
@@ -183,9 +192,19 @@ class PhotoList {
     return `${count} row${count === 1 ? "" : "s"} ${what} (${this.#bad.slice(0, SHOWN).join("; ")}${more})`;
   }
 
+  /** @param used the splits of which rows are read */
+  #leftOut(used: readonly string[]): string[] {
+    const others = [...this.#listings].filter(([split]) => !used.includes(split));
+    return others.map(([split, { count }]) => `${count} pictures of the split "${split}" left out`);
+  }
+
   #notes(): string[] {
     const notes = this.#bad.length > 0 ? [this.#badRows("left out")] : [];
     if (this.#repeated > 0) notes.push(`${this.#repeated} repeated row${this.#repeated === 1 ? "" : "s"} counted once`);
+    if (this.#unused.length > 0) {
+      const names = this.#unused.slice(0, SHOWN).map((name) => quoted(name, LONGEST));
+      notes.push(`columns not used: ${names.join(", ")}${this.#unused.length > SHOWN ? ", …" : ""}`);
+    }
     if (this.#inBoth > 0) notes.push(`${this.#inBoth} picture${this.#inBoth === 1 ? "" : "s"} in several splits`);
     return notes;
   }

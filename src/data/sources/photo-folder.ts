@@ -12,7 +12,7 @@ import { requireClasses } from "./photos/layout.js";
 import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
 import { entriesOf, holdsShards, isShards, splitFolders } from "./photos/split-folders.js";
-import { isFolder, openFolder } from "./read-files.js";
+import { isFolder, listing, openFolder } from "./read-files.js";
 import type { PhotoFormat } from "./source.js";
 
 export const photoFolder: PhotoFormat = {
@@ -41,7 +41,7 @@ function listPhotoFolder(root: string, whole = false): ListedPhotos {
         "to classify pictures without classes, use knack predict",
     );
   }
-  requireClasses(join(root, splits.train), folders);
+  const odd = requireClasses(join(root, splits.train), folders);
   const masks = new MaskCount();
   const list = (split: string, inside: readonly string[]) => {
     const listing = new PhotoListing(root, "folders");
@@ -57,23 +57,23 @@ function listPhotoFolder(root: string, whole = false): ListedPhotos {
     const path = JSON.stringify(join(splits.train, classes[empty] as string));
     throw new InputError(`the class folder ${path} in ${root} holds no pictures: add some or remove it`);
   }
+  const notes = () => [...odd, ...masks.notes(classes)];
   const common = { name: basename(root), classes, from: splits.words ? `${root} (${splits.words})` : root, otherFiles };
-  if (splits.validation === undefined) return { ...common, train, notes: masks.notes(classes) };
+  if (splits.validation === undefined) return { ...common, train, notes: notes() };
 
   const validated = classFolders(root, splits.validation, otherFiles);
-  if (validated.length === 0)
-    return {
-      ...common,
-      train,
-      notes: [...masks.notes(classes), `${splits.validation}/ has no classes and is left out`],
-    };
   const unknown = validated.find((name) => !classes.includes(className(name)));
+  // As competitions give theirs: test/0.jpg, or test/unknown/0.jpg.
+  const unlabelled = validated.length === 1 && unknown !== undefined && /^test/i.test(splits.validation);
+  if (validated.length === 0 || unlabelled) {
+    return { ...common, train, notes: [...notes(), `${splits.validation}/ has no classes and is left out`] };
+  }
   if (unknown !== undefined) {
     const path = JSON.stringify(join(splits.validation, unknown));
     throw new InputError(`${path} in ${root} is a class that ${splits.train}/ does not have`);
   }
   const validation = list(splits.validation, validated);
-  return { ...common, train, validation, notes: masks.notes(classes) };
+  return { ...common, train, validation, notes: notes() };
 }
 
 /** The class folders in root/split, sorted. */
@@ -123,7 +123,7 @@ function parentsOf(path: string): string[] {
 
 /** The same for all paths to one folder. */
 function identityOf(folder: string): string {
-  const { dev, ino } = statSync(folder);
+  const { dev, ino } = listing(folder, () => statSync(folder));
   return `${dev}:${ino}`;
 }
 

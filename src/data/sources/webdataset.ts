@@ -10,7 +10,7 @@ import { isSplitName, splitsAmong } from "./photos/split-names.js";
 import { type TarEnd, type TarMember, tarMembers } from "./photos/tar-members.js";
 import { lookAt, readDataFile } from "./read-files.js";
 import type { PhotoFormat } from "./source.js";
-import { sortedClasses } from "./tables/class-labels.js";
+import { isMissing, sortedClasses } from "./tables/class-labels.js";
 
 export const webdataset: PhotoFormat = {
   name: "webdataset",
@@ -49,20 +49,22 @@ interface Shards {
 
 /** Shards are often called "imagenet-train-0001.tar" and "imagenet-val-0001.tar". */
 function splitByName(shards: readonly string[]): Shards {
-  const splitOf = (shard: string) =>
-    basename(shard)
-      .split(/[^a-z]+/i)
-      .find(isSplitName);
   const { train, validation } = splitsAmong([...new Set(shards.map((shard) => splitOf(shard) ?? ""))]);
   if (train === undefined || validation === undefined) return { train: shards };
   const of = (split: string) => shards.filter((shard) => splitOf(shard) === split);
   return { train: of(train), validation: of(validation) };
 }
 
+function splitOf(shard: string): string | undefined {
+  return basename(shard)
+    .split(/[^a-z]+/i)
+    .find(isSplitName);
+}
+
 /**
  * Finds the pictures in the shards by their headers. Members of one key (the name up to its first dot) belong together: KEY.jpg
- * has its class in KEY.cls, or as "label" in KEY.json. Integers are class indices, their names in classes.txt, one a line, beside
- * the shards or in the root; other labels are class names, sorted by code point.
+ * has its class in KEY.cls, or as "label" in KEY.json. Labels are names of classes.txt, one a line, beside the shards or in the root, or
+ * integers, the indices of the classes there; without it they are class names, sorted by code point.
  *
  * @throws InputError where a picture has no label, or one that classes.txt does not have
  */
@@ -73,29 +75,54 @@ function list(
   otherFiles: OtherFiles,
 ): ListedPhotos {
   const labels = new Map<string, number>();
+  const unmarked: string[] = [];
   const listing = (files: readonly string[]) => {
     const pictures = new PhotoListing(root, "tar files");
-    for (const shard of files) listShard(pictures, shard, labels, otherFiles);
+    for (const shard of files) {
+      if (listShard(pictures, shard, labels, otherFiles) === "unmarked") unmarked.push(shard);
+    }
     return pictures;
   };
   const train = listing(shards.train);
   const validation = shards.validation && listing(shards.validation);
+  if (train.count === 0) {
+    const [other] = otherFiles.examples;
+    const others = other === undefined ? "" : `; it has ${otherFiles.count} other files, as ${JSON.stringify(other)}`;
+    throw new InputError(`${from} holds no pictures: expected are KEY.jpg and KEY.cls${others}`);
+  }
   const names = [...labels.keys()];
   const named = namedClasses(root, shards.train[0] as string);
   const classes = named ?? numberedClasses(names) ?? sortedClasses(names);
   const numbers = new Map(classes.map((name, index) => [name, index]));
-  const indices = names.map((label) => (named && isIndex(label) ? Number(label) : (numbers.get(label) ?? -1)));
+  const byName = names.every((label) => numbers.has(label));
+  const indices = names.map((label) => (!byName && isIndex(label) ? Number(label) : (numbers.get(label) ?? -1)));
   const wrong = names.find((_, i) => classes[indices[i] as number] === undefined);
   if (wrong !== undefined) {
     throw new InputError(
-      `${from}: the label ${JSON.stringify(wrong)} is none of the ${classes.length} classes of classes.txt`,
+      `${from}: the label ${JSON.stringify(wrong)} is none of the ${classes.length} classes of classes.txt, neither by name nor, from 0 on, by number`,
     );
   }
   for (const pictures of [train, validation]) pictures?.relabel((label) => indices[label] as number);
-  return { name, classes, train, validation, from, otherFiles };
+  return { name, classes, train, validation, from, otherFiles, notes: [...splitNotes(shards), ...endNotes(unmarked)] };
 }
 
-function listShard(pictures: PhotoListing, shard: string, labels: Map<string, number>, others: OtherFiles): void {
+/** What is trained on, though it is called like another split. */
+function splitNotes({ train, validation }: Shards): string[] {
+  const others = validation === undefined && train.some((shard) => splitOf(shard) !== undefined);
+  const odd = others ? train.find((shard) => splitOf(shard) === undefined) : undefined;
+  return odd === undefined
+    ? []
+    : [`${JSON.stringify(odd)} is trained on as well: if it is for validation, call it …-val-…`];
+}
+
+/** Most writers mark the end; where it is missing, a file may have been cut off between two pictures. */
+function endNotes(unmarked: readonly string[]): string[] {
+  if (unmarked.length === 0) return [];
+  const what = unmarked.length === 1 ? "has" : `and ${unmarked.length - 1} more have`;
+  return [`${JSON.stringify(unmarked[0])} ${what} no end mark, and may be cut off`];
+}
+
+function listShard(pictures: PhotoListing, shard: string, labels: Map<string, number>, others: OtherFiles): TarEnd {
   let key: string | undefined;
   let picture: TarMember | undefined;
   let label: string | undefined;
@@ -115,6 +142,10 @@ function listShard(pictures: PhotoListing, shard: string, labels: Map<string, nu
           `${JSON.stringify(shard)} is cut off: its last picture, ${name}, has no class, and no end follows`,
         );
       throw new InputError(`the picture ${name} has no class: expected is a .cls, or a .json with "label", beside it`);
+    }
+    if (isMissing(label)) {
+      const name = JSON.stringify(`${shard}/${picture.name}`);
+      throw new InputError(`the picture ${name} has no class: its label is ${JSON.stringify(label)}`);
     }
     const name = className(label);
     const number = labels.get(name) ?? labels.size;
@@ -143,6 +174,7 @@ function listShard(pictures: PhotoListing, shard: string, labels: Map<string, nu
     }
   }
   finish(next.value);
+  return next.value;
 }
 
 function labelIn(json: TarMember, shard: string): string | undefined {

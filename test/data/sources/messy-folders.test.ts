@@ -54,6 +54,8 @@ test("leftovers of systems and tools are no classes, and nothing in them is a pi
     "lost+found",
     "$RECYCLE.BIN",
     "System Volume Information",
+    "@Recently-Snapshot",
+    "#snapshot",
     ".git",
   ];
   const files = left.flatMap((name) => [`${name}/a.jpg`, `ant/${name}/b.jpg`, `${name}/ant/c.jpg`]);
@@ -95,7 +97,12 @@ test("predict's folders: the same pictures, others counted, pipes passed over; n
     pictureFiles([root], others),
     ["a.jpg", "b/c.jfif", "b/noending"].map((name) => join(root, name)),
   );
-  assert.match(unreadText(others, 3) ?? "", /^2 of 5 files not read: 1 HEIC, 1 pipe or device/);
+  assert.match(unreadText(others, 3) ?? "", /^2 of 5 files not read: 1 HEIC, 1 pipe or device \(convert/);
+  const pipes: OtherFiles = { count: 1, examples: [], pictures: { "pipe or device": 1 } };
+  assert.equal(unreadText(pipes, 3), "1 of 4 files not read: 1 pipe or device");
+  const heic = folder([], { "d.heic": "\0\0\0\x18ftypheic" });
+  assert.throws(() => pictureFiles([heic]), inputError(/there are no pictures in .*; 1 of 1 files not read: 1 HEIC/));
+  assert.throws(() => pictureFiles(["s3://bucket/a.jpg"]), inputError(/is not fetched: download it/));
   assert.throws(() => pictureFiles(["https://example.org/a.jpg"]), inputError(/is not fetched: download it/));
 });
 
@@ -150,6 +157,14 @@ describe("folders that are no classes are refused", () => {
     ["splits in classes", ["ant", "bee"].flatMap((c) => [`${c}/train/0.jpg`, `${c}/test/1.jpg`]), /hold a split each/],
     ["a copy of everything", [...CLASSES, ...below("Village")], /Village" is no class: .*like the classes beside it/],
     ["one level too many", below("data"), /holds one folder, "data", with folders in it: give ".*data"/],
+    [
+      "splits that lack classes",
+      [...below("train"), "train/cat/0.jpg", "dev/ant/0.jpg"],
+      /"dev", "train" .* like splits/,
+    ],
+    ["splits in one class", ["ant/train/0.jpg", "ant/test/1.jpg", "bee/0.jpg", "bee/1.jpg"], /\("ant"\) hold a split/],
+    ["a copy with pictures", [...CLASSES, ...below("copy"), "copy/0.jpg"], /copy" is no class: .*like the classes/],
+    ["a data set among folders", [...below("data/train", "data/val"), "docs/0.jpg"], /data" is a data set, no class/],
     ["one level too many above splits", below("data/train", "data/val"), /give ".*data"/],
   ];
   for (const [what, files, message] of refused) {
@@ -160,6 +175,17 @@ describe("folders that are no classes are refused", () => {
     assert.equal(names(folder(["ant/red/0.jpg", "ant/1.jpg", "bee/red/0.jpg", "bee/1.jpg"])).length, 4);
     assert.equal(names(folder(["ant/ant/0.jpg", "ant/ant/1.jpg", "bee/bee/0.jpg", "bee/bee/1.jpg"])).length, 4);
     assert.equal(openData(folder(CLASSES.map((file) => `train/${file.replace("/", "/deep/")}`))).train.count, 2);
+    const vehicles = ["bus/0.jpg", "bus/1.jpg", "train/steam/0.jpg", "train/electric/1.jpg"];
+    assert.deepEqual(openPhotos(folder(vehicles)).train.classes, ["bus", "train"]);
+  });
+
+  test("a folder in a class that is called like another class is said", () => {
+    const files = [...CLASSES, "ant/bee/2.jpg"];
+    assert.match(
+      openPhotos(folder(files)).description,
+      /; "ant\/bee" is called like the class "bee", and counts as "ant"/,
+    );
+    assert.doesNotMatch(openPhotos(folder([...CLASSES, "ant/red/2.jpg"])).description, /called like/);
   });
 });
 
@@ -167,7 +193,22 @@ test("a test folder without classes is left out, and said; one without any sends
   const { description, split } = openPhotos(folder([...CLASSES.map((file) => `train/${file}`), "test/0.jpg"]));
   assert.match(description, /20 % of each class held out.*; test\/ has no classes and is left out/);
   assert.notEqual(split, "given");
+  const lone = openPhotos(folder([...CLASSES.map((file) => `train/${file}`), "test/unknown/0.jpg"]));
+  assert.match(lone.description, /; test\/ has no classes and is left out/);
+  const validated = [...CLASSES.map((file) => `train/${file}`), "val/cat/0.jpg"];
+  assert.throws(() => openPhotos(folder(validated)), inputError(/"val\/cat" .* is a class that train\/ does not have/));
   assert.throws(() => openPhotos(folder(["0.jpg"])), inputError(/use knack predict/));
+});
+
+test("classes that look alike are said, wherever they come from", () => {
+  const description = (...classes: string[]) =>
+    openPhotos(folder(classes.flatMap((name) => [`${name}/0.jpg`, `${name}/1.jpg`]))).description;
+  assert.match(description("Cat", "cat", "dog"), /classes "Cat" and "cat" differ in case/);
+  assert.match(description("cat", "cat\u200b", "dog"), /classes "cat" and "cat\\u200b" differ/);
+  assert.match(description("01", "1"), /classes "01" and "1" differ/);
+  assert.match(description("1.0", "1"), /classes "1" and "1.0" differ/);
+  assert.match(description("type-1", "type 1"), /differ/);
+  assert.doesNotMatch(description("-1", "0", "1", "1-2", "12"), /differ/);
 });
 
 test("masks beside pictures, and classes of very different sizes, are said", () => {
@@ -175,6 +216,10 @@ test("masks beside pictures, and classes of very different sizes, are said", () 
   const two = (name: string) => ["a", "b"].map((label) => `${label}/${name}`);
   const masked = ["0.jpg", "1.jpg", "0_mask.png", "1_mask.png", "face-mask.jpg"].flatMap(two);
   assert.match(description(masked), /4 pictures look like masks of others \("a\/0_mask.png"\)/);
+  for (const form of ["0 (mask).png", "mask_0.png", "0_label.png", "0_mask_1.png"]) {
+    assert.match(description(["0.jpg", "1.jpg", form].flatMap(two)), /2 pictures look like masks/, form);
+  }
+  assert.match(description(["img_0.jpg", "1.jpg", "mask_0.png"].flatMap(two)), /2 pictures look like masks/);
   assert.doesNotMatch(description(["0.jpg", "0_b.jpg", "mask.jpg", "face_mask.jpg"].flatMap(two)), /mask/);
   assert.match(
     description(["images/0.jpg", "images/1.jpg", "masks/0.png", "masks/1.png"]),

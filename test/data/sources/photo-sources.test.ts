@@ -147,11 +147,11 @@ describe("folders", () => {
 
   test("what cannot be trained on is refused", () => {
     refused(folder("1.jpg"), /holds no folders of pictures/);
-    refused(folder("a/1.jpg"), /holds 1 class: two are needed/);
+    refused(folder("a/1.jpg"), /holds 1 class, "a": two are needed/);
     refused(folder("a/1.jpg", "b/notes.txt"), /class folder "b" in .* holds no pictures/);
     refused(folder("train/a/1.jpg", "train/b/1.jpg", "val/c/1.jpg"), /"val\/c" in .* train\/ does not have/);
-    refused(folder("train/a/1.jpg", "train/b/1.jpg", "val/notes.txt"), /holds no pictures for validation/);
-    refused(folder("a/1.jpg", "b/1.jpg"), /holds no pictures for validation/);
+    refused(folder("train/a/1.jpg", "train/b/1.jpg", "val/notes.txt"), /one picture of each of its 2 classes/);
+    refused(folder("a/1.jpg", "b/1.jpg"), /holds one picture of each of its 2 classes \("a", "b"\): two are needed/);
     refused(join(scratch, "nowhere"), /there is no /);
   });
 });
@@ -337,6 +337,46 @@ describe("WebDataset", () => {
     );
   });
 
+  test("labels that classes.txt names are names, though they are numbers", () => {
+    const root = folder(["classes.txt", "2\n1\n0\n"]);
+    const { classes, labels } = openPhotos(
+      tar(join(root, "t.tar"), "ustar", [...sample(1), ...sample(2), ...sample(4)]),
+    ).train;
+    assert.deepEqual(
+      [classes, [...new Set(labels)].sort()],
+      [
+        ["2", "1", "0"],
+        [0, 1],
+      ],
+    );
+  });
+
+  test("labels that stand for none, and tar files without pictures, are refused", () => {
+    const labelled = (label: string): [string, string][] => [...sample(1), ["9.jpg", ""], ["9.cls", label]];
+    for (const label of ["", "nan"]) {
+      refused(tar(join(folder(), "t.tar"), "ustar", labelled(label)), /"t.tar\/9.jpg" has no class: its label is "/);
+    }
+    refused(
+      tar(join(folder(), "t.tar"), "ustar", [
+        ["1.bmp", ""],
+        ["1.cls", "0"],
+      ]),
+      /holds no pictures.*, as "t.tar\/1.bmp"/,
+    );
+  });
+
+  test("a file without the mark of its end, and a shard called like another split, are said", () => {
+    const members = [0, 1, 2, 3, 4, 5, 6].flatMap(sample);
+    const cut = tar(join(folder(), "cut.tar"), "ustar", members);
+    truncateSync(cut, 6 * 4 * 512); // six pictures of the seven, each with its label
+    const whole = openPhotos(tar(join(folder(), "t.tar"), "ustar", members));
+    const root = folder();
+    for (const shard of ["a-train-0.tar", "a-dev-0.tar"]) tar(join(root, shard), "ustar", members);
+    assert.match(openPhotos(root).description, /; "a-dev-0.tar" is trained on as well/);
+    assert.doesNotMatch(whole.description, /end mark|trained on/);
+    assert.match(openPhotos(cut).description, /; "cut.tar" has no end mark, and may be cut off/);
+  });
+
   test("keys with dots are refused, in all names or some", () => {
     const dotted = (i: number): [string, string][] => [
       [`img.v1.${i}.jpg`, ""],
@@ -375,7 +415,13 @@ describe("WebDataset", () => {
             ([...numbered(12, String), "word"] as string[])[Number.parseInt(name.replace("t.tar/", ""), 10) % 13],
         ),
     );
-    assert.deepEqual(labelled(["0", "1", "3"]).train.classes, ["0", "1", "2", "3"]);
+    const gap = labelled(["0", "1", "3"]);
+    assert.deepEqual(gap.train.classes, ["0", "1", "2", "3"]);
+    assert.match(
+      gap.description,
+      /; no training pictures of 1 class \("2"\); no validation pictures of 1 class \("2"\)/,
+    );
+    assert.doesNotMatch(labelled(["0", "1", "2"]).description, /no training|end mark/);
   });
 });
 

@@ -193,6 +193,8 @@ describe("what cannot be used is named by its line", () => {
   test("columns of 0 and 1, one a class, are labels", () => {
     const flags = (of: (label: string) => readonly string[], one = "1") =>
       `image,ant,bee,cat\n${rows((name, label) => `${name},${CLASSES.map((each) => (of(label).includes(each) ? one : "0")).join()}`)}`;
+    const words = flags((label) => [label], "True").replace(/,0(?=[,\n])/g, ",False");
+    assert.deepEqual(read(list(words)), ALL);
     for (const one of ["1", "1.0"]) assert.deepEqual(read(list(flags((label) => [label], one))), ALL);
     const alone = flags((label) => [label]);
     assert.throws(() => read(list(alone.replace("ant-1,1", "ant-1,0"))), inputError(/line 3: no label/));
@@ -213,6 +215,8 @@ describe("what cannot be used is named by its line", () => {
 
   test("another encoding, a header alone, one column", () => {
     assert.throws(() => read(list(Buffer.from("path,label\na.jpg,\xb0\xa1\n", "latin1"))), inputError(/is not UTF-8/));
+    const utf32 = Buffer.from("\xff\xfe\0\0p\0\0\0", "latin1");
+    assert.throws(() => read(list(utf32)), inputError(/is UTF-32: save it as/));
     assert.throws(() => read(list("path,label\n")), inputError(/holds no rows/));
     assert.throws(() => read(list("a.jpg\nb.jpg\n")), inputError(/has one column/));
   });
@@ -224,6 +228,44 @@ describe("what cannot be used is named by its line", () => {
     assert.match(openPhotos(list(odd("ant|bee"), files)).description, /"ant\|bee" looks like several labels/);
     assert.match(openPhotos(list(odd("cat bee"), files)).description, /"cat bee" looks like several labels/);
     assert.doesNotMatch(openPhotos(list(odd("hot dog"), files)).description, /several/);
+    assert.match(openPhotos(list(odd("None"), files)).description, /"None" is taken for a class: if it stands for no/);
+  });
+
+  test("sets of labels are said to be so, also where none of them stands alone", () => {
+    const described = (labels: readonly string[]) =>
+      openPhotos(list(`image,tags\n${rows((name, _, i) => `${name},${labels[i % labels.length]}`)}`)).description;
+    assert.match(described(["a|b", "b|c", "a|c"]), /"a\|b" looks like several labels/);
+    assert.match(described(["dry hot", "hot", "hot wet", "cold dry", "cold wet dry"]), /looks like several labels/);
+    assert.doesNotMatch(described(["golden retriever", "labrador retriever", "great dane"]), /several/);
+    assert.doesNotMatch(described(["red circle", "blue circle", "red square", "blue square"]), /several/);
+  });
+
+  test("columns and splits of which nothing is read are said", () => {
+    const further = `image,species,fold,split\n${rows((name, label, i) => `${name},${label},${i},${["train", "val", "test"][i % 3]}`)}`;
+    assert.match(
+      openPhotos(list(further)).description,
+      /; columns not used: "fold"; 4 pictures of the split "test" left out/,
+    );
+    assert.doesNotMatch(
+      openPhotos(list(`,path,label\n${rows((name, label, i) => `${i},${name},${label}`)}`)).description,
+      /not used/,
+    );
+  });
+
+  test("one picture of each class, and the same names in several folders, are refused for what they are", () => {
+    const measured = `image,age\n${rows((name, _, i) => `${name},${1.5 * i}`)}`;
+    assert.throws(
+      () => read(list(measured)),
+      inputError(/one picture of each of its 12 classes \("0", "1.5", "3", …\)/),
+    );
+    const twice = NAMES.flatMap((name) => [`train/${name}.jpg`, `test/${name}.jpg`]);
+    const names = rows((name, label) => `${name},${label}`);
+    assert.throws(
+      () => read(list(`image,label\n${names}`, twice)),
+      inputError(
+        /in several folders below .*line 2: "ant-0" may be "test\/ant-0.jpg" or "train\/ant-0.jpg"\): say which by --images/,
+      ),
+    );
   });
 });
 

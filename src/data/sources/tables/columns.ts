@@ -11,13 +11,15 @@ export interface Columns {
   /** The labels' column; or several of 0 and 1, one a class, whose names are the labels. */
   readonly labels: readonly number[];
   readonly split: number | undefined;
+  /** Names of further columns, of which nothing is read. */
+  readonly unused: readonly string[];
   /** The line of names, where the first row is one. */
   readonly header: readonly string[] | undefined;
 }
 
-/** Whether a cell of a column of 0 and 1 is 1. */
+/** Whether a cell of a column of 0 and 1, or of false and true, is set. */
 export function isSet(cell: string | undefined): boolean {
-  return Number(cell) === 1;
+  return Number(cell) === 1 || /^true$/i.test(cell ?? "");
 }
 
 /** How a person names columns: by the name in the first row, or by number, from 1. */
@@ -34,7 +36,7 @@ const LABEL =
 const SPLIT = /^(data)?(split|set|subset|partition)$/;
 const INDEX = /^(|unnamed\d*|index)$/;
 /** Whether a picture is of a column's class. */
-const FLAG = /^[01](\.0*)?$/;
+const FLAG = /^([01](\.0*)?|true|false)$/i;
 /** Rows of one class from which columns of 0 and 1 are labels: the others are told of by their lines. */
 const MOST_OF = 0.9;
 
@@ -77,7 +79,7 @@ class ColumnSearch {
   columns(): Columns {
     if (this.#all.length < 2) {
       throw new InputError(
-        `${this.file} has one column: expected are a picture's path and its label, separated by a comma`,
+        `${this.file} has one column: expected are a picture's path and its label, separated by a comma, semicolon or tab`,
       );
     }
     const path = this.#asked("path") ?? this.#pathColumn();
@@ -90,7 +92,15 @@ class ColumnSearch {
     const known = [path, ...labels].some((at) => PATH.test(this.#nameAt(at)) || LABEL.test(this.#nameAt(at)));
     const [label = path] = labels;
     if (!known && labels.length === 1 && this.#values(label).includes(this.#first[label] ?? "")) header = false;
-    return { path, labels, split, header: header ? this.#first : undefined };
+    const used = [path, ...labels, split];
+    const unused = this.#all.filter((at) => header && !used.includes(at) && !INDEX.test(this.#nameAt(at)));
+    return {
+      path,
+      labels,
+      split,
+      unused: unused.map((at) => this.#first[at] ?? ""),
+      header: header ? this.#first : undefined,
+    };
   }
 
   #asked(which: "path" | "label"): number | undefined {

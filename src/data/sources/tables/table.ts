@@ -80,6 +80,9 @@ export class Table {
 
 /** The text in UTF-8, without a byte order mark. */
 function utf8(bytes: Buffer, file: string): Buffer {
+  if (["\xff\xfe\0\0", "\0\0\xfe\xff"].includes(bytes.toString("latin1", 0, 4))) {
+    throw new InputError(`${file} is UTF-32: save it as "CSV UTF-8", or convert it, as by iconv -f UTF-32 -t UTF-8`);
+  }
   const utf16 = utf16Of(bytes);
   if (utf16 !== undefined) return Buffer.from(new TextDecoder(utf16).decode(bytes));
   if (!isUtf8(bytes)) {
