@@ -44,6 +44,8 @@ export interface CheckpointOnData {
   readonly absent: readonly string[];
   /** Images of classes that the checkpoint does not know, which are left out. */
   readonly ignored: number;
+  /** As `MatchedSet.byNumber`. */
+  readonly byNumber: boolean;
   /** As `Checkpoint.insteadOf`. */
   readonly insteadOf: string | undefined;
 }
@@ -87,6 +89,7 @@ export async function withCheckpointOn<T>(
     const [format] = splits;
     if (format === undefined) throw new NothingToEvaluate();
     const absent = absentClasses(classes, measured);
+    const byNumber = matched.some((each) => each.byNumber);
     const { insteadOf } = loaded;
     return await use({
       model,
@@ -97,6 +100,7 @@ export async function withCheckpointOn<T>(
       badPictures,
       absent,
       ignored,
+      byNumber,
       insteadOf,
     });
   } finally {

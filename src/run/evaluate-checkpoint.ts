@@ -3,7 +3,9 @@ import type { LabelledSet } from "../data/split.js";
 import { type CheckpointOnData, type EvaluationPlace, withCheckpointOn } from "./checkpoint-on-data.js";
 import { type Evaluation, type EvaluationOptions, evaluate } from "../training/evaluate.js";
 
-export interface CheckpointEvaluation extends Evaluation, Pick<CheckpointOnData, "absent" | "ignored" | "insteadOf"> {
+export interface CheckpointEvaluation
+  extends Evaluation,
+    Pick<CheckpointOnData, "absent" | "ignored" | "byNumber" | "insteadOf"> {
   /** Photographs that could not be read and were left out: names and reasons. */
   readonly badPictures: ReadonlyMap<string, string>;
 }
@@ -24,12 +26,12 @@ export function evaluateCheckpoint(
     path,
     sets,
     place,
-    async ({ model, batches, badPictures, absent, ignored, insteadOf, ...options }) => {
+    async ({ model, batches, badPictures, absent, ignored, byNumber, insteadOf, ...options }) => {
       const evaluation = await evaluate(model, batches, { ...options, seen });
       if (!Number.isFinite(evaluation.metrics.loss)) {
         throw new KnackError(`${path} gives logits that are no numbers: its weights are broken`);
       }
-      return { ...evaluation, badPictures, absent, ignored, insteadOf };
+      return { ...evaluation, badPictures, absent, ignored, byNumber, insteadOf };
     },
   );
 }

@@ -9,6 +9,8 @@ export interface MatchedSet {
   readonly set: LabelledSet;
   /** Images left out, since their class is none of the model's. */
   readonly ignored: number;
+  /** Whether classes were matched by number, since one side knows no names. */
+  readonly byNumber: boolean;
 }
 
 /**
@@ -33,7 +35,8 @@ export function matchClasses(
     known.every((label) => label === undefined) &&
     (areNumbers(classes) || areNumbers(set.classes));
   const labels = byNumber ? set.classes.map((_, label) => label) : known;
-  if (labels.every((label, at) => label === at) && set.classes.length === classes.length) return { set, ignored: 0 };
+  if (labels.every((label, at) => label === at) && set.classes.length === classes.length)
+    return { set, ignored: 0, byNumber };
 
   const unknown = set.classes.filter((_, label) => labels[label] === undefined && set.labels.includes(label));
   const [names, those] = [list(unknown), list(classes)];
@@ -47,7 +50,7 @@ export function matchClasses(
   const selected = kept.length === set.count ? set : kindOf(set).select(set, kept);
   const relabelled = sharedLabels(selected.count);
   for (const [at, label] of selected.labels.entries()) relabelled[at] = labels[label] as number;
-  return { set: { ...selected, labels: relabelled, classes }, ignored: set.count - kept.length };
+  return { set: { ...selected, labels: relabelled, classes }, ignored: set.count - kept.length, byNumber };
 }
 
 /** The classes of which no set has an image. */

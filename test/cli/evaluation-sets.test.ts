@@ -99,6 +99,13 @@ test("labels follow the names: as right as what predict says of the same picture
   }
 });
 
+test("classes are matched by number only where one side has no names, and that is said", async () => {
+  await pictures("words", { ant: 2, bee: 2, cat: 2 });
+  const said = /classes are matched by number, not by name: "ant", "bee", "cat", from 0 on/;
+  assert.match(measured("numbered-run", "words").said, said);
+  assert.doesNotMatch(measured("named-run", "words").said, /by number/);
+});
+
 test("a class that the model does not know is an error that names it, or left out", async () => {
   await pictures("unknown", { "0": 3, "2": 3, "3": 3 });
   const { status, stderr } = knack("eval", "numbered-run", "unknown");

@@ -58,14 +58,14 @@ export function evalCommand(): Command {
       ignoreUnknownClasses,
       maxBadImages: shareOf(maxBadImages),
     };
-    const { badPictures, images, metrics, absent, ignored, insteadOf } = await evaluateCheckpoint(
+    const { badPictures, images, metrics, absent, ignored, byNumber, insteadOf } = await evaluateCheckpoint(
       checkpoint,
       all ? [source.train, source.validation] : [source.validation],
       place,
     );
     if (insteadOf !== undefined) console.error(`knack: warning: ${insteadOf}`);
     for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
-    for (const line of remarks(source, { ofRun, all, absent, ignored })) console.error(`knack: ${line}`);
+    for (const line of remarks(source, { ofRun, all, absent, ignored, byNumber })) console.error(`knack: ${line}`);
     if (json) {
       const { top1, top5, validationLoss: loss } = fieldsOf(metrics);
       console.log(JSON.stringify({ top1, top5, loss, images, ...(absent.length > 0 && { absent }) }));
@@ -83,10 +83,11 @@ interface Measured {
   readonly all: boolean;
   readonly absent: readonly string[];
   readonly ignored: number;
+  readonly byNumber: boolean;
 }
 
 /** What a person should know beside the figures. */
-function remarks(source: AnySource, { ofRun, all, absent, ignored }: Measured): string[] {
+function remarks(source: AnySource, { ofRun, all, absent, ignored, byNumber }: Measured): string[] {
   const lines: string[] = [];
   const few = (names: readonly string[]) =>
     names
@@ -94,6 +95,8 @@ function remarks(source: AnySource, { ofRun, all, absent, ignored }: Measured): 
       .map((name) => JSON.stringify(name))
       .join(", ") + (names.length > 10 ? ", …" : "");
   if (absent.length > 0) lines.push(`no images of ${absent.length} of its classes: ${few(absent)}`);
+  if (byNumber)
+    lines.push(`its classes are matched by number, not by name: ${few(source.validation.classes)}, from 0 on`);
   if (ignored > 0) lines.push(`${ignored} images left out, of classes that it does not know`);
   if (!("otherFiles" in source)) return lines;
   const { otherFiles, train, validation } = source;
