@@ -1,5 +1,6 @@
 """write_pytorch.py FOLDER: state dicts in both forms of torch.save, their tensors as safetensors, and hostile files."""
 import argparse
+import array
 import collections
 import datetime
 import decimal
@@ -7,7 +8,9 @@ import enum
 import os
 import pathlib
 import sys
+import time
 import types
+import zoneinfo
 
 import numpy
 import torch
@@ -125,6 +128,12 @@ objects = {
     "counts": collections.Counter("abca"),
     "queue": collections.deque([1, 2], maxlen=3),
     "nested": collections.defaultdict(list, {"a": [pathlib.PurePosixPath("x")]}),
+    "steps": [range(3), int, str, collections.UserDict(a=1), collections.UserList([1])],
+    "version": torch.__version__,
+    "began": [time.gmtime(0), zoneinfo.ZoneInfo("UTC")],
+    "generator": numpy.random.default_rng(0),
+    "bytes": array.array("i", [1]),
+    "rest": ...,
     "money": decimal.Decimal("1.5"),
     "simple": types.SimpleNamespace(a=1),
     "best": float("inf"),

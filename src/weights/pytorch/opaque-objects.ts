@@ -8,12 +8,15 @@ const HARMLESS: Readonly<Record<string, string>> = {
   pathlib: "Path PurePath PosixPath PurePosixPath WindowsPath PureWindowsPath",
   "pathlib._local": "Path PurePath PosixPath PurePosixPath WindowsPath PureWindowsPath",
   datetime: "date datetime time timedelta timezone",
+  zoneinfo: "ZoneInfo",
+  time: "struct_time",
   decimal: "Decimal",
   fractions: "Fraction",
   uuid: "UUID SafeUUID",
   http: "HTTPStatus HTTPMethod",
-  collections: "deque ChainMap UserDict UserList",
-  builtins: "bool complex dict float int list object range slice str tuple",
+  collections: "deque ChainMap UserDict UserList UserString",
+  array: "_array_reconstructor array",
+  builtins: "bool complex dict float int list object range slice str tuple Ellipsis NotImplemented",
   typing: "Any Dict List Optional Tuple Union",
   numpy: "ndarray matrix generic",
   "numpy.core.multiarray": "_reconstruct",
@@ -22,6 +25,12 @@ const HARMLESS: Readonly<Record<string, string>> = {
   "numpy._core.numeric": "_frombuffer",
   "numpy.random": "__RandomState_ctor",
   "numpy.random._pickle": "__randomstate_ctor __generator_ctor __bit_generator_ctor",
+  "numpy.random._pcg64": "PCG64 PCG64DXSM",
+  "numpy.random._mt19937": "MT19937",
+  "numpy.random._philox": "Philox",
+  "numpy.random._sfc64": "SFC64",
+  "numpy.random.bit_generator": "SeedSequence __pyx_unpickle_SeedSequence",
+  "torch.torch_version": "TorchVersion",
   "torchvision.transforms.functional": "InterpolationMode",
   "omegaconf.base": "ContainerMetadata Metadata SCMode",
   "omegaconf.dictconfig": "DictConfig",
@@ -66,9 +75,9 @@ export function opaqueClass(name: string): PickleFunction | undefined {
   return new OpaqueClass(name);
 }
 
-/** getattr, as enums are saved: only of a class that is opaque itself. */
+/** getattr, as enums and time zones are saved: only of a class that is opaque itself; what is got may be called, and is opaque too. */
 export function attributeOf([of]: readonly unknown[], machine: { broken(what: string): Error }): unknown {
-  if (of instanceof OpaqueClass) return new Unread(of.name);
+  if (of instanceof OpaqueClass) return new OpaqueClass(of.name);
   throw machine.broken(`its pickle asks for builtins.getattr of ${kindOf(of)}, which knack does not run`);
 }
 

@@ -103,6 +103,20 @@ const GLOBALS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ]),
 ]);
 
+/** What Python 3 calls what it writes into protocol 2, torch.save's own, by the name that Python 2 had. */
+function modernName(name: string): string {
+  return RENAMED.get(name) ?? name.replace(/^__builtin__\./, "builtins.").replace(/^copy_reg\./, "copyreg.");
+}
+
+const RENAMED: ReadonlyMap<string, string> = new Map([
+  ["__builtin__.long", "builtins.int"],
+  ["__builtin__.unicode", "builtins.str"],
+  ["__builtin__.xrange", "builtins.range"],
+  ["UserDict.IterableUserDict", "collections.UserDict"],
+  ["UserList.UserList", "collections.UserList"],
+  ["UserString.UserString", "collections.UserString"],
+]);
+
 /** The world of one PyTorch file; collects the storages that its tensors lie in. */
 export class TorchWorld implements PickleWorld {
   readonly storages = new Map<string, Storage>();
@@ -115,8 +129,7 @@ export class TorchWorld implements PickleWorld {
   }
 
   global(name: string): unknown {
-    // Python 3 writes protocol 2 with the names of Python 2.
-    const modern = name.replace(/^__builtin__\./, "builtins.").replace(/^copy_reg\./, "copyreg.");
+    const modern = modernName(name);
     const known = GLOBALS.get(modern);
     if (known !== undefined) return known;
     const opaque = opaqueClass(modern);
