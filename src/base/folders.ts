@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, type lstatSync, type Stats, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 
@@ -38,6 +38,22 @@ export function makeFolder(path: string): void {
   }
 }
 
+/**
+ * What is at a path; undefined where there is nothing: also where a link goes round in a circle, or where what should be a folder is a
+ * file (`weights.pth/best`), of which Node makes errors whatever it is told.
+ *
+ * @param look lstatSync for a link itself
+ */
+export function entryAt(path: string, look: typeof lstatSync = statSync): Stats | undefined {
+  try {
+    return look(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOTDIR" || code === "ELOOP") return undefined;
+    throw error;
+  }
+}
+
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return entryAt(path)?.isDirectory() === true;
 }

@@ -1,7 +1,8 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { didYouMean } from "../base/did-you-mean.js";
 import { InputError } from "../base/errors.js";
+import { entryAt } from "../base/folders.js";
 import { isFile, loadFile } from "../base/load-file.js";
 import { isObject } from "../settings/schema.js";
 import { parseRecipe } from "./parse.js";
@@ -38,7 +39,7 @@ export async function loadRecipe(spec: string): Promise<Recipe> {
 
 /** `--recipe <(jq … recipe.json)`: its name says nothing, and nothing lies beside it. */
 function isPipe(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false })?.isFile() === false;
+  return entryAt(file)?.isFile() === false;
 }
 
 function named(file: string, recipe: unknown): unknown {

@@ -1,8 +1,8 @@
-import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.js";
 import type { AnySource } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
+import { entryAt } from "../base/folders.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
 import { RunFolder } from "../run/run-folder.js";
 import { measure } from "./measure.js";
@@ -43,8 +43,8 @@ export async function writeReport(
 
 /** Found before the evaluation, which takes its time. */
 function requirePlaceFor(file: string): void {
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new InputError(`${file} is a folder, not a file`);
-  if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory()) {
+  if (entryAt(file)?.isDirectory()) throw new InputError(`${file} is a folder, not a file`);
+  if (!entryAt(dirname(file))?.isDirectory()) {
     throw new InputError(`cannot write ${file}: there is no folder ${dirname(file)}`);
   }
 }

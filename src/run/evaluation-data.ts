@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { anywhere, type DataSelection, openData, openWhole } from "../data/sources/open.js";
 import { type AnySource, listOptions } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
+import { requireCheckpoint } from "../weights/checkpoint.js";
 import { type RunData, RunFolder } from "./run-folder.js";
 
 /** What a checkpoint is measured on. */
@@ -18,12 +19,13 @@ export interface EvaluationData {
  *
  * @param data default: that of the checkpoint's run, with all that was selected of it
  * @param selection what is said now; of the run's own list it need not be said how it is read
- * @throws InputError as `openData`, or where the data are not said and not known
+ * @throws InputError as `openData`, or where the data are not said and not known, or there is no checkpoint
  */
 export function evaluationData(checkpoint: string, data: string | undefined, selection: DataSelection): EvaluationData {
   const trained = dataOfRun(checkpoint);
   if (data === undefined) {
     if (trained?.source == null) {
+      requireCheckpoint(checkpoint);
       throw new InputError(`${checkpoint} does not say what it was trained on: knack eval CHECKPOINT DATA`);
     }
     const { source, cache, ...ofRun } = trained;

@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { replaceDirectoryAtomic, systemReason } from "../base/atomic-file.js";
 import { InputError, KnackError } from "../base/errors.js";
-import { makeFolder } from "../base/folders.js";
+import { entryAt, makeFolder } from "../base/folders.js";
 import { type KeptChoices, parseKeptChoices } from "../engine/convolution-choices.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { CONFIG, CONVOLUTIONS, TRAINING, WEIGHTS } from "./checkpoint-files.js";
@@ -119,12 +119,22 @@ function contentsOf(
  * @throws InputError where something is missing or broken, naming the file and, in `config.json`, the key.
  */
 export function loadCheckpoint(path: string): Checkpoint {
-  const isFile = fs.statSync(path, { throwIfNoEntry: false })?.isFile() === true && path.endsWith(".safetensors");
-  if (isFile && !fs.existsSync(join(dirname(path), CONFIG))) {
+  const { folders, weights } = placesOf(path);
+  return firstUndamaged(folders, (folder) => readCheckpoint(folder, weights));
+}
+
+/** @throws InputError where `path` names no checkpoint that `loadCheckpoint` could try to read */
+export function requireCheckpoint(path: string): void {
+  placesOf(path);
+}
+
+function placesOf(path: string): { folders: readonly string[]; weights: string } {
+  const isFile = entryAt(path)?.isFile() === true && path.endsWith(".safetensors");
+  if (!isFile) return { folders: foldersFor(path), weights: WEIGHTS };
+  if (!fs.existsSync(join(dirname(path), CONFIG))) {
     throw new InputError(`${path} has no ${CONFIG} beside it, which says what model it is for: ${toImport(path)}`);
   }
-  const weights = isFile ? basename(path) : WEIGHTS;
-  return firstUndamaged(isFile ? [dirname(path)] : foldersFor(path), (folder) => readCheckpoint(folder, weights));
+  return { folders: [dirname(path)], weights: basename(path) };
 }
 
 /**

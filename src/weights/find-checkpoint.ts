@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { olderVersions } from "../base/atomic-file.js";
 import { InputError } from "../base/errors.js";
+import { entryAt } from "../base/folders.js";
 import { CONFIG, WEIGHTS } from "./checkpoint-files.js";
 
 /**
@@ -11,7 +12,7 @@ import { CONFIG, WEIGHTS } from "./checkpoint-files.js";
  * @throws InputError where there is none
  */
 export function foldersFor(path: string): string[] {
-  const entry = fs.lstatSync(path, { throwIfNoEntry: false });
+  const entry = entryAt(path, fs.lstatSync);
   if (entry === undefined) {
     throw new InputError(
       `there is no checkpoint ${path}: give a checkpoint's folder, a run's folder or a .safetensors file`,
@@ -19,7 +20,7 @@ export function foldersFor(path: string): string[] {
   }
   if (isFolder(path) === false) throw new InputError(`${path} is no checkpoint: ${insteadOf(path)}`);
   const ofRun = [join(path, "checkpoints", "best"), join(path, "checkpoints", "last")].filter(
-    (link) => fs.lstatSync(link, { throwIfNoEntry: false }) !== undefined,
+    (link) => entryAt(link, fs.lstatSync) !== undefined,
   );
   if (ofRun.length > 0) return ofRun.flatMap((link) => [link, ...olderVersions(link)]);
   const files = [join(path, WEIGHTS), join(path, CONFIG)];
@@ -31,7 +32,7 @@ export function foldersFor(path: string): string[] {
 
 /** Undefined where there is nothing, as for a moment where a link leads while a run replaces its checkpoint. */
 function isFolder(path: string): boolean | undefined {
-  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory();
+  return entryAt(path)?.isDirectory();
 }
 
 /** What to give where a checkpoint is wanted and a file was named. */

@@ -64,6 +64,7 @@ function writeDamagedFiles(): void {
   writeFileSync(at("syntax.ts"), "export default { epochs: }");
   writeFileSync(at("no-default.ts"), "export const epochs: number = 3;");
 
+  cpSync(at("run/checkpoints/best"), at("alone"), { recursive: true, dereference: true });
   truncateSync(join(copyOfRun("cut"), "checkpoints/last/model.safetensors"), 300_000);
   rmSync(join(copyOfRun("no-state"), "checkpoints/last/training.safetensors"));
   replaceIn(join(copyOfRun("other-config"), "checkpoints/last/config.json"), "resnet18_small", "resnet34d_small");
@@ -81,7 +82,10 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
   ["train data --epochs", /--epochs.*missing/],
   ["train", /data is missing/],
   ["train data data4", /too many arguments/],
-  ["eval runs-nowhere", /runs-nowhere does not say what it was trained on: knack eval CHECKPOINT DATA/],
+  ["eval runs-nowhere", /there is no checkpoint runs-nowhere/],
+  ["eval empty", /empty holds no checkpoint/],
+  ["eval full/notes.txt", /full\/notes\.txt is no checkpoint: it is a file/],
+  ["eval alone", /alone does not say what it was trained on: knack eval CHECKPOINT DATA/],
   ["schedule", /--steps-per-epoch: is missing/],
   ["schedule --steps-per-epoch 0", /--steps-per-epoch: .* not "0"/],
 
@@ -106,6 +110,9 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
 
   ["train data --recipe bag-of-trick", /did you mean "bag-of-tricks"\?/],
   ["train data --recipe nosuch.json", /nosuch\.json: there is no such file/],
+  ["train data --recipe full/notes.txt/a.json", /notes\.txt\/a\.json: there is no such file/],
+  ["train full/notes.txt/a", /no data set or folder/],
+  ["report run --out full/notes.txt/a.html", /there is no folder full\/notes\.txt/],
   ["train data --recipe broken.json", /broken\.json, line 2: not valid JSON/],
   ["train data --recipe unknown-key.json", /unknown-key\.json: unknown key "epoch"; did you mean "epochs"\?/],
   ["train data --recipe wrong-type.json", /wrong-type\.json: mixup\.alpha: must be a number above 0, not "much"/],
@@ -164,6 +171,7 @@ const MISUSE: readonly (readonly [string, RegExp])[] = [
   ["train --resume other-data", /for 10 classes, but the run is of .* for 4 classes/],
 
   ["eval nosuch data", /there is no checkpoint nosuch/],
+  ["eval full/notes.txt/best data", /there is no checkpoint full\/notes\.txt\/best/],
   ["eval empty data", /empty holds no checkpoint/],
   ["eval bad-header data", /model\.safetensors cannot be read as safetensors/],
   ["eval other-model data", /other-model: the weights do not fit the model/],

@@ -2,6 +2,7 @@ import { type Dir, type Dirent, opendirSync, readdirSync, readFileSync, type Sta
 import { join } from "node:path";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
+import { entryAt } from "../../base/folders.js";
 import { refuseLack } from "../../base/lack.js";
 
 /**
@@ -19,14 +20,7 @@ export function readDataFile(path: string): Buffer {
  * @throws InputError where it cannot be looked at
  */
 export function lookAt(path: string): Stats | undefined {
-  return explained(() => {
-    try {
-      return statSync(path, { throwIfNoEntry: false });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ELOOP") return undefined;
-      throw error;
-    }
-  });
+  return explained(() => entryAt(path));
 }
 
 /** Whether an entry of `listFolder` is a folder or a link to one; a link that leads nowhere, or where nobody may look, is none. */
