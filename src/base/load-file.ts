@@ -4,6 +4,7 @@ import { extname, resolve } from "node:path";
 import { createJiti } from "jiti";
 import { InputError } from "./errors.js";
 import { refuseLack } from "./lack.js";
+import { printable } from "./printable.js";
 
 /** Whether a name is that of a file which `loadFile` reads: by its ending, or because there is a file or a pipe of that name. */
 export function isFile(spec: string): boolean {
@@ -31,7 +32,8 @@ async function explained<T>(file: string, read: Promise<T>): Promise<T> {
   } catch (error) {
     refuseLack(error);
     const { code } = error as NodeJS.ErrnoException;
-    throw new InputError(`${file}: ${code === "ENOENT" ? "there is no such file" : `cannot be read (${code})`}`, error);
+    const isMissing = code === "ENOENT" || code === "ENOTDIR"; // the latter: a file is taken for a folder
+    throw new InputError(`${file}: ${isMissing ? "there is no such file" : `cannot be read (${code})`}`, error);
   }
 }
 
@@ -41,8 +43,13 @@ async function readJson(file: string): Promise<unknown> {
     return JSON.parse(text);
   } catch (error) {
     const line = text.slice(0, positionOfError(text, messageOf(error))).split("\n").length;
-    throw new InputError(`${file}, line ${line}: not valid JSON: ${firstLine(messageOf(error))}`, error);
+    throw new InputError(`${file}, line ${line}: not valid JSON: ${reasonOf(messageOf(error))}`, error);
   }
+}
+
+/** JSON.parse's message without the piece of the file that it cites, which may be of many lines, or no text at all. */
+function reasonOf(message: string): string {
+  return printable(message.replace(/, (\.\.\.)?".*is not valid JSON$/s, ""));
 }
 
 /** Not all of JSON.parse's messages state the position; then it is where the shortest text ends that has the same kind of error. */
