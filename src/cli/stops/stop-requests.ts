@@ -15,6 +15,8 @@ type StopSignal = (typeof SIGNALS)[number];
 const BY_HAND: ReadonlySet<StopSignal> = new Set(["SIGINT", "SIGTERM", "SIGQUIT"]);
 /** One Ctrl-C may come twice, by the terminal and by who started knack (npx, timeout): only what comes later is another. */
 export const SAME_REQUEST_MS = 100;
+/** How long a stop waits for a command that has not begun. */
+const UNBEGUN_MS = 5000;
 /** The terminal goes shortly after the signal. */
 const HANGUP_MS = 50;
 
@@ -24,6 +26,7 @@ let first: StopSignal | undefined;
 let since: number | undefined;
 let survivedHangup = false;
 let listening = false;
+let begun = false;
 
 /** From now on no signal ends the process by itself. */
 export function listenForStops(): void {
@@ -48,6 +51,11 @@ export function listenForStops(): void {
     // A hang-up ends npm too.
     if (!survivedHangup) request("SIGTERM");
   });
+}
+
+/** From now on the command itself ends when `stopRequested` aborts. */
+export function begin(): void {
+  begun = true;
 }
 
 /** A SIGUSR1 before there was a listener has opened Node's debugger. */
@@ -77,5 +85,13 @@ function request(signal: StopSignal): void {
   if (byHand && since !== undefined && now - since > SAME_REQUEST_MS) dieNow(signal);
   if (byHand) since ??= now;
   first ??= signal;
+  // A recipe is being read, perhaps from a pipe that nobody writes to: a thread that Node waits for when it ends by itself.
+  if (!abort.signal.aborted) setTimeout(endUnlessBegun, UNBEGUN_MS).unref();
   abort.abort();
+}
+
+function endUnlessBegun(): void {
+  if (begun) return;
+  console.error("knack: stopped before it began");
+  dieNow();
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { HeldError } from "../../base/errors.js";
 import type { Progress } from "../output/progress.js";
 import { written } from "../output/standard-output.js";
-import { dieNow, listenForStops, SAME_REQUEST_MS, stoppedExitCode, stopRequested } from "./stop-requests.js";
+import { begin, dieNow, listenForStops, SAME_REQUEST_MS, stoppedExitCode, stopRequested } from "./stop-requests.js";
 
 /** What is left to do once all is stopped: lines on their way to a terminal or a pipe that nobody reads, threads. */
 const LAST_SECONDS = 2;
@@ -19,6 +19,7 @@ export async function untilSignal(
   body: (signal: AbortSignal, exitCode: () => number) => Promise<void>,
 ): Promise<void> {
   listenForStops();
+  begin();
   let words: NodeJS.Timeout | undefined;
   const onStop = () => {
     progress.close();

@@ -197,6 +197,19 @@ test("SIGUSR1 before anything is loaded is a stop, not a debugger", async () => 
   assert.equal((await ended).code, 138);
 });
 
+test("a recipe that nobody writes into its pipe does not keep the process", { skip: NO_PROC }, async () => {
+  const pipe = at("recipe.json");
+  assert.equal((await start("mkfifo", [pipe]).ended).code, 0);
+  const { child, ended } = startKnack(["train", at("data"), "--recipe", pipe, "--out", at("unwritten")]);
+  const caught = () => /^SigCgt:\s*([0-9a-f]+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? "0";
+  // SIGXCPU, the 24th, is what only knack listens for.
+  await until("knack", () => (BigInt(`0x${caught()}`) & (1n << 23n)) !== 0n);
+  child.kill("SIGTERM");
+  const { signal, stderr } = await ended;
+  assert.deepEqual([signal, stderr], ["SIGTERM", "knack: stopped before it began\n"]);
+  assert.ok(!existsSync(at("unwritten")));
+});
+
 test("the end of npx is a stop", { skip: NO_PROC }, async () => {
   const run = at("npx");
   const { child, ended } = start("npx", ["knack", "train", at("data"), ...ENDLESS, "--out", run], {
