@@ -79,7 +79,7 @@ test("the sources are read: messages of every kind are found", () => {
     "…: there is no such file", // one way of a condition in a template
     "must be …, not …", // a schema's
     "OMP_NUM_THREADS=…: there are no more than … cores to compute on: all are used", // told through a parameter
-    "out of memory: …; raise it, or use a smaller --batch-size",
+    "out of memory: …; raise it, or use a smaller model or --batch-size",
     "cannot read the picture …: …", // made by a class itself
     "stopping was held by … for … s and waits no longer; what was saved before is whole",
     "…: diverged; back to step …, from here with … of the rate", // a warning

@@ -54,8 +54,12 @@ function lackOfMemory(cause: unknown): LackError {
     ["ulimit -v, in bytes,", softLimit("Max address space")],
     ["the control group's memory limit, in bytes,", groupLimits().memory],
   ];
-  const limited = limitText(limits, "the machine has no more");
-  return new LackError(`out of memory: ${limited}; raise it, or use a smaller --batch-size`, { cause });
+  const limited = limitText(limits, "");
+  const words =
+    limited === ""
+      ? "out of memory: the machine has no more; use a smaller model or --batch-size"
+      : `out of memory: ${limited}; raise it, or use a smaller model or --batch-size`;
+  return new LackError(words, { cause });
 }
 
 /** Which of the limits are set: any of them can be the one that was reached. */

@@ -12,7 +12,9 @@ function coded(code: string, message = `${code}: some words, open 'x'`): Error {
 
 const FILES = /^too many open files: ulimit -n is \d+; raise it$/;
 const THREADS = /^no more threads can be started: /;
-const MEMORY = /^out of memory: /;
+// Only what is set can be raised.
+const MEMORY =
+  /^out of memory: (the machine has no more;|.* is \d+; raise it, or) use a smaller model or --batch-size$/;
 
 for (const [error, expected] of [
   [coded("EMFILE"), FILES],
