@@ -45,8 +45,20 @@ export function lackOfThreads(): string {
   const limits: [string, number][] = [
     ["ulimit -u", softLimit("Max processes")],
     ["pids.max of the control group", groupLimits().threads],
+    ["ulimit -v, in bytes,", softLimit("Max address space")],
   ];
   return `no more threads can be started: ${limitText(limits, "the system's limit")}; raise it, or use fewer (--workers 0, OMP_NUM_THREADS=1)`;
+}
+
+/** What a JavaScript thread reserves of addresses when it starts, 0.6 to 0.85 GB, and somewhat more: V8 ends the process where it does not get them. */
+const ADDRESSES_OF_A_THREAD = 2 ** 30;
+
+/** @throws LackError where so many more threads would not get their addresses (`ulimit -v`) */
+export function requireAddresses(threads: number): void {
+  const most = softLimit("Max address space");
+  if (!Number.isFinite(most)) return;
+  const taken = 1024 * Number(/^VmSize:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0);
+  if (most - taken < threads * ADDRESSES_OF_A_THREAD) throw new LackError(lackOfThreads());
 }
 
 function lackOfMemory(cause: unknown): LackError {

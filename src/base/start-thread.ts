@@ -1,5 +1,8 @@
 import { Worker } from "node:worker_threads";
-import { refuseLack } from "./lack.js";
+import { refuseLack, requireAddresses } from "./lack.js";
+
+/** Threads of this one that have not taken their memory yet. */
+let starting = 0;
 
 /**
  * Starts a thread without the process's own flags: `node --input-type=module -e ...` would hand down one that a thread refuses.
@@ -8,8 +11,15 @@ import { refuseLack } from "./lack.js";
  * @throws LackError where there can be no more threads
  */
 export function startThread(module: URL, workerData: unknown): Worker {
+  requireAddresses(starting + 1);
   try {
-    return new Worker(module, { workerData, execArgv: [] });
+    const worker = new Worker(module, { workerData, execArgv: [] });
+    starting++;
+    const started = () => {
+      starting--;
+      worker.off("online", started).off("exit", started);
+    };
+    return worker.once("online", started).once("exit", started);
   } catch (error) {
     refuseLack(error);
     throw error;

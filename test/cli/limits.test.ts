@@ -100,6 +100,15 @@ describe("threads", () => {
     }
   });
 
+  test("under ulimit -v", () => {
+    for (const kilobytes of [3_500_000, 5_000_000]) {
+      const script = `ulimit -v ${kilobytes} && exec "$@"`;
+      const command = ["-c", script, "sh", ...training(at(`addresses-${kilobytes}`))];
+      const run = spawnSync("sh", command, { encoding: "utf8", env, timeout: 300_000, killSignal: "SIGKILL" });
+      assertDoneOrNamed(run, `ulimit -v ${kilobytes}`);
+    }
+  });
+
   /** What Node itself takes when knack has started it: with less it does not start. */
   function threadsOfNode(): number {
     const script =
