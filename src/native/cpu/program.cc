@@ -42,7 +42,10 @@ Program::~Program() {
 Value& Program::addImages(int64_t n, int64_t c, int64_t h, int64_t w, bool anyLayout) {
   values_.push_back(std::make_unique<Value>());
   Value& value = *values_.back();
-  value.n = n, value.c = c, value.h = h, value.w = w, value.anyLayout = anyLayout;
+  value.n = n, value.c = c, value.h = h, value.w = w;
+  // Of images of one channel oneDNN 3.7 has the weights' gradient in bf16 only as its reference: they fill a block then.
+  const bool fillsBlock = kIsOneDnn3 && settings.bfloat16 && settings.training && c == 1;
+  value.anyLayout = anyLayout && !fillsBlock;
   value.channelsLast = settings.channelsLast;
   value.layout = memory::desc({n, value.allChannels(), h, w}, dataType(), imagesTag(settings.channelsLast));
   return value;
