@@ -17,6 +17,9 @@ before(() => {
 });
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
+/** Without what oneDNN says of an emulated ARM processor, of which /sys has nothing. */
+const ownWords = (stderr: string) => stderr.replace(/^\.\/src\/cpu\/aarch64\/.*\n/gm, "");
+
 /** Runs `knack doctor` of the package in a folder. */
 function doctor(folder: string, args: string[] = [], environment: Record<string, string> = {}) {
   const script = `
@@ -26,7 +29,7 @@ function doctor(folder: string, args: string[] = [], environment: Record<string,
     encoding: "utf8",
     env: { ...process.env, ...environment },
   });
-  assert.equal(stderr, "");
+  assert.equal(ownWords(stderr), "");
   return { status, stdout };
 }
 
@@ -197,10 +200,11 @@ function knack(folder: string, args: string[], environment: Record<string, strin
   const script = `
     const { main } = await import(${JSON.stringify(join(folder, "dist/src/cli/main.js"))});
     await main(["node", "knack", ...${JSON.stringify(args)}]);`;
-  return spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     encoding: "utf8",
     env: { ...process.env, ...environment },
   });
+  return { status, stdout, stderr: ownWords(stderr) };
 }
 const TINY = ["bench", "resnet20", "--option", "width=4", "--batch-size", "2", "--steps", "1"];
 
