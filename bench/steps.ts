@@ -105,9 +105,13 @@ function limitOf({ bench, model, imageSize, batch }: StepCase, precision: Row["p
   return (run(process.execPath, [beside("limit.js"), ...args], isa && AVX2_ALONE) as { seconds: number }).seconds;
 }
 
-/** Whether the peer is PyTorch 2, whose compiler is one of the ways to run it. */
+let compiles: boolean | undefined;
+
+/** Whether the peer is PyTorch 2 with what its compiler needs (a C++ compiler, Python's headers): that is one of the ways to run it. */
 function hasCompile(): boolean {
-  return spawnSync(python, ["-c", "import torch; torch.compile"]).status === 0;
+  const program = "import torch; torch.compile(torch.nn.Linear(2, 2))(torch.zeros(1, 2))";
+  compiles ??= spawnSync(python, ["-c", program]).status === 0;
+  return compiles;
 }
 
 /** @param isa what the processor is taken for, by all programs alike; undefined for what it is */
