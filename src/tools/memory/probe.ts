@@ -6,6 +6,8 @@
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openData } from "../../data/sources/open.js";
+import type { AnySource } from "../../data/sources/source.js";
 import { type DataSource, type ImageSet, sharedBytes, sharedLabels } from "../../data/image-set.js";
 import sharp from "../../data/pictures/sharp.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
@@ -52,22 +54,25 @@ function mostMemory(): number {
   return 1024 * Number(kibibytes);
 }
 
-/** One picture under many names, of each class as many. */
-async function photographs(): Promise<string> {
+/** One picture under many names, of each class as many: of no more classes than there are pictures, since the others need none. */
+async function photographs(): Promise<AnySource> {
   const noise = { type: "gaussian", mean: 128, sigma: 40 } as const;
   const create = { width: PHOTO_WIDTH, height: PHOTO_HEIGHT, channels: 3, background: "grey", noise } as const;
   const picture = join(folder, "picture.jpg");
   await sharp({ create }).jpeg().toFile(picture);
-  const { classes } = pictures;
+  const names = Array.from({ length: pictures.classes }, (_, label) => String(label).padStart(6, "0"));
   for (const [part, wanted] of Object.entries({ train: count, validation: VALIDATED / 16 })) {
-    const each = Math.ceil(wanted / classes);
-    for (let label = 0; label < classes; label++) {
-      const place = join(folder, "data", part, String(label).padStart(6, "0"));
+    const shown = names.slice(0, Math.min(wanted, count)); // training has all that validation has
+    const each = Math.ceil(wanted / shown.length);
+    for (const name of shown) {
+      const place = join(folder, "data", part, name);
       mkdirSync(place, { recursive: true });
       for (let i = 0; i < each; i++) linkSync(picture, join(place, `${i}.jpg`));
     }
   }
-  return join(folder, "data");
+  const source = openData(join(folder, "data"));
+  const withAll = (set: AnySource["train"]) => ({ ...set, classes: names });
+  return { ...source, train: withAll(source.train), validation: withAll(source.validation) } as AnySource;
 }
 
 function imagesInMemory(): DataSource {
