@@ -34,16 +34,22 @@ constexpr float byZero = 1 / (a2 * b2), byA = 1 / (2 * a2 * (a2 - b2)), byB = 1 
 
 // Lines of a tile: from[i * Step], as the matrices make them.
 
+// Values at a, -a, b and -b, by the even and the odd part at a and at b.
+template <int Step>
+inline void putPoints(const Floats& even, const Floats& odd, const Floats& even2, const Floats& odd2, Floats* to) {
+  to[Step] = even + odd;
+  to[2 * Step] = even - odd;
+  to[3 * Step] = even2 + odd2;
+  to[4 * Step] = even2 - odd2;
+}
+
 // B'
 template <int Step>
 inline void transformImage(const Floats* d, Floats* to) {
   const Floats even = d[4 * Step] - b2 * d[2 * Step], odd = a * (d[3 * Step] - b2 * d[Step]);
   const Floats even2 = d[4 * Step] - a2 * d[2 * Step], odd2 = b * (d[3 * Step] - a2 * d[Step]);
   to[0] = a2 * b2 * d[0] - (a2 + b2) * d[2 * Step] + d[4 * Step];
-  to[Step] = even + odd;
-  to[2 * Step] = even - odd;
-  to[3 * Step] = even2 + odd2;
-  to[4 * Step] = even2 - odd2;
+  putPoints<Step>(even, odd, even2, odd2, to);
   to[5 * Step] = a2 * b2 * d[Step] - (a2 + b2) * d[3 * Step] + d[5 * Step];
 }
 
@@ -65,10 +71,7 @@ inline void spreadGradient(const Floats* y, Floats* to) {
   const Floats even2 = y[0] + b2 * y[2 * Step], odd2 = b * y[Step] + b3 * y[3 * Step];
   const Floats first = y[0], last = y[3 * Step];
   to[0] = first;
-  to[Step] = even + odd;
-  to[2 * Step] = even - odd;
-  to[3 * Step] = even2 + odd2;
-  to[4 * Step] = even2 - odd2;
+  putPoints<Step>(even, odd, even2, odd2, to);
   to[5 * Step] = last;
 }
 
@@ -79,10 +82,7 @@ inline void spreadWeight(const Floats* g, Floats* to) {
   const Floats even2 = byB * (g[0] + b2 * g[2 * Step]), odd2 = byB * b * g[Step];
   const Floats first = g[0], last = g[2 * Step];
   to[0] = byZero * first;
-  to[Step] = even + odd;
-  to[2 * Step] = even - odd;
-  to[3 * Step] = even2 + odd2;
-  to[4 * Step] = even2 - odd2;
+  putPoints<Step>(even, odd, even2, odd2, to);
   to[5 * Step] = last;
 }
 
