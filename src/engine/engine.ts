@@ -23,6 +23,17 @@ export interface EngineTask {
   readonly precision: "fp32" | "bf16" | "fp16";
 }
 
+/** An operation for which oneDNN has no fast code. */
+export class UnsupportedOperation extends UnsupportedLayer {
+  constructor(
+    /** Its number in the description. */
+    readonly operation: number,
+    what: string,
+  ) {
+    super(what);
+  }
+}
+
 /** The compiler of networks, and what it remembers of this machine. */
 export class FastEngine {
   readonly #algorithms: ConvolutionAlgorithms;
@@ -60,6 +71,16 @@ export class FastEngine {
     return undefined;
   }
 
+  /**
+   * Whether the network's images keep their own channels for the convolution that reads them; others fill a block. Of one with 4 or more, with AVX2
+   * alone also of one with other than 3, oneDNN has no fast gradient of the weights; of 1 in bf16, oneDNN 3 has none.
+   */
+  keepsChannels(channels: number, { bfloat16, training }: { readonly bfloat16: boolean; readonly training: boolean }) {
+    if (!training || channels === 3) return true;
+    const isOneDnn3 = !this.addon.processor().library.startsWith("2.");
+    return channels < 3 && this.block === 16 && !(bfloat16 && isOneDnn3 && channels === 1);
+  }
+
   /** How all of a network's convolutions are computed. */
   plan(convolutions: readonly Convolution[]): ConvolutionPlan {
     const kept = this.layout ?? this.#algorithms.keptLayout(convolutions);
@@ -69,13 +90,13 @@ export class FastEngine {
     return { channelsLast, algorithms: convolutions.map(algorithmsOf) };
   }
 
-  /** @throws UnsupportedLayer where oneDNN lacks an operation of these sizes */
+  /** @throws UnsupportedOperation where oneDNN lacks one of these sizes */
   compile(description: NetworkDescription): NetworkHandle {
     try {
       return this.addon.compile(description);
     } catch (error) {
-      const [, layer] = /^unsupported: (.*)/.exec((error as Error).message) ?? [];
-      throw layer === undefined ? error : new UnsupportedLayer(layer);
+      const [, operation, what] = /^unsupported: (\d+): (.*)/.exec((error as Error).message) ?? [];
+      throw what === undefined ? error : new UnsupportedOperation(Number(operation), what);
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { NetworkHandle, OperationTime } from "../native/cpu/addon.js";
+import type { OperationTime } from "../native/cpu/addon.js";
 import { foldBatchNorm } from "../nn/graph/fold-batch-norm.js";
 import { type Graph, traceGraph } from "../nn/graph/graph.js";
 import type { Module } from "../nn/module.js";
@@ -7,19 +7,21 @@ import { Generator } from "../tensor/generator.js";
 import { copyInPlace, full, narrow, normalInPlace, sum } from "../tensor/ops.js";
 import { releaseKeptMemory, scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
+import { CompiledNetwork } from "./compiled-network.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "./engine-name.js";
 import { type EngineTask, FastEngine, whereSupported } from "./engine.js";
-import { lower } from "./lowering/lower.js";
 import { type Memory, NotReproduced, UnsupportedLayer } from "./lowering/network.js";
 import { SharedFloats } from "./shared-floats.js";
 
 interface Network {
-  readonly handle: NetworkHandle;
+  readonly compiled: CompiledNetwork;
   readonly images: SharedFloats;
   readonly result: SharedFloats;
   /** Whether it has the present weights in its layouts: a copy of them that only a network in use needs. */
   loaded: boolean;
 }
+
+const TRACED_BATCH = 1;
 
 /** Batch sizes that are kept compiled: an evaluation has one and the rest. */
 const KEPT_NETWORKS = 2;
@@ -77,18 +79,17 @@ export class CompiledInference {
   #fastLogits(images: Tensor): Tensor {
     const [batch = 0] = images.shape;
     const network = this.#networks.get(batch) ?? this.#compile(batch);
-    const { handle, images: place, result } = network;
-    if (!network.loaded) this.engine.addon.loadParameters(handle);
+    const { compiled, images: place, result } = network;
+    if (!network.loaded) compiled.loadParameters();
     network.loaded = true;
     noGradient(() => scope(() => copyInPlace(place.asImages(), images)));
-    this.engine.addon.forward(handle, this.engine.timed);
+    compiled.forward();
     return Tensor.from(result.floats.slice(), result.shape);
   }
 
   /** Seconds of each operation for images of that batch; zeros unless the engine is timed. */
   times(batch: number): OperationTime[] {
-    const network = this.#networks.get(batch);
-    return network ? this.engine.addon.times(network.handle) : [];
+    return this.#networks.get(batch)?.compiled.times() ?? [];
   }
 
   dispose(): void {
@@ -136,11 +137,11 @@ export class CompiledInference {
   }
 
   /** Takes the model's weights into their own memory. @returns the network over them */
-  #fold(): Graph {
+  #fold(batch = TRACED_BATCH): Graph {
     return this.#evaluating(() =>
       scope(() =>
         noGradient(() => {
-          const traced = traceGraph(this.model, [1, ...this.shape]);
+          const traced = traceGraph(this.model, [batch, ...this.shape]);
           const made = new Set<string>();
           const graph = foldBatchNorm(traced, (name, shape) => {
             made.add(name);
@@ -179,16 +180,17 @@ export class CompiledInference {
       parameter: (tensor) => places.get(tensor) as Float32Array,
       gradient: () => undefined,
       images: images.floats,
-      outputs: [{ result: result.floats, gradient: result.floats }],
+      outputs: [{ place: result.floats, gradient: undefined }],
       mask: () => {
         throw new UnsupportedLayer("a dropout outside training");
       },
       plan: (convolutions) => this.engine.plan(convolutions),
     };
     try {
-      const options = { batch, training: false, bfloat16: this.bfloat16, block: this.engine.block };
-      const handle = this.engine.compile(lower(this.#graph, memory, options));
-      const network = { handle, images, result, loaded: false };
+      const options = { batch, training: false, bfloat16: this.bfloat16 };
+      const [graph, nextGraph] = [this.#graph, () => this.#fold(TRACED_BATCH + 1)];
+      const compiled = new CompiledNetwork(this.engine, { graph, nextGraph, memory, options, dtype: "float32" });
+      const network = { compiled, images, result, loaded: false };
       this.#networks.set(batch, network);
       return network;
     } catch (error) {
@@ -201,7 +203,7 @@ export class CompiledInference {
     const network = this.#networks.get(batch);
     if (!network) return;
     this.#networks.delete(batch);
-    this.engine.addon.dispose(network.handle);
+    network.compiled.dispose();
     network.images.dispose();
     network.result.dispose();
   }

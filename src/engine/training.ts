@@ -1,4 +1,4 @@
-import type { NetworkDescription, NetworkHandle, OperationTime } from "../native/cpu/addon.js";
+import type { NetworkDescription, OperationTime } from "../native/cpu/addon.js";
 import { BatchNorm2d } from "../nn/layers/batch-norm2d.js";
 import { Dropout, dropoutMask } from "../nn/layers/dropout.js";
 import { type Graph, traceGraph } from "../nn/graph/graph.js";
@@ -8,8 +8,8 @@ import type { DType } from "../tensor/dtype.js";
 import { clone, copyInPlace, requireGradient } from "../tensor/ops.js";
 import { releaseKeptMemory, scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
+import { CompiledNetwork } from "./compiled-network.js";
 import type { FastEngine } from "./engine.js";
-import { lower } from "./lowering/lower.js";
 import type { Memory } from "./lowering/network.js";
 import { SharedFloats } from "./shared-floats.js";
 
@@ -30,30 +30,27 @@ const TRACED_BATCH = 2;
  * norms take the batch's statistics is fixed. Parameters and running statistics stay the model's own tensors; their memory becomes shared.
  */
 export class CompiledTraining {
-  /** What was compiled. */
-  readonly description: NetworkDescription;
-  readonly #engine: FastEngine;
-  readonly #network: NetworkHandle;
+  readonly #network: CompiledNetwork;
   readonly #images: SharedFloats;
   readonly #outputs: { readonly result: SharedFloats; readonly gradient: SharedFloats }[];
   readonly #gradients: ReadonlyMap<Tensor, SharedFloats>;
-  readonly #masks: { readonly dropout: Dropout; readonly mask: SharedFloats; readonly dtype: DType }[] = [];
+  /** By the numbers of the dropouts. */
+  readonly #masks = new Map<
+    number,
+    { readonly dropout: Dropout; readonly mask: SharedFloats; readonly dtype: DType }
+  >();
   readonly #counting: readonly BatchNorm2d[];
   /** The results of the pass under way, whose gradients backward reads. */
   #leaves: readonly Tensor[] = [];
 
   /** @throws UnsupportedLayer where the model has a layer that the engine lacks */
   constructor(engine: FastEngine, model: Module, { shape, masters, forward }: CompiledTrainingOptions) {
-    this.#engine = engine;
     const dropouts = [...model.modules()].flatMap(([, module]) => (module instanceof Dropout ? [module] : []));
     const norms = [...model.modules()].flatMap(([, module]) => (module instanceof BatchNorm2d ? [module] : []));
     const dtype = [...model.parameters()].find(([, parameter]) => masters.has(parameter))?.[1].dtype ?? "float32";
-    const graph = traceTraining(model, {
-      norms,
-      dropouts,
-      shape: [TRACED_BATCH, shape[1], shape[2], shape[3]],
-      forward,
-    });
+    const traceFor = (images: number) =>
+      traceTraining(model, { norms, dropouts, shape: [images, shape[1], shape[2], shape[3]], forward });
+    const graph = traceFor(TRACED_BATCH);
     const used = new Set(graph.parameters.values());
     this.#counting = norms.filter((norm) => norm.training && used.has(norm.weight));
     const [batch] = shape;
@@ -70,26 +67,26 @@ export class CompiledTraining {
     this.#gradients = new Map(learning.map((tensor, index) => [tensor, gradients[index] as SharedFloats]));
     const memory: Memory = {
       parameter: (tensor) => homes.get(masterOf(tensor)) as Float32Array,
-      gradient: (tensor) => this.#gradients.get(tensor)?.floats,
+      gradient: (tensor) => this.#gradients.get(tensor),
       images: this.#images.floats,
-      outputs: this.#outputs.map(({ result, gradient }) => ({ result: result.floats, gradient: gradient.floats })),
+      outputs: this.#outputs.map(({ result, gradient }) => ({ place: result.floats, gradient: gradient.floats })),
       mask: (seed, maskShape) => {
         const dropout = dropouts[seed];
         if (!dropout) throw new Error(`the trace has a dropout ${seed} that the model lacks`);
-        const mask = new SharedFloats(maskShape);
-        this.#masks.push({ dropout, mask, dtype });
-        return mask.floats;
+        const mask = this.#masks.get(seed)?.mask ?? new SharedFloats(maskShape);
+        this.#masks.set(seed, { dropout, mask, dtype });
+        return mask;
       },
       plan: (convolutions) => engine.plan(convolutions),
     };
     try {
-      this.description = lower(graph, memory, {
-        batch,
-        training: true,
-        bfloat16: dtype === "bfloat16",
-        block: engine.block,
+      this.#network = new CompiledNetwork(engine, {
+        graph,
+        nextGraph: () => traceFor(TRACED_BATCH + 1),
+        memory,
+        options: { batch, training: true, bfloat16: dtype === "bfloat16" },
+        dtype,
       });
-      this.#network = engine.compile(this.description);
       // What the trace and the parameters' earlier places took; the passes need none of it.
       releaseKeptMemory();
     } catch (error) {
@@ -98,23 +95,32 @@ export class CompiledTraining {
     }
   }
 
+  /** What was compiled. */
+  get description(): NetworkDescription {
+    return this.#network.description;
+  }
+
+  /** What libtorch computes of it, each operator once. */
+  get inLibtorch(): string[] {
+    return this.#network.inLibtorch;
+  }
+
   /**
    * @param images [N, C, H, W] float32
    * @returns float32 logits [N, classes], and those of an auxiliary classifier: leaves that require a gradient, which `backward` carries on
    */
   forward(images: Tensor): readonly Tensor[] {
-    const { addon } = this.#engine;
     noGradient(() =>
       scope(() => {
         copyInPlace(this.#images.asImages(), images);
-        for (const { dropout, mask, dtype } of this.#masks) {
+        for (const { dropout, mask, dtype } of this.#masks.values()) {
           const { shape } = mask;
           copyInPlace(mask.tensor, dropoutMask({ shape: [...shape], dtype, device: "cpu" }, dropout.p, dropout.seed));
         }
       }),
     );
-    addon.loadParameters(this.#network);
-    addon.forward(this.#network, this.#engine.timed);
+    this.#network.loadParameters();
+    this.#network.forward();
     for (const norm of this.#counting) norm.countBatch();
     this.#leaves = this.#outputs.map(({ result }) => requireGradient(Tensor.from(result.floats, result.shape), true));
     return this.#leaves;
@@ -135,23 +141,23 @@ export class CompiledTraining {
       }),
     );
     this.#leaves = [];
-    this.#engine.addon.backward(this.#network, accumulate, this.#engine.timed);
+    this.#network.backward(accumulate);
     for (const [parameter, gradient] of this.#gradients) setGradient(parameter, gradient.tensor);
   }
 
   /** Seconds of each operation in the passes so far; zeros unless the engine is timed. */
   times(): OperationTime[] {
-    return this.#engine.addon.times(this.#network);
+    return this.#network.times();
   }
 
   dispose(): void {
-    this.#engine.addon.dispose(this.#network);
+    this.#network.dispose();
     this.#disposeShared();
   }
 
   #disposeShared(): void {
     const outputs = this.#outputs.flatMap(({ result, gradient }) => [result, gradient]);
-    const masks = this.#masks.map(({ mask }) => mask);
+    const masks = Array.from(this.#masks.values(), ({ mask }) => mask);
     for (const shared of [this.#images, ...outputs, ...masks, ...this.#gradients.values()]) shared.dispose();
   }
 }

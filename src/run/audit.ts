@@ -15,7 +15,7 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
   const tricks = trainer.audit();
   const idle = tricks.find(({ asked, touched }) => asked && touched === 0);
   if (idle) throw new InputError(`${idle.trick} was asked for and changed nothing: ${idle.detail}`);
-  const { engine, whyPlain } = trainer.computedBy;
+  const { engine, whyPlain, inLibtorch } = trainer.computedBy;
   return {
     type: "audit",
     run,
@@ -29,6 +29,7 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     precision: trainer.precision,
     engine,
     ...(whyPlain !== undefined && { whyPlain }),
+    ...(inLibtorch.length > 0 && { inLibtorch }),
     tricks,
     metrics: metricsFor(data.train.classes.length).map(descriptionOf),
   };

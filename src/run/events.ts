@@ -36,6 +36,8 @@ export interface AuditEvent {
   readonly engine: "fast" | "plain";
   /** Why the fast engine cannot, where the plain one was not asked for: "it needs a processor with AVX2, and this has sse41". */
   readonly whyPlain?: string;
+  /** What the fast engine lacks and libtorch computes between its operations: ["sigmoid", "mul"]. */
+  readonly inLibtorch?: readonly string[];
   readonly tricks: readonly TrickAudit[];
   /** What epochs are evaluated by, in order, and says something for so many classes: what people are shown. */
   readonly metrics: readonly MetricDescription[];

@@ -3,7 +3,19 @@ import { Tensor } from "./tensor.js";
 
 /** Accumulates d loss / d leaf into the gradient of every leaf that requires one. @param loss a scalar */
 export function backward(loss: Tensor): void {
-  addon.backward(Tensor.handleOf(loss));
+  addon.backward(Tensor.handleOf(loss), null, false);
+}
+
+/**
+ * Accumulates what a loss's gradient of several tensors says of the leaves that these were computed from.
+ *
+ * @param gradients one for each tensor, of its shape and dtype
+ */
+export function backwardFrom(tensors: readonly Tensor[], gradients: readonly Tensor[]): void {
+  for (const [index, tensor] of tensors.entries()) {
+    const gradient = Tensor.handleOf(gradients[index] as Tensor);
+    addon.backward(Tensor.handleOf(tensor), gradient, index < tensors.length - 1);
+  }
 }
 
 /** The accumulated gradient of a leaf, or null. The tensor shares memory with it. */

@@ -221,6 +221,8 @@ export function full(shape: readonly number[], value: number, dtype: DType = "fl
   return aten_fill(aten_empty(shape, dtype, undefined, device), value);
 }
 
+/** A tensor of the same shape, dtype, device and memory layout, whose elements are anything. */
+export const emptyLike: (input: Tensor) => Tensor = tensorOperator("aten::empty_like");
 export const clone: (input: Tensor) => Tensor = tensorOperator("aten::clone");
 /** The same memory, outside the autograd graph. */
 export const detach: (input: Tensor) => Tensor = tensorOperator("aten::detach");

@@ -23,6 +23,8 @@ export interface ComputedBy {
   readonly engine: "fast" | "plain";
   /** What the fast engine lacks here, as a sentence's end, where the plain one was not asked for. */
   readonly whyPlain: string | undefined;
+  /** Operators that the fast engine lacks and libtorch computes between its own: ["sigmoid", "mul"]. */
+  readonly inLibtorch: readonly string[];
 }
 
 /**
@@ -48,10 +50,12 @@ export class TrainingPasses {
 
   /** @throws InputError where "fast" was asked for and the model has a layer it lacks */
   get engine(): ComputedBy {
-    if (this.#compiled()) return { engine: "fast", whyPlain: undefined };
+    const compiled = this.#compiled();
+    if (compiled) return { engine: "fast", whyPlain: undefined, inLibtorch: compiled.inLibtorch };
     const { engine, device, precision } = this.options;
-    if (engine.engine === "plain" || device !== "cpu") return { engine: "plain", whyPlain: undefined };
-    return { engine: "plain", whyPlain: whyNoFastEngine({ device, precision }) ?? `it lacks ${this.#lacking}` };
+    const isChosen = engine.engine === "plain" || device !== "cpu";
+    const whyNot = () => whyNoFastEngine({ device, precision }) ?? `it lacks ${this.#lacking}`;
+    return { engine: "plain", whyPlain: isChosen ? undefined : whyNot(), inLibtorch: [] };
   }
 
   /** To be called where parameters or batch norms were frozen or freed. */

@@ -17,8 +17,8 @@ test("a handle of the other addon is refused", { skip: cpu === undefined && "the
 
   const calls: Readonly<Record<string, (handle: NetworkHandle) => void>> = {
     loadParameters: (handle) => cpu.loadParameters(handle),
-    forward: (handle) => cpu.forward(handle, false),
-    backward: (handle) => cpu.backward(handle, false, false),
+    forward: (handle) => cpu.forward(handle, 0, 0, false),
+    backward: (handle) => cpu.backward(handle, 0, 0, false, false),
     times: (handle) => cpu.times(handle),
     dispose: (handle) => cpu.dispose(handle),
   };

@@ -3,8 +3,23 @@ import { BatchNorm2d } from "../../src/nn/layers/batch-norm2d.js";
 import { Conv2d, type Conv2dOptions } from "../../src/nn/layers/conv2d.js";
 import { Linear } from "../../src/nn/layers/linear.js";
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from "../../src/nn/layers/pooling.js";
-import { Module } from "../../src/nn/module.js";
-import { add, avgPool2d, clamp, concatenate, padZeros, relu } from "../../src/tensor/ops.js";
+import { Module, Parameter } from "../../src/nn/module.js";
+import { BIAS, WEIGHT } from "../../src/nn/parameter-role.js";
+import { tensorOperator } from "../../src/tensor/operator.js";
+import {
+  add,
+  avgPool2d,
+  clamp,
+  concatenate,
+  conv2d,
+  full,
+  mean,
+  mul,
+  padZeros,
+  permute,
+  relu,
+  reshape,
+} from "../../src/tensor/ops.js";
 import { type Random, randomFor } from "../../src/tensor/random.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 
@@ -46,6 +61,33 @@ class Network extends Module {
   override forward(images: Tensor): Tensor {
     return this.head.forward(this.pool.forward(this.body(images)));
   }
+}
+
+class BiasedConvolution extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+
+  constructor(inChannels: number, outChannels: number) {
+    super();
+    this.weight = Parameter.of(full([outChannels, inChannels, 3, 3], 0), WEIGHT);
+    this.bias = Parameter.of(full([outChannels], 0), BIAS);
+  }
+
+  override forward(input: Tensor): Tensor {
+    return conv2d(input, this.weight, this.bias, { padding: 1 });
+  }
+}
+
+const silu = tensorOperator("aten::silu") as (x: Tensor) => Tensor;
+const gelu = tensorOperator("aten::gelu") as (x: Tensor) => Tensor;
+const sigmoid = tensorOperator("aten::sigmoid") as (x: Tensor) => Tensor;
+
+/** Each half of the channels after the other, pair by pair where they are even: sizes that depend on the batch. */
+function shuffled(x: Tensor, channels: number): Tensor {
+  const [batch = 0, , height = 0, width = 0] = x.shape;
+  const groups = channels % 2 === 0 ? 2 : 1;
+  const split = reshape(x, [batch * groups, channels / groups, height, width]);
+  return reshape(permute(reshape(split, [batch, groups, channels / groups, height, width]), [0, 2, 1, 3, 4]), x.shape);
 }
 
 export function randomNetwork(seed: number): RandomNetwork {
@@ -108,7 +150,7 @@ class Maker {
 
   #step(from: Place): Part {
     const isSmall = from.height * from.width < 8;
-    switch (this.#from(1, isSmall ? 9 : 12)) {
+    switch (this.#from(1, isSmall ? 11 : 14)) {
       case 1:
         return this.#activation(this.#norm(from));
       case 2:
@@ -128,8 +170,11 @@ class Maker {
       case 9:
         return this.#block(from, 1);
       case 10:
-        return this.#maxPool(from);
       case 11:
+        return this.#foreign(from);
+      case 12:
+        return this.#maxPool(from);
+      case 13:
         return this.#averagePool(from);
       default:
         return this.#block(from);
@@ -202,6 +247,45 @@ class Maker {
   #block(from: Place, stride?: number): Part {
     const part = this.#anyConvolution(from, stride);
     return this.#activation(this.#chance(0.8) ? this.#normalised(part) : part);
+  }
+
+  /** What the fast engine lacks, between operations that it has: libtorch's part of the network. */
+  #foreign(from: Place): Part {
+    const before = this.#chance(0.7) ? this.#normalised(this.#same(from, this.#channels())) : this.#itself(from);
+    switch (this.#from(1, 6)) {
+      case 1:
+        return this.#after(before, "SiLU", before, silu);
+      case 2:
+        return this.#after(before, "GELU, ReLU", before, (x) => relu(gelu(x)));
+      case 3:
+        return this.#gated(before);
+      case 4: {
+        const biased = this.#biased(before);
+        return this.#after(before, biased.text, biased, biased.compute);
+      }
+      case 5:
+        return this.#after(before, "channels in another order", before, (x) => shuffled(x, before.channels));
+      default: {
+        const last = this.#convolution(before, this.#channels(), [3, 3], { padding: 1 });
+        const long = this.#after(before, `SiLU, ${last.text}`, last, (x) => last.compute(silu(x)));
+        return this.#sum(long, this.#biased(from, last.channels));
+      }
+    }
+  }
+
+  /** Squeeze and excitation. */
+  #gated(part: Part): Part {
+    const narrow = this.#convolution({ ...part, height: 1, width: 1 }, 4, [1, 1], {});
+    const wide = this.#convolution(narrow, part.channels, [1, 1], {});
+    const gate = (x: Tensor) => sigmoid(wide.compute(relu(narrow.compute(mean(x, [2, 3], true)))));
+    return this.#after(part, "squeeze and excitation", part, (x) => mul(x, gate(x)));
+  }
+
+  /** A convolution that has a bias in training. */
+  #biased(from: Place, out = this.#channels()): Part {
+    const layer = this.#layer(new BiasedConvolution(from.channels, out));
+    const text = `conv 3x3 to ${out} with bias`;
+    return { ...from, channels: out, text, compute: (x) => layer.forward(x) };
   }
 
   /** Of two parts of one value. */

@@ -198,12 +198,18 @@ function auditLines(event: AuditEvent): string[] {
   const width = Math.max(0, ...event.tricks.map(({ trick }) => trick.length));
   return [
     `run: ${event.run}`,
-    `model: ${event.model}, ${(event.parameters / 1e6).toFixed(2)} M parameters, ${event.precision}, ${event.engine} engine${event.whyPlain === undefined ? "" : ` (no fast one: ${event.whyPlain})`}`,
+    `model: ${event.model}, ${(event.parameters / 1e6).toFixed(2)} M parameters, ${event.precision}, ${engineText(event)}`,
     `data: ${event.data}`,
     `schedule: ${counted(event.epochs, "epoch")} of ${counted(event.stepsPerEpoch, "step")} of ${counted(event.batchSize, "image")}, lr up to ${lr(event.peakLr)}`,
     "tricks:",
     ...event.tricks.map(({ trick, detail }) => `  ${trick.padEnd(width)}  ${detail}`),
   ];
+}
+
+/** "fast engine", with what it is without */
+function engineText({ engine, whyPlain, inLibtorch = [] }: AuditEvent): string {
+  if (whyPlain !== undefined) return `${engine} engine (no fast one: ${whyPlain})`;
+  return inLibtorch.length === 0 ? `${engine} engine` : `${engine} engine, and libtorch for ${inLibtorch.join(", ")}`;
 }
 
 function stepText(event: StepEvent, remaining: number): string {

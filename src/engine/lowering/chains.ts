@@ -44,7 +44,7 @@ export class Chains {
     let residualNorm: GraphNode | undefined;
     const addition = this.network.onlyReader(head.output);
     const isTaken = addition && (this.#absorbed.has(addition) || this.#heads.has(addition));
-    if (addition?.operator === "aten::add.Tensor" && !isTaken) {
+    if (addition?.operator === "aten::add.Tensor" && this.ruleOf(addition) && !isTaken) {
       const [first, second, alpha = 1] = addition.arguments;
       const other = first === head.output ? second : first;
       if (isValue(other) && other !== head.output && alpha === 1 && String(other.shape) === String(head.output.shape)) {
@@ -56,7 +56,7 @@ export class Chains {
       }
     }
     const activation = this.network.onlyReader((chain.at(-1) ?? head).output);
-    const clamp = activation && clampOf(activation);
+    const clamp = activation && this.ruleOf(activation) && clampOf(activation);
     if (clamp) chain.push(activation);
     const last = chain.pop();
     if (!last || last === head) return;
@@ -68,7 +68,7 @@ export class Chains {
   #normOnlyFor(reader: GraphNode, value: Value): GraphNode | undefined {
     if (!this.network.options.training || this.network.onlyReader(value) !== reader) return undefined;
     const maker = this.network.graph.nodes.find(({ output }) => output === value);
-    const isFree = maker && !this.#absorbed.has(maker) && !this.#heads.has(maker);
+    const isFree = maker && this.ruleOf(maker) && !this.#absorbed.has(maker) && !this.#heads.has(maker);
     return isFree && maker.operator === "aten::batch_norm" ? maker : undefined;
   }
 }

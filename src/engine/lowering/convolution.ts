@@ -38,7 +38,7 @@ export const convolution: LoweringRule = {
     const geometry = { kernel: [height, width], stride: pairOf(stride), padding: around } as const;
     const tensor = network.tensor(weight);
     const [batch = 0, channels = 0, rowsIn = 0, columnsIn = 0] = network.shape(from);
-    const first = network.isForConvolution(from) && from === network.graph.input;
+    const first = network.hasOwnChannels(from);
     const images: Quad = [batch, first ? channels : network.wholeBlocks(channels), rowsIn, columnsIn];
     const shape = {
       ...geometry,

@@ -19,7 +19,7 @@ export const dropout: LoweringRule = {
       kind: "mask",
       input: network.read(input),
       output: network.number(node.output),
-      mask: network.memory.mask(Number(seed), network.shape(input)),
+      mask: network.memory.mask(Number(seed), network.shape(input)).floats,
     });
   },
 };

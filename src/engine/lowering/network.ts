@@ -14,6 +14,7 @@ import {
   valuesRead,
 } from "../../nn/graph/graph.js";
 import type { Tensor } from "../../tensor/tensor.js";
+import type { SharedFloats } from "../shared-floats.js";
 
 /** A layer that the fast engine does not have. Whoever asked for a network then takes the plain path. */
 export class UnsupportedLayer extends Error {}
@@ -26,12 +27,29 @@ export interface Memory {
   /** A parameter or buffer, float32. */
   readonly parameter: (tensor: Tensor) => Float32Array;
   /** Where its gradient goes; undefined where it does not learn. */
-  readonly gradient: (tensor: Tensor) => Float32Array | undefined;
+  readonly gradient: (tensor: Tensor) => SharedFloats | undefined;
   readonly images: Float32Array;
-  readonly outputs: readonly { readonly result: Float32Array; readonly gradient: Float32Array }[];
+  /** Of the network's results, [N, classes]. */
+  readonly outputs: readonly Place[];
   /** The mask of the dropout that was traced with this seed. */
-  readonly mask: (seed: number, shape: readonly number[]) => Float32Array;
+  readonly mask: (seed: number, shape: readonly number[]) => SharedFloats;
   readonly plan: (convolutions: readonly Convolution[]) => ConvolutionPlan;
+}
+
+/** Float32 numbers that come from JavaScript or go there, images pixel by pixel; and those of their gradient where that is wanted. */
+export interface Place {
+  readonly place: Float32Array;
+  readonly gradient: Float32Array | undefined;
+}
+
+interface EnterOperation extends Place {
+  readonly kind: "enter";
+  readonly output: number;
+}
+
+interface LeaveOperation extends Place {
+  readonly kind: "leave";
+  readonly input: number;
 }
 
 /** How the convolutions of a network are computed: all over images of one layout, each by its algorithms. */
@@ -46,6 +64,8 @@ export interface LoweringOptions {
   readonly bfloat16: boolean;
   /** Channels that are computed side by side: images have whole blocks of them. */
   readonly block: number;
+  /** Whether the network's images have just their own, where a convolution reads them. */
+  readonly ownChannels: boolean;
 }
 
 /** A convolution of a network in making. */
@@ -56,6 +76,15 @@ class PlannedConvolution {
   ) {}
 }
 
+/** The operations of a network, and what is to be known of them beside what the engine compiles. */
+export interface LoweredOperations {
+  readonly description: NetworkDescription;
+  /** The parameters whose gradient an operation gives. */
+  readonly learning: ReadonlySet<Tensor>;
+  /** The node that an operation begins with; undefined for those between the engine and JavaScript. */
+  readonly nodeOf: (operation: number) => GraphNode | undefined;
+}
+
 type ValueKind = NetworkDescription["values"][number]["kind"];
 
 /** A network on its way from a traced graph to the engine's description: the values that have numbers, and the operations so far. */
@@ -64,6 +93,12 @@ export class NetworkInMaking {
   readonly #numbers = new Map<Value, number>();
   readonly #readers = new Map<Value, GraphNode[]>();
   readonly #operations: (OperationDescription | PlannedConvolution)[] = [];
+  /** The node that each operation begins with. */
+  readonly #nodes: (GraphNode | undefined)[] = [];
+  readonly #learning = new Set<Tensor>();
+  readonly #learns = new Set<Value>();
+  /** The node whose operation is being added. */
+  lowering: GraphNode | undefined;
   /** Zeros around images that the convolution after them brings itself. */
   readonly margins = new Map<Value, { readonly from: Value; readonly margins: Quad }>();
 
@@ -73,20 +108,50 @@ export class NetworkInMaking {
     readonly options: LoweringOptions,
   ) {
     for (const node of graph.nodes) {
-      for (const value of valuesRead(node)) this.#readers.set(value, [...(this.#readers.get(value) ?? []), node]);
+      const read = valuesRead(node);
+      for (const value of read) this.#readers.set(value, [...(this.#readers.get(value) ?? []), node]);
+      if (read.some((value) => this.#isLearning(value) || this.#learns.has(value))) this.#learns.add(node.output);
     }
   }
 
   add<Operation extends OperationDescription>(operation: Operation): void {
-    this.#operations.push(operation);
+    this.#push(operation);
+  }
+
+  /** Has a value come from JavaScript. */
+  enter(value: Value, { place, gradient }: Place): void {
+    const kind = this.hasOwnChannels(value) ? "input" : "between";
+    this.add<EnterOperation>({ kind: "enter", output: this.number(value, kind), place, gradient });
+  }
+
+  /** Has a value go to JavaScript. @param input its number */
+  leave(input: number, { place, gradient }: Place): void {
+    this.add<LeaveOperation>({ kind: "leave", input, place, gradient });
   }
 
   /** Adds a convolution, whose algorithms are chosen when all of the network's convolutions are known. */
   addConvolution(convolution: Convolution, operation: (algorithms: Algorithms) => OperationDescription): void {
-    this.#operations.push(new PlannedConvolution(convolution, operation));
+    this.#push(new PlannedConvolution(convolution, operation));
   }
 
-  description(): NetworkDescription {
+  #push(operation: OperationDescription | PlannedConvolution): void {
+    this.#operations.push(operation);
+    this.#nodes.push(this.lowering);
+  }
+
+  get operationCount(): number {
+    return this.#operations.length;
+  }
+
+  lowered(): LoweredOperations {
+    return {
+      description: this.#description(),
+      learning: this.#learning,
+      nodeOf: (operation) => this.#nodes[operation],
+    };
+  }
+
+  #description(): NetworkDescription {
     const { bfloat16, training } = this.options;
     const planned = this.#operations.filter((operation) => operation instanceof PlannedConvolution);
     const { channelsLast, algorithms } = this.memory.plan(planned.map(({ convolution }) => convolution));
@@ -120,6 +185,23 @@ export class NetworkInMaking {
     return number;
   }
 
+  /** Where one of the network's results goes. */
+  resultPlace(index: number): Place {
+    const place = this.memory.outputs[index];
+    if (!place) throw new Error(`there is no place for the network's result ${index}`);
+    return place;
+  }
+
+  /** Whether a value depends on a parameter that learns. */
+  learns(value: Value): boolean {
+    return this.#learns.has(value);
+  }
+
+  #isLearning(value: Value): boolean {
+    const tensor = this.graph.parameters.get(value);
+    return this.options.training && tensor !== undefined && this.memory.gradient(tensor) !== undefined;
+  }
+
   /** The traced shape with the batch that is wanted. */
   shape({ shape }: Value): number[] {
     return [this.options.batch, ...shape.slice(1)];
@@ -140,11 +222,18 @@ export class NetworkInMaking {
 
   /** Where a parameter's gradient goes; undefined where it does not learn, and in inference. */
   gradient(tensor: Tensor): Float32Array | undefined {
-    return this.options.training ? this.memory.gradient(tensor) : undefined;
+    const gradient = this.options.training ? this.memory.gradient(tensor) : undefined;
+    if (gradient) this.#learning.add(tensor);
+    return gradient?.floats;
+  }
+
+  /** Whether a value is the network's images, in a layout of just their channels that suits the convolution that reads them. */
+  hasOwnChannels(value: Value): boolean {
+    return value === this.graph.input && this.options.ownChannels && this.#isForConvolution(value);
   }
 
   /** Whether one convolution reads the images, with zeros around them or without, and nothing else: that may choose their layout. */
-  isForConvolution(images: Value): boolean {
+  #isForConvolution(images: Value): boolean {
     const reader = this.onlyReader(images);
     const [, margins] = reader?.arguments ?? [];
     const isAround = Array.isArray(margins) && margins.slice(4).every((zeros) => zeros === 0);

@@ -68,10 +68,13 @@ Napi::Value compile(const Napi::CallbackInfo& info) {
     const Napi::Array operations = description.Get("operations").As<Napi::Array>();
     for (uint32_t i = 0; i < operations.Length(); ++i) {
       const Reader read(*compiled, operations.Get(i).As<Napi::Object>());
+      const std::string number = std::to_string(i) + ": ";
       try {
         program.add(makeOperation(read));
+      } catch (const Unsupported& error) {
+        throw Unsupported(number + error.what());
       } catch (const dnnl::error& error) {
-        throw Unsupported(read.text("kind") + " of these sizes (" + error.what() + ")");
+        throw Unsupported(number + read.text("kind") + " of these sizes (" + error.what() + ")");
       }
     }
     program.finish();
@@ -101,18 +104,26 @@ Napi::Value wantLargePagesUnder(const Napi::CallbackInfo& info) {
   });
 }
 
-// forward(network, timed)
+Range rangeOf(const Program& program, const Napi::Value& from, const Napi::Value& to) {
+  const Range range = {from.As<Napi::Number>().Uint32Value(), to.As<Napi::Number>().Uint32Value()};
+  if (range.from > range.to || range.to > program.operations().size()) throw std::invalid_argument("the network has no such operations");
+  return range;
+}
+
+// forward(network, from, to, timed)
 Napi::Value forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    compiledOf(info).program->forward(info[1].As<Napi::Boolean>().Value());
+    Program& program = *compiledOf(info).program;
+    program.forward(rangeOf(program, info[1], info[2]), info[3].As<Napi::Boolean>().Value());
     return info.Env().Undefined();
   });
 }
 
-// backward(network, accumulate, timed)
+// backward(network, from, to, accumulate, timed)
 Napi::Value backward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    compiledOf(info).program->backward(info[1].As<Napi::Boolean>().Value(), info[2].As<Napi::Boolean>().Value());
+    Program& program = *compiledOf(info).program;
+    program.backward(rangeOf(program, info[1], info[2]), info[3].As<Napi::Boolean>().Value(), info[4].As<Napi::Boolean>().Value());
     return info.Env().Undefined();
   });
 }

@@ -80,9 +80,14 @@ export interface CpuAddon {
   compile(description: NetworkDescription): NetworkHandle;
   /** Brings changed parameters into the layouts that the passes read. */
   loadParameters(network: NetworkHandle): void;
-  forward(network: NetworkHandle, timed: boolean): void;
-  /** @param accumulate whether gradients are added to what is there */
-  backward(network: NetworkHandle, accumulate: boolean, timed: boolean): void;
+  /** The operations from one number to before another. */
+  forward(network: NetworkHandle, from: number, to: number, timed: boolean): void;
+  /**
+   * The same ones from the last to the first.
+   *
+   * @param accumulate whether gradients are added to what is there
+   */
+  backward(network: NetworkHandle, from: number, to: number, accumulate: boolean, timed: boolean): void;
   /** The operations in order, with the seconds of all timed passes. */
   times(network: NetworkHandle): OperationTime[];
   dispose(network: NetworkHandle): void;

@@ -43,9 +43,7 @@ Value& Program::addImages(int64_t n, int64_t c, int64_t h, int64_t w, bool anyLa
   values_.push_back(std::make_unique<Value>());
   Value& value = *values_.back();
   value.n = n, value.c = c, value.h = h, value.w = w;
-  // Of images of one channel oneDNN 3.7 has the weights' gradient in bf16 only as its reference: they fill a block then.
-  const bool fillsBlock = kIsOneDnn3 && settings.bfloat16 && settings.training && c == 1;
-  value.anyLayout = anyLayout && !fillsBlock;
+  value.anyLayout = anyLayout;
   value.channelsLast = settings.channelsLast;
   value.layout = memory::desc({n, value.allChannels(), h, w}, dataType(), imagesTag(settings.channelsLast));
   return value;
@@ -157,14 +155,16 @@ void Program::loadParameters() {
   for (auto& operation : operations_) operation->loadParameters();
 }
 
-void Program::forward(bool timed) {
-  for (auto& operation : operations_) maybeTimed(timed, operation->forwardSeconds, [&] { operation->forward(); });
+void Program::forward(Range range, bool timed) {
+  for (size_t i = range.from; i < range.to; ++i) {
+    maybeTimed(timed, operations_[i]->forwardSeconds, [&] { operations_[i]->forward(); });
+  }
 }
 
-void Program::backward(bool accumulate, bool timed) {
+void Program::backward(Range range, bool accumulate, bool timed) {
   if (!settings.training) throw std::logic_error("backward: the program was made for inference");
   accumulating_ = accumulate;
-  for (size_t i = operations_.size(); i-- > 0;) {
+  for (size_t i = range.to; i-- > range.from;) {
     maybeTimed(timed, operations_[i]->backwardSeconds, [&] { operations_[i]->backward(); });
   }
 }

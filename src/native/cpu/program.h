@@ -99,6 +99,11 @@ struct Settings {
   bool channelsLast = false;
 };
 
+// Operations by number, from the first to the one before the last.
+struct Range {
+  size_t from, to;
+};
+
 class Program {
  public:
   explicit Program(Settings settings);
@@ -113,9 +118,11 @@ class Program {
   void finish();
 
   void loadParameters();
-  void forward(bool timed);
+  // Some of the operations, in their order.
+  void forward(Range range, bool timed);
+  // Some of them from the last to the first.
   // @param accumulate whether gradients are added to what the parameters' gradients hold.
-  void backward(bool accumulate, bool timed);
+  void backward(Range range, bool accumulate, bool timed);
 
   // For operations while they plan:
   Buffer* newBuffer(size_t bytes, int moment);

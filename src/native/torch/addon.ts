@@ -24,7 +24,8 @@ export interface Addon {
   dispose(handle: Handle): void;
   isDisposed(handle: Handle): boolean;
   liveTensors(): number;
-  backward(loss: Handle): void;
+  /** From a loss, or from a tensor by the gradient that a loss has of it. */
+  backward(tensor: Handle, gradient: Handle | null, keepGraph: boolean): void;
   gradient(tensor: Handle): Handle | null;
   setGradient(tensor: Handle, gradient: Handle): void;
   clearGradient(tensor: Handle): void;

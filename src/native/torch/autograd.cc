@@ -9,15 +9,19 @@ namespace knack {
 
 namespace {
 
-// backward(loss): accumulates d loss / d leaf into every leaf's gradient. The loss is a scalar.
+// backward(tensor, gradient, keepGraph): accumulates d loss / d leaf into every leaf's gradient. `gradient` is the loss's of the tensor; null: the
+// tensor is the loss, a scalar.
 Napi::Value backward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     at::Tensor loss = tensorOf(info[0]);
     if (!loss.requires_grad()) {
       throw std::invalid_argument("backward: the tensor does not depend on anything that requires a gradient");
     }
-    if (loss.numel() != 1) throw std::invalid_argument("backward: expected a scalar, got " + describe(loss));
-    loss.backward();
+    const at::Tensor gradient = info[1].IsNull() ? at::Tensor() : tensorOf(info[1]);
+    if (!gradient.defined() && loss.numel() != 1) {
+      throw std::invalid_argument("backward: expected a scalar, got " + describe(loss));
+    }
+    loss.backward(gradient, info[2].As<Napi::Boolean>().Value());
     return info.Env().Undefined();
   });
 }
