@@ -29,12 +29,16 @@ const number = (text: string): number => {
 
 await new Command("npm run bench --")
   .description(
-    "knack against PyTorch, torchvision, ONNX Runtime and the limit of oneDNN, in turn in one run. PyTorch is that of KNACK_PYTHON or /usr/bin/python3.",
+    "knack against PyTorch, torchvision, OpenVINO, ONNX Runtime and the limit of oneDNN, in turn in one run: as far as KNACK_PEERS, a python3, has them, or /usr/bin/python3.",
   )
   .addOption(new Option("--only <bench>").choices(["training", "inference", "loader", "end-to-end"]))
   .option("--model <name>", "training and inference: only this model")
   .option("--batch <images>", "training and inference: only this batch size", number)
-  .addOption(new Option("--precision <precision>", "of training").choices(["fp32", "bf16"]).default("fp32"))
+  .addOption(
+    new Option("--precision <precision>", "of training and inference; int8 of inference")
+      .choices(["fp32", "bf16", "int8"])
+      .default("fp32"),
+  )
   .addOption(new Option("--isa <set>", "training and inference: take the processor for a lesser one").choices(["avx2"]))
   .option("--rounds <count>", "how often everything is measured; end to end: how many seeds", number, 3)
   .option("--data <folder>", "loader and end-to-end: photographs, train/CLASS/*.jpg and val/CLASS/*.jpg")
@@ -55,7 +59,7 @@ async function measure(options: Options, command: Command): Promise<void> {
   };
   const wanted = (bench: Row["bench"]) => only === undefined || only === bench;
   if (wanted("training") || wanted("inference")) {
-    const cases = stepCases(only, model, batch);
+    const cases = stepCases(precision === "int8" ? "inference" : only, model, batch);
     if (cases.length === 0)
       command.error("error: nothing to measure: this model or batch size is not among those of bench/steps.ts");
     printSteps(cases.map((given) => keep(measureSteps(given, precision, rounds, isa))));
@@ -81,7 +85,7 @@ function printSteps(rows: readonly StepRow[]): void {
   for (const bench of new Set(rows.map((row) => row.bench))) {
     const ofBench = rows.filter((row) => row.bench === bench);
     const peers = Object.keys(ofBench[0]?.peers ?? {});
-    const short = peers.map((name) => name.replace("pytorch-", "").replace("onnx-runtime", "ONNX"));
+    const short = peers.map((name) => name.replace("pytorch-", "").replace("onnxruntime", "ONNX"));
     const head = [bench, "batch", "knack", ...short, ...short.map((name) => `x ${name}`), "first step s", "memory GB"];
     const table = new Table({ head, style: { head: [], border: [] } });
     for (const { model, imageSize, batch, knack, peers: rates, ratios, ...row } of ofBench) {

@@ -1,25 +1,15 @@
-/** `onnx-step.js MODEL SIZE BATCH STEPS inference`: ONNX Runtime's seconds a pass over knack's export, as JSON; started by bench/index.ts. */
-import { availableParallelism } from "node:os";
-import runtime from "onnxruntime-node";
-import { createModel } from "../src/models/registry.js";
-import { foldBatchNorm } from "../src/nn/graph/fold-batch-norm.js";
-import { traceGraph } from "../src/nn/graph/graph.js";
-import { exportOnnx, INPUT } from "../src/onnx/export.js";
-import { scope } from "../src/tensor/scope.js";
+/** `onnx-step.js FILE SIZE BATCH STEPS`: seconds a pass over an ONNX file as `knack predict` computes it, as JSON; started by bench/index.ts. */
+import { openOnnxNetwork } from "../src/inference/onnx-network.js";
 import { peakMemory } from "./peak-memory.js";
 
-const [model = "", size = "", batch = "", steps = ""] = process.argv.slice(2);
-const shape = [Number(batch), 3, Number(size), Number(size)] as const;
-const exported = scope(() => {
-  using network = createModel(model, { classes: 1000, inChannels: 3 });
-  return exportOnnx(foldBatchNorm(traceGraph(network.eval(), [1, 3, shape[2], shape[3]])), {});
-});
-const session = await runtime.InferenceSession.create(exported, { intraOpNumThreads: availableParallelism() });
-const images = new runtime.Tensor("float32", new Float32Array(shape.reduce((a, b) => a * b)).fill(0.5), shape);
+const [file = "", ...numbers] = process.argv.slice(2);
+const [size = 0, batch = 0, steps = 0] = numbers.map(Number);
+const network = await openOnnxNetwork(file, { class_names: [], interpolation: "bicubic", crop_pct: 0.875 });
+const pixels = Uint8Array.from({ length: batch * size * size * 3 }, (_, index) => (index * 2654435761) >>> 24);
 const seconds: number[] = [];
-for (let i = 0; i <= Number(steps); i++) {
+for (let i = 0; i <= steps; i++) {
   const start = performance.now();
-  await session.run({ [INPUT]: images });
+  await network.logits(pixels);
   seconds.push((performance.now() - start) / 1000);
 }
 console.log(JSON.stringify({ first: seconds[0], seconds: seconds.slice(1), peakBytes: peakMemory() }));

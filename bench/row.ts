@@ -4,7 +4,7 @@ export interface Row {
   readonly model?: string;
   readonly imageSize: number;
   readonly batch: number;
-  readonly precision: "fp32" | "bf16";
+  readonly precision: "fp32" | "bf16" | "int8";
   /** What `knack` and `peers` are in: "images/s", or "s" where less is better. Medians. */
   readonly unit: "images/s" | "s";
   /** Null where the target of an end-to-end run was not reached. */
@@ -17,5 +17,5 @@ export interface Row {
 export const median = (numbers: readonly number[]): number =>
   numbers.toSorted((a, b) => a - b)[numbers.length >> 1] as number;
 
-/** The python3 that peers run with: KNACK_PYTHON, or Debian's. */
-export const python = process.env.KNACK_PYTHON ?? "/usr/bin/python3";
+/** The python3 that peers run with: KNACK_PEERS, or Debian's. */
+export const python = process.env.KNACK_PEERS ?? "/usr/bin/python3";

@@ -71,7 +71,7 @@ compute = torch.compile(model) if tuning == "compiled" else model
 
 
 def infer():
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         compute(images)
 
 

@@ -1,10 +1,13 @@
 /**
- * Training steps and inference against PyTorch and the limit of oneDNN.
+ * Training steps and inference against PyTorch, the runtimes of ONNX files and the limit of oneDNN.
  *
  * Every round starts each program once, knack, PyTorch eager, PyTorch tuned, so that they see the same moods of the machine; a program's first step is not
  * counted.
  */
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { median, python, type Row } from "./row.js";
 
@@ -69,40 +72,72 @@ const AVX2_ALONE = {
 export type Isa = "avx2" | undefined;
 
 /** What a program prints as its last line. */
-function run(program: string, args: readonly string[], environment = {}): unknown {
+function run<Printed = Measured>(program: string, args: readonly string[], environment = {}): Printed {
   const ran = spawnSync(program, args, { encoding: "utf8", env: { ...process.env, ...environment } });
   const line = ran.stdout?.trim().split("\n").at(-1) ?? "";
   if (ran.status !== 0 || line === "") throw new Error(`${program} ${args.join(" ")} failed:\n${ran.stderr}`);
-  return JSON.parse(line);
+  return JSON.parse(line) as Printed;
 }
 
 /** As many steps as take a few seconds, at least two. */
 const stepsOf = ({ imageSize, batch }: StepCase) =>
   Math.max(2, Math.min(20, Math.round(4e6 / (imageSize ** 2 * batch))));
 
+/** What is measured in turn, by the names it has in rows. */
 function programs(given: StepCase, precision: Row["precision"], isa: Isa): Record<string, () => Measured> {
+  const all = precision === "int8" ? {} : trainers(given, precision, isa);
+  // ONNX Runtime cannot be told what to take the processor for.
+  const runtimes = given.bench === "inference" && isa === undefined ? onnxRuntimes(given, precision) : {};
+  return { ...all, ...runtimes };
+}
+
+/** knack and PyTorch, which train and evaluate. */
+function trainers(given: StepCase, precision: "fp32" | "bf16", isa: Isa): Record<string, () => Measured> {
   const limited = isa && AVX2_ALONE;
   const { bench, model, imageSize, batch } = given;
   const args = [model, imageSize, batch, stepsOf(given), bench].map(String);
-  const all = {
+  const pytorch =
+    (tuning: string, environment = {}) =>
+    () =>
+      run(python, [inBench("step.py"), ...args, tuning, precision], { ...environment, ...limited });
+  return {
     knack: () => run(process.execPath, [beside("step.js"), ...args, precision], limited),
-    "pytorch-eager": () => run(python, [inBench("step.py"), ...args, "eager", precision], limited),
-    "pytorch-tuned": () =>
-      run(python, [inBench("step.py"), ...args, "tuned", precision], { ...KEEP_PAGES, ...limited }),
-    ...(hasCompile() && {
-      "pytorch-compiled": () =>
-        run(python, [inBench("step.py"), ...args, "compiled", precision], { ...KEEP_PAGES, ...limited }),
-    }),
-    ...(bench === "inference" &&
-      isa === undefined && { "onnx-runtime": () => run(process.execPath, [beside("onnx-step.js"), ...args]) }),
+    "pytorch-eager": pytorch("eager"),
+    "pytorch-tuned": pytorch("tuned", KEEP_PAGES),
+    ...(hasCompile() && { "pytorch-compiled": pytorch("compiled", KEEP_PAGES) }),
   };
-  return all as Record<string, () => Measured>;
+}
+
+/** What computes ONNX files: in int8 knack too. Those of Python where it has them, else ONNX Runtime for Node, in fp32. */
+function onnxRuntimes(given: StepCase, precision: Row["precision"]): Record<string, () => Measured> {
+  const { model, imageSize, batch } = given;
+  const sizes = [imageSize, batch, stepsOf(given)].map(String);
+  const files = new Map<string, string>();
+  const fileOf = (form: "fp32" | "int8"): string => {
+    const file = files.get(form) ?? join(mkdtempSync(join(tmpdir(), "knack-bench-")), `${model}-${form}.onnx`);
+    if (!files.has(form))
+      execFileSync(process.execPath, [beside("onnx-file.js"), model, String(imageSize), file, form]);
+    files.set(form, file);
+    return file;
+  };
+  const byKnack = (form: "fp32" | "int8") => () =>
+    run(process.execPath, [beside("onnx-step.js"), fileOf(form), ...sizes]);
+  const byPeer = (runtime: "openvino" | "onnxruntime", form: "fp32" | "int8") => () =>
+    run(python, [inBench("onnx_peer.py"), fileOf(form), ...sizes, runtime, precision]);
+  return {
+    ...(precision === "int8" && { knack: byKnack("int8") }),
+    ...(hasModule("openvino") && { openvino: byPeer("openvino", precision === "int8" ? "int8" : "fp32") }),
+    // It has no bf16.
+    ...(precision !== "bf16" && {
+      onnxruntime: hasModule("onnxruntime") ? byPeer("onnxruntime", "fp32") : byKnack(precision),
+    }),
+  };
 }
 
 /** In a process of its own, like everything that is measured: this one stays small. */
-function limitOf({ bench, model, imageSize, batch }: StepCase, precision: Row["precision"], isa: Isa): number {
+function limitOf({ bench, model, imageSize, batch }: StepCase, precision: "fp32" | "bf16", isa: Isa): number {
   const args = [model, imageSize, batch, bench, precision].map(String);
-  return (run(process.execPath, [beside("limit.js"), ...args], isa && AVX2_ALONE) as { seconds: number }).seconds;
+  return run<{ seconds: number }>(process.execPath, [beside("limit.js"), ...args], isa && AVX2_ALONE).seconds;
 }
 
 let compiles: boolean | undefined;
@@ -112,6 +147,11 @@ function hasCompile(): boolean {
   const program = "import torch; torch.compile(torch.nn.Linear(2, 2))(torch.zeros(1, 2))";
   compiles ??= spawnSync(python, ["-c", program]).status === 0;
   return compiles;
+}
+
+/** Whether Python finds a module. */
+function hasModule(name: string): boolean {
+  return spawnSync(python, ["-c", `import ${name}`]).status === 0;
 }
 
 /** @param isa what the processor is taken for, by all programs alike; undefined for what it is */
@@ -124,12 +164,17 @@ export function measureSteps(given: StepCase, precision: Row["precision"], round
       found[name] ??= [];
       found[name].push(program());
     }
-    limits.push(given.batch / limitOf(given, precision, isa));
+    if (precision !== "int8") limits.push(given.batch / limitOf(given, precision, isa));
   }
   const each = (value: (measured: Measured) => number) =>
     Object.fromEntries(Object.entries(found).map(([name, list]) => [name, median(list.map(value))]));
   const { knack = 0, ...others } = each(({ seconds }) => given.batch / median(seconds));
-  const peers = { ...others, limit: median(limits) };
+  const pytorch = Object.keys(others).filter((name) => name.startsWith("pytorch-"));
+  const peers = {
+    ...others,
+    ...(pytorch.length > 0 && { "pytorch-best": Math.max(...pytorch.map((name) => others[name] ?? 0)) }),
+    ...(limits.length > 0 && { limit: median(limits) }),
+  };
   return {
     ...given,
     precision,

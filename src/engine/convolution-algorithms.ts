@@ -13,6 +13,9 @@ const REPEATS = 5;
 /** Winograd's rounding is coarser: what it gains must be more than the noise of measuring. */
 const WORTHWHILE = 0.95;
 
+/** The share of the time of measuring in which threads may have waited for a processor. */
+const MOST_WAITING = 0.05;
+
 /**
  * The fastest algorithm of a convolution's passes, direct or Winograd's F(4x4, 3x3) (Lavin and Gray 2015). A choice is that of the run, if it has
  * one, else that of this machine, which measures each shape once and remembers it in a file. A choice that oneDNN cannot compute is never taken,
@@ -24,7 +27,7 @@ export class ConvolutionAlgorithms {
 
   /** @param machine what times depend on: processor, instruction set, oneDNN, threads */
   constructor(
-    private readonly addon: Pick<CpuAddon, "timeConvolution">,
+    private readonly addon: Pick<CpuAddon, "timeConvolution" | "scheduled">,
     private readonly machine: string,
     private readonly choices: ConvolutionChoices,
   ) {
@@ -41,7 +44,7 @@ export class ConvolutionAlgorithms {
       return DIRECT;
     }
     const known = this.choices.of(this.machine, shape) ?? this.#known[keyOf(shape)];
-    const chosen = known && this.#canCompute(shape, known) ? known : this.#agree(shape, this.#measure(shape));
+    const chosen = known && this.#canCompute(shape, known) ? known : this.#find(shape);
     this.choices.take(this.machine, shape, chosen);
     return chosen;
   }
@@ -52,6 +55,16 @@ export class ConvolutionAlgorithms {
       convolutions.some((convolution) => this.choices.of(this.machine, { ...convolution, channelsLast }) !== undefined);
     if (has(true)) return "channels-last";
     return has(false) ? "blocks" : undefined;
+  }
+
+  #find(shape: ConvolutionShape): Algorithms {
+    const before = this.addon.scheduled();
+    const measured = this.#measure(shape);
+    const after = this.addon.scheduled();
+    const waited = after.waiting - before.waiting;
+    // Beside other programs it is a matter of luck which is the faster: then the choice is this run's alone.
+    const isTrusted = waited <= MOST_WAITING * (waited + after.running - before.running);
+    return isTrusted ? this.#agree(shape, measured) : measured;
   }
 
   /** Keeps what was measured for other processes, unless one of them was first: then that is taken, and all of them compute the same bits. */

@@ -1,11 +1,11 @@
 import type { EngineChoice } from "../engine/engine-name.js";
+import { evaluationOf } from "../engine/evaluation.js";
 import type { ModelOptions } from "../models/entry.js";
 import { createModel } from "../models/registry.js";
 import type { OperationTime } from "../native/cpu/addon.js";
 import { Dropout } from "../nn/layers/dropout.js";
 import { xavierUniform } from "../nn/initialise.js";
 import { moveTo } from "../nn/move-to.js";
-import { noGradient } from "../tensor/autograd.js";
 import { Generator } from "../tensor/generator.js";
 import { contiguous, crossEntropy, full, normalInPlace, toDevice } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
@@ -73,20 +73,23 @@ export function benchmarkTraining(options: BenchmarkOptions): Benchmark {
   });
 }
 
-/** Measures evaluations of a model on noise in float32, 1,000 classes. @throws as `benchmarkTraining` */
+/** Measures evaluations of a model on noise, 1,000 classes. @throws as `benchmarkTraining` */
 export function benchmarkInference(options: BenchmarkOptions): Benchmark {
   return withModel(options, (model) => {
     const passes = passesOf(model, options, new Map());
+    const { imageSize, precision, device, winograd } = options;
     try {
       const images = noise(options).keep();
       model.eval();
+      const plain = { precision, device, engine: { engine: "plain", winograd } } as const;
       let logits: ((images: Tensor) => Tensor) | undefined;
       const pass = () =>
         scope(() => {
-          logits ??= passes.evaluation() ?? ((given) => noGradient(() => model.forward(given)));
+          logits ??=
+            passes.evaluation(precision === "bf16") ?? evaluationOf(model, [3, imageSize, imageSize], plain).logits;
           logits(images).toArray();
         });
-      return { precision: "fp32" as const, ...measure(pass, options.steps, passes) };
+      return { precision, ...measure(pass, options.steps, passes) };
     } finally {
       passes.dispose();
     }

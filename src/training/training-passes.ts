@@ -82,12 +82,16 @@ export class TrainingPasses {
     this.#training?.backward(accumulate);
   }
 
-  /** What computes float32 logits [N, classes] from images with the model's present, float32 weights; undefined for `model.forward`. */
-  evaluation(): ((images: Tensor) => Tensor) | undefined {
+  /**
+   * What computes float32 logits [N, classes] from images with the model's present, float32 weights; undefined for `model.forward`.
+   *
+   * @param bfloat16 whether it computes in bf16; the first call decides
+   */
+  evaluation(bfloat16 = false): ((images: Tensor) => Tensor) | undefined {
     if (this.#evaluation === undefined) {
       const { engine, shape } = this.options;
       const [, channels, height, width] = shape;
-      const make = (fast: FastEngine) => new CompiledInference(fast, this.model, [channels, height, width], false);
+      const make = (fast: FastEngine) => new CompiledInference(fast, this.model, [channels, height, width], bfloat16);
       this.#evaluation = whereSupported(this.#fast, engine, make) ?? null;
     } else {
       this.#evaluation?.refresh();

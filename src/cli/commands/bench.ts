@@ -45,7 +45,7 @@ export function benchCommand(): Command {
     .addOption(new Option("--engine <engine>", "only this engine").choices(ENGINE_NAMES))
     .addOption(new Option("--precision <precision>", "only this precision").choices(["fp32", "bf16", "fp16"]))
     .option("--no-winograd", "fast engine: compute every convolution directly")
-    .option("--inference", "evaluations in fp32 instead of training steps")
+    .option("--inference", "evaluations instead of training steps")
     .addOption(deviceOption())
     .option("--json", "print JSON")
     .action(async (model: string, options: BenchCommandOptions) => {
@@ -94,9 +94,9 @@ export function benchCommand(): Command {
 type Way = Pick<BenchmarkOptions, "engine" | "precision">;
 
 /** Every engine with every precision, as far as the options leave them open. */
-function waysOf({ engine, precision, inference, device }: BenchCommandOptions): Way[] {
+function waysOf({ engine, precision, device }: BenchCommandOptions): Way[] {
   const engines: EngineName[] = engine ? [engine] : device === "cpu" ? ["plain", "fast"] : ["plain"];
-  const precisions: Precision[] = precision ? [precision] : inference ? ["fp32"] : ["fp32", "bf16"];
+  const precisions: Precision[] = precision ? [precision] : ["fp32", "bf16"];
   return precisions.flatMap((each) => engines.map((name) => ({ engine: name, precision: each })));
 }
 
@@ -114,7 +114,7 @@ function lineOf({ engine, precision, imagesPerSecond, firstSeconds }: Row): stri
 
 function summarise(rows: readonly Row[], { inference }: { inference: boolean }): void {
   const fastest = rows.toSorted((a, b) => b.imagesPerSecond - a.imagesPerSecond)[0] as Row;
-  console.log(`fastest here: --engine ${fastest.engine}${inference ? "" : ` --precision ${fastest.precision}`}`);
+  console.log(`fastest here: --engine ${fastest.engine} --precision ${fastest.precision}`);
   if (fastest.operations.length === 0) return;
   const whole = 1000 * fastest.meanSeconds;
   console.log(`where its ${whole.toFixed(1)} ms on average go${inference ? "" : " (forward, backward)"}:`);

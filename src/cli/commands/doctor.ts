@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { Command } from "commander";
 import { InputError } from "../../base/errors.js";
 import { refuseLack } from "../../base/lack.js";
+import { OtherPrograms, sharedCores } from "../../base/other-programs.js";
 import { fashionMnistFolder, openFashionMnist } from "../../data/sources/fashion-mnist.js";
 import { type EngineHere, engineHere, FAST_ENGINE_GAIN } from "../../engine/engine-here.js";
 import { describeEngine, type Engine } from "../../tensor/engine.js";
@@ -20,6 +22,8 @@ export interface Findings extends Machine {
   /** Whether libtorch computes in bf16 on this CPU; true where the engine does not load. */
   readonly bf16: boolean;
   readonly dataSets: readonly DataSetFacts[];
+  /** Cores that other programs kept busy while it looked. */
+  readonly busyElsewhere: number;
 }
 
 export interface DataSetFacts {
@@ -65,7 +69,7 @@ export function doctorCommand(): Command {
       if (Object.keys(options).length > 0) {
         throw new InputError("--batch-size, --image-size, …: they are about a model: knack doctor MODEL");
       }
-      const findings = look();
+      const findings = await look();
       const lines = examine(findings);
       const problems = lines.flatMap(({ problem }) => problem ?? []);
       if (json) {
@@ -79,9 +83,16 @@ export function doctorCommand(): Command {
     });
 }
 
-function look(): Findings {
+/** How long other programs are watched, in milliseconds. */
+const WATCHED = 300;
+
+async function look(): Promise<Findings> {
   const engine = findEngine();
+  const others = new OtherPrograms();
+  await setTimeout(WATCHED);
+  const busyElsewhere = others.processors();
   return {
+    busyElsewhere,
     ...describeMachine(),
     engine,
     networks: engineHere(),
@@ -174,7 +185,14 @@ function examineDevices({ devices }: Engine, { nvidiaGpu }: Machine): Line {
   });
 }
 
-function examineThreads({ threads }: Engine, { cpu }: Machine): Line {
+function examineThreads({ threads }: Engine, { cpu, busyElsewhere }: Findings): Line {
+  const shared = sharedCores(busyElsewhere, threads, cpu.cores);
+  if (shared !== undefined) {
+    return note("threads", String(threads), {
+      what: `${shared}: training shares them, and what is measured now is too slow`,
+      todo: "end what is not needed (`top` shows it), or give both their cores by `taskset`",
+    });
+  }
   if (threads > 1 || cpu.cores === 1) return ok("threads", String(threads));
   return note("threads", String(threads), {
     what: `libtorch computes on 1 of ${cpu.cores} cores, because this process may use no more`,

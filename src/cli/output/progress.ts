@@ -207,9 +207,10 @@ function auditLines(event: AuditEvent): string[] {
 }
 
 /** "fast engine", with what it is without */
-function engineText({ engine, whyPlain, inLibtorch = [] }: AuditEvent): string {
-  if (whyPlain !== undefined) return `${engine} engine (no fast one: ${whyPlain})`;
-  return inLibtorch.length === 0 ? `${engine} engine` : `${engine} engine, and libtorch for ${inLibtorch.join(", ")}`;
+function engineText({ engine, whyPlain, inLibtorch = [], shared }: AuditEvent): string {
+  const without = whyPlain === undefined ? "" : ` (no fast one: ${whyPlain})`;
+  const beside = inLibtorch.length === 0 ? "" : `, and libtorch for ${inLibtorch.join(", ")}`;
+  return `${engine} engine${without}${beside}${shared === undefined ? "" : `; slower now, as ${shared}`}`;
 }
 
 function stepText(event: StepEvent, remaining: number): string {

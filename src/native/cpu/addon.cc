@@ -6,6 +6,7 @@
 #include "convolution-passes.h"
 #include "primitive-times.h"
 #include "reader.h"
+#include "waiting.h"
 
 namespace knack::cpu {
 
@@ -204,6 +205,15 @@ Napi::Value processor(const Napi::CallbackInfo& info) {
   });
 }
 
+// scheduled(): { running, waiting }, seconds of this thread and those it computes with.
+Napi::Value scheduledOfThisThread(const Napi::CallbackInfo& info) {
+  const Scheduled times = scheduled();
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("running", times.running);
+  result.Set("waiting", times.waiting);
+  return result;
+}
+
 // timeBatchNorm({ shape, bfloat16, channelsLast, repeats }) and timeAddition likewise: seconds.
 template <double time(const std::array<int64_t, 4>&, bool, bool, int)>
 Napi::Value timeOperation(const Napi::CallbackInfo& info) {
@@ -226,6 +236,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("times", Napi::Function::New(env, times));
   exports.Set("dispose", Napi::Function::New(env, dispose));
   exports.Set("wantLargePages", Napi::Function::New(env, wantLargePagesUnder));
+  exports.Set("scheduled", Napi::Function::New(env, scheduledOfThisThread));
   exports.Set("timeConvolution", Napi::Function::New(env, timeOneConvolution));
   exports.Set("shareInChannelsLast", Napi::Function::New(env, askForChannelsLast));
   exports.Set("timeBatchNorm", Napi::Function::New(env, timeOperation<timeBatchNorm>));

@@ -94,6 +94,11 @@ export interface CpuAddon {
   /** Asks for large pages under memory that nobody has touched yet. */
   wantLargePages(floats: Float32Array): void;
   /**
+   * Seconds that this thread and those it computes with were on a processor, and that they were ready to run while others were there; zeros where the
+   * kernel does not say.
+   */
+  scheduled(): { readonly running: number; readonly waiting: number };
+  /**
    * Seconds of one pass, the fastest of the repeats; null where oneDNN cannot compute all passes, each by its algorithm. With 0 repeats that is all
    * that is looked at.
    */

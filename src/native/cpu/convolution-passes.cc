@@ -1,5 +1,7 @@
 #include "convolution-passes.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -34,6 +36,16 @@ memory filled(const memory::desc& layout, const dnnl::engine& engine) {
   memory result(layout, engine);
   std::memset(result.get_data_handle(), 0, layout.get_size());
   return result;
+}
+
+// Each share has a gradient of its own, and all are added up: with more threads than that oneDNN divides the work itself.
+constexpr int kMostShares = 4;
+
+// The same layout for so many images: the outermost of its dimensions.
+memory::desc ofImages(const memory::desc& layout, int64_t images) {
+  memory::dims dims = dimsOf(layout);
+  dims[0] = images;
+  return layout.submemory_desc(dims, memory::dims(dims.size(), 0));
 }
 
 double timeWinograd(const Winograd& winograd, const memory::desc& source, const memory::desc& destination, const ConvolutionTask& task,
@@ -101,9 +113,19 @@ Passes::Passes(const dnnl::engine& engine, const Algorithms& algorithms, Shapes 
     refuseReference(data, "a convolution's gradient of its input", work);
   }
   if (wanted.weightGradient && !ours[2]) {
-    weights = describedAfter<BackwardWeights>(hint(), engine, attributesWith({}), kDirect, s.source, weight32, s.destination, s.stride, s.before,
-                                              s.after);
-    refuseReference(weights, "a convolution's gradient of its weights", work);
+    const int threads = omp_get_max_threads();
+    const int64_t images = out[0], shares = threads > kMostShares || threads > images ? 1 : threads;
+    const MadeFor each(shares == 1 ? threads : 1);
+    for (int64_t i = 0; i < shares; ++i) {
+      const int64_t first = images * i / shares, some = images * (i + 1) / shares - first;
+      const memory::desc source = ofImages(s.source, some), destination = ofImages(s.destination, some);
+      const auto forwardOfSome = described<Forward>(engine, attributesWith({}), dnnl::prop_kind::forward_training, kDirect, source, weight,
+                                                    destination, s.stride, s.before, s.after);
+      const auto description = describedAfter<BackwardWeights>(forwardOfSome, engine, attributesWith({}), kDirect, source, weight32, destination,
+                                                               s.stride, s.before, s.after);
+      refuseReference(description, "a convolution's gradient of its weights", work);
+      weights.push_back({description, first, some});
+    }
   }
 }
 
@@ -128,7 +150,6 @@ double timeConvolution(const ConvolutionTask& task, int pass, int repeats) {
     };
     const auto& forward = passes.forward;
     const auto& data = passes.data;
-    const auto& weights = passes.weights;
     if (pass == 0) {
       return time(Forward(forward),
                   {{DNNL_ARG_SRC, zeros(forward.src_desc())},
@@ -143,11 +164,14 @@ double timeConvolution(const ConvolutionTask& task, int pass, int repeats) {
                    {DNNL_ARG_DIFF_SRC, zeros(data.diff_src_desc())}},
                   data.scratchpad_desc());
     }
-    return time(BackwardWeights(weights),
-                {{DNNL_ARG_SRC, zeros(weights.src_desc())},
-                 {DNNL_ARG_DIFF_DST, zeros(weights.diff_dst_desc())},
-                 {DNNL_ARG_DIFF_WEIGHTS, zeros(weights.diff_weights_desc())}},
-                weights.scratchpad_desc());
+    std::vector<memory> held;
+    const auto place = [&](const memory::desc& layout) { return held.emplace_back(zeros(layout)).get_data_handle(); };
+    std::vector<WeightShares::Place> places;
+    for (const WeightShare& share : passes.weights) {
+      places.push_back({place(share.description.diff_weights_desc()), place(share.description.scratchpad_desc())});
+    }
+    WeightShares weights(passes.weights, engine, place(passes.source), place(destination), places);
+    return fastestSeconds([&] { weights.execute(); }, repeats);
   } catch (const dnnl::error&) {
     return -1;
   } catch (const Unsupported&) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "program.h"
+#include "weight-shares.h"
 #include "winograd.h"
 
 namespace knack::cpu {
@@ -15,7 +16,6 @@ using Algorithms = std::array<Algorithm, 3>;
 
 using Forward = dnnl::convolution_forward;
 using BackwardData = dnnl::convolution_backward_data;
-using BackwardWeights = dnnl::convolution_backward_weights;
 
 memory::dims dims(const std::array<int64_t, 2>& pair);
 // dims[from] x dims[from + 1] x …
@@ -45,7 +45,7 @@ struct Wanted {
 struct Passes {
   Forward::primitive_desc forward;
   BackwardData::primitive_desc data;
-  BackwardWeights::primitive_desc weights;
+  std::vector<WeightShare> weights;
   // Of the images; the forward pass chooses it where it is free.
   memory::desc source;
   // What computes the passes that are ours.

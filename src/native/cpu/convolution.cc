@@ -111,10 +111,14 @@ class Convolution final : public Operation {
       program_.read(input_, moment);
       planWinograd(2, moment);
     }
-    if (passes_.weights) {
+    if (hasWeightShares()) {
       program_.read(input_, moment);
-      weightGradient_.plan(program_, passes_.weights.diff_weights_desc(), moment);
-      weightScratchpad_.plan(program_, passes_.weights.scratchpad_desc(), moment);
+      weightGradient_.plan(program_, passes_.weights[0].description.diff_weights_desc(), moment);
+      for (const WeightShare& share : passes_.weights) {
+        weightScratchpads_.push_back(program_.newBuffer(share.description.scratchpad_desc().get_size(), moment));
+        // The first one's is the whole one in the end.
+        if (&share != &passes_.weights[0]) otherGradients_.push_back(program_.newBuffer(share.description.diff_weights_desc().get_size(), moment));
+      }
     }
     if (passes_.ours[1] || passes_.data) share_ = program_.addGradient(input_, moment);
     if (passes_.ours[1]) planWinograd(1, moment);
@@ -128,7 +132,7 @@ class Convolution final : public Operation {
     const PaddedWeights padding(own_, whole_);
     if (own_ != whole_) {
       padded_ = padding.make();
-      if (passes_.ours[2] || passes_.weights) paddedGradient_ = padding.make();
+      if (passes_.ours[2] || hasWeightShares()) paddedGradient_ = padding.make();
     }
     if (options_.bias.data) paddedBias_.assign(output_.allChannels(), 0);
     const memory weight(plainWeight(whole_), program_.engine, wholeWeight());
@@ -140,13 +144,14 @@ class Convolution final : public Operation {
       dataScratchpad_.bind(program_, dataArguments_);
       dataPrimitive_ = BackwardData(passes_.data);
     }
-    if (passes_.weights && gradient_) {
+    if (hasWeightShares() && gradient_) {
       const memory gradient(plainWeight(whole_), program_.engine, wholeGradient());
-      weightArguments_ = {{DNNL_ARG_SRC, bound(program_, passes_.weights.src_desc(), input_.data)},
-                          {DNNL_ARG_DIFF_DST, bound(program_, passes_.weights.diff_dst_desc(), gradient_)},
-                          {DNNL_ARG_DIFF_WEIGHTS, weightGradient_.bind(program_, gradient)}};
-      weightScratchpad_.bind(program_, weightArguments_);
-      weightPrimitive_ = BackwardWeights(passes_.weights);
+      const memory made = weightGradient_.bind(program_, gradient);
+      std::vector<WeightShares::Place> places;
+      for (size_t i = 0; i < passes_.weights.size(); ++i) {
+        places.push_back({i == 0 ? made.get_data_handle() : otherGradients_[i - 1]->address, weightScratchpads_[i]->address});
+      }
+      weightShares_ = WeightShares(passes_.weights, program_.engine, input_.data->address, gradient_->address, places);
     }
   }
 
@@ -174,8 +179,8 @@ class Convolution final : public Operation {
       passes_.winograd->backwardWeights(at<float>(input_.data), at<float>(gradient_), wholeGradient(), add && !padded,
                                         at<float>(scratch_[2]));
     }
-    if (passes_.weights) {
-      weightPrimitive_.execute(program_.stream, weightArguments_);
+    if (hasWeightShares()) {
+      weightShares_.execute();
       weightGradient_.take(program_.stream, add && !padded);
     }
     if (padded && options_.weight.gradient) {
@@ -192,6 +197,8 @@ class Convolution final : public Operation {
   }
 
  private:
+  bool hasWeightShares() const { return !passes_.weights.empty(); }
+
   // In rows, over whole blocks of channels.
   float* wholeWeight() { return own_ == whole_ ? options_.weight.data : padded_.data(); }
   float* wholeGradient() { return own_ == whole_ ? options_.weight.gradient : paddedGradient_.data(); }
@@ -249,9 +256,11 @@ class Convolution final : public Operation {
   std::vector<float> keptWeight_;
   WeightCopy forwardWeight_, dataWeight_;
   WeightGradient weightGradient_;
-  Scratchpad forwardScratchpad_, dataScratchpad_, weightScratchpad_;
-  dnnl::primitive forwardPrimitive_, dataPrimitive_, weightPrimitive_;
-  Arguments forwardArguments_, dataArguments_, weightArguments_;
+  WeightShares weightShares_;
+  std::vector<Buffer*> otherGradients_, weightScratchpads_;
+  Scratchpad forwardScratchpad_, dataScratchpad_;
+  dnnl::primitive forwardPrimitive_, dataPrimitive_;
+  Arguments forwardArguments_, dataArguments_;
 };
 
 const Registration convolution("convolution", [](const Reader& read) -> std::unique_ptr<Operation> {

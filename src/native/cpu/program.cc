@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "waiting.h"
+
 namespace knack::cpu {
 
 namespace {
@@ -156,6 +158,7 @@ void Program::loadParameters() {
 }
 
 void Program::forward(Range range, bool timed) {
+  chooseHowToWait();
   for (size_t i = range.from; i < range.to; ++i) {
     maybeTimed(timed, operations_[i]->forwardSeconds, [&] { operations_[i]->forward(); });
   }

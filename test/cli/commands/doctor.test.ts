@@ -44,9 +44,10 @@ function copyWithoutAddon(): string {
 
 test("--json: the facts of the environment, the data sets and the problems", () => {
   const { status, stdout } = doctor(root, ["--json"]);
-  const { dataSets, problems, networks, ...facts } = JSON.parse(stdout);
+  const { dataSets, problems, networks, busyElsewhere, ...facts } = JSON.parse(stdout);
   assert.equal(status, 0);
   assert.match(networks.name, /^(fast|plain)$/);
+  assert.ok(busyElsewhere >= 0 && busyElsewhere <= facts.cpu.cores + 0.5);
   assert.deepEqual(Object.keys(facts).sort(), Object.keys(describeEnvironment()).sort());
   assert.match(facts.libtorch.version, /^\d+\.\d+/);
   assert.equal(facts.devices[0], "cpu");
@@ -153,6 +154,7 @@ function problemsOf(changes: Partial<Engine>, machine: Partial<Findings> = {}): 
     networks: { name: "fast", oneDnn: "3.7.2", fault: null, remedy: null },
     bf16: true,
     dataSets: [],
+    busyElsewhere: 0.1,
     ...machine,
   };
   return examine(findings).flatMap(({ problem }) => (problem ? `${problem.what} -> ${problem.todo}` : []));
@@ -167,6 +169,9 @@ function matches(problems: string[], pattern: RegExp): void {
 test("what is slow is named, each with one remedy", () => {
   assert.deepEqual(problemsOf({}), []);
   matches(problemsOf({ threads: 1 }), /1 of 8 cores.*taskset/);
+  matches(problemsOf({}, { busyElsewhere: 1.26 }), /other programs keep 1\.3 of 8 cores busy.*top/);
+  // They have cores of their own.
+  assert.deepEqual(problemsOf({ threads: 4 }, { busyElsewhere: 3.9 }), []);
   const reference = {
     name: "reference BLAS",
     library: "/usr/lib/aarch64-linux-gnu/blas/libblas.so.3",
