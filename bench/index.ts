@@ -90,7 +90,10 @@ function printSteps(rows: readonly StepRow[]): void {
     const table = new Table({ head, style: { head: [], border: [] } });
     for (const { model, imageSize, batch, knack, peers: rates, ratios, ...row } of ofBench) {
       const besideEager = (values: Readonly<Record<string, number>>, unit: number) =>
-        ["knack", "pytorch-eager"].map((name) => ((values[name] ?? 0) / unit).toFixed(2)).join(", ");
+        ["knack", "pytorch-eager"]
+          .flatMap((name) => values[name] ?? [])
+          .map((value) => (value / unit).toFixed(2))
+          .join(", ");
       table.push([
         `${model} ${imageSize}`,
         batch,
