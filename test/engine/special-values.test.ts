@@ -25,6 +25,8 @@ import {
   concatenate,
   copyInPlace,
   full,
+  mean,
+  mul,
   normalInPlace,
   padZeros,
   relu,
@@ -74,6 +76,11 @@ class Around extends Module {
   }
 }
 
+const silu = tensorOperator("aten::silu") as (x: Tensor) => Tensor;
+const hardswish = tensorOperator("aten::hardswish") as (x: Tensor) => Tensor;
+const gelu = tensorOperator("aten::gelu") as (x: Tensor) => Tensor;
+const sigmoid = tensorOperator("aten::sigmoid") as (x: Tensor) => Tensor;
+
 type Operation = (x: Tensor, a: Module, b: Module) => Tensor;
 const conv = (out: number, kernel: number, groups = 1) =>
   new Conv2d(CHANNELS, out, kernel, { padding: kernel >> 1, groups });
@@ -121,6 +128,14 @@ const OPERATIONS: Record<string, readonly [out: number, layers: () => readonly M
   ],
   "convolution and residual": [CHANNELS, () => [conv(CHANNELS, 3)], (x, a) => relu(add(a.forward(x), x))],
   concatenation: [32 + CHANNELS, () => [conv(32, 1)], (x, a) => concatenate([a.forward(x), x], 1)],
+  SiLU: [CHANNELS, () => [], silu],
+  "hard swish": [CHANNELS, () => [], hardswish],
+  GELU: [CHANNELS, () => [], gelu],
+  "squeeze and excitation": [
+    CHANNELS,
+    () => [conv(16, 1), new Conv2d(16, CHANNELS, 1)],
+    (x, a, b) => mul(x, sigmoid(b.forward(relu(a.forward(mean(x, [2, 3], true)))))),
+  ],
   "zeros beside channels": [CHANNELS + 12, () => [], (x) => padZeros(x, { before: 8, after: 4 })],
 };
 

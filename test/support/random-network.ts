@@ -79,6 +79,8 @@ class BiasedConvolution extends Module {
 }
 
 const silu = tensorOperator("aten::silu") as (x: Tensor) => Tensor;
+const hardswish = tensorOperator("aten::hardswish") as (x: Tensor) => Tensor;
+const elu = tensorOperator("aten::elu") as (x: Tensor) => Tensor;
 const gelu = tensorOperator("aten::gelu") as (x: Tensor) => Tensor;
 const sigmoid = tensorOperator("aten::sigmoid") as (x: Tensor) => Tensor;
 
@@ -249,10 +251,10 @@ class Maker {
     return this.#activation(this.#chance(0.8) ? this.#normalised(part) : part);
   }
 
-  /** What the fast engine lacks, between operations that it has: libtorch's part of the network. */
+  /** Activations that are no clamps and gates; and what the fast engine lacks, between operations that it has: libtorch's part of the network. */
   #foreign(from: Place): Part {
     const before = this.#chance(0.7) ? this.#normalised(this.#same(from, this.#channels())) : this.#itself(from);
-    switch (this.#from(1, 6)) {
+    switch (this.#from(1, 8)) {
       case 1:
         return this.#after(before, "SiLU", before, silu);
       case 2:
@@ -264,6 +266,10 @@ class Maker {
         return this.#after(before, biased.text, biased, biased.compute);
       }
       case 5:
+        return this.#after(before, "hard swish", before, hardswish);
+      case 6:
+        return this.#after(before, "ELU", before, elu);
+      case 7:
         return this.#after(before, "channels in another order", before, (x) => shuffled(x, before.channels));
       default: {
         const last = this.#convolution(before, this.#channels(), [3, 3], { padding: 1 });

@@ -10,8 +10,8 @@ interface GlobalAverageOperation {
 export const globalAverage: LoweringRule = {
   operators: ["aten::mean.dim"],
   lower(node, network) {
-    const [input, dims, keepDims] = node.arguments;
-    if (!isValue(input) || String(dims) !== "2,3" || keepDims === true) throw unsupported(node);
+    const [input, dims] = node.arguments;
+    if (!isValue(input) || input.shape.length !== 4 || String(dims) !== "2,3") throw unsupported(node);
     network.add<GlobalAverageOperation>({
       kind: "globalAverage",
       input: network.read(input),

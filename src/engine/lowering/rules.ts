@@ -1,5 +1,7 @@
+import { activation } from "./activation.js";
 import { addition } from "./addition.js";
 import { batchNorm } from "./batch-norm.js";
+import { channelScale } from "./channel-scale.js";
 import { concatenation } from "./concatenation.js";
 import { convolution } from "./convolution.js";
 import { dropout } from "./dropout.js";
@@ -19,5 +21,7 @@ export const RULES: readonly LoweringRule[] = [
   linear,
   concatenation,
   addition,
+  activation,
+  channelScale,
   dropout,
 ];

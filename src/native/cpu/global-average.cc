@@ -1,4 +1,4 @@
-// The mean over all pixels.
+// The mean over all pixels: [N, C], or images of one pixel.
 #include <algorithm>
 
 #include "one-input.h"
@@ -21,9 +21,8 @@ class GlobalAverage final : public OneInput {
       each([&](int64_t n, int64_t block, int64_t channels) {
         float sum[kWidestBlock];
         sumPixels<T>(x + input_.blockStart(n, block), input_.pixels(), input_.pixelStride(), sum);
-        for (int64_t c = 0; c < channels; ++c) {
-          y[n * input_.c + block * kBlock + c] = fromFloat<T>(sum[c] / static_cast<float>(input_.pixels()));
-        }
+        for (int64_t c = 0; c < channels; ++c) y[place(n, block) + c] = fromFloat<T>(sum[c] / static_cast<float>(input_.pixels()));
+        for (int64_t c = channels; !output_.vector && c < kBlock; ++c) y[place(n, block) + c] = fromFloat<T>(0);
       });
     });
   }
@@ -37,7 +36,7 @@ class GlobalAverage final : public OneInput {
       each([&](int64_t n, int64_t block, int64_t channels) {
         float value[kWidestBlock] = {};
         for (int64_t c = 0; c < channels; ++c) {
-          value[c] = toFloat(g[n * input_.c + block * kBlock + c]) / static_cast<float>(input_.pixels());
+          value[c] = toFloat(g[place(n, block) + c]) / static_cast<float>(input_.pixels());
         }
         spreadPixels<T>(value, dx + input_.blockStart(n, block), input_.pixels(), input_.pixelStride());
       });
@@ -45,6 +44,9 @@ class GlobalAverage final : public OneInput {
   }
 
  private:
+  // Of the mean of a block of an image's channels: a row of all of them, or images of one pixel.
+  size_t place(int64_t n, int64_t block) const { return output_.vector ? n * input_.c + block * kBlock : output_.blockStart(n, block); }
+
   template <typename Body>
   void each(Body body) const {
     const int64_t blocks = input_.blocks();

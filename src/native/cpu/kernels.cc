@@ -229,6 +229,25 @@ KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels, size_t str
   }
 }
 
+template <int B, typename T>
+KNACK_INLINE void scaleLoop(const T* x, const T* factor, T* y, size_t pixels, size_t stride) {
+  float factors[B];
+  for (int c = 0; c < B; ++c) factors[c] = load(factor[c]);
+  for (size_t p = 0; p < pixels; ++p) {
+    KNACK_INDEPENDENT
+    for (int c = 0; c < B; ++c) store(y + p * stride + c, load(x[p * stride + c]) * factors[c]);
+  }
+}
+
+template <int B, typename T>
+KNACK_INLINE void productLoop(const T* a, const T* b, T* sum, size_t pixels, size_t stride) {
+  float sums[B] = {};
+  for (size_t p = 0; p < pixels; ++p) {
+    for (int c = 0; c < B; ++c) sums[c] += load(a[p * stride + c]) * load(b[p * stride + c]);
+  }
+  for (int c = 0; c < B; ++c) store(sum + c, sums[c]);
+}
+
 // Each kernel for blocks of B channels, with their instructions.
 #define KNACK_FORMS(T, name, B)                                                                                                                     \
   KNACK_FOR_BLOCKS_OF_##B void statistics_##name##_##B(const T* x, size_t pixels, size_t stride, float* mean, float* squares) {                     \
@@ -272,7 +291,13 @@ KNACK_INLINE void spreadLoop(const float* value, T* y, size_t pixels, size_t str
   }                                                                                                                                                 \
   KNACK_FOR_BLOCKS_OF_##B bool nan_##name##_##B(const T* x, size_t count) { return nanLoop(x, count); }                                             \
   KNACK_FOR_BLOCKS_OF_##B void sum_##name##_##B(const T* x, size_t pixels, size_t stride, float* sum) { sumLoop<B>(x, pixels, stride, sum); }       \
-  KNACK_FOR_BLOCKS_OF_##B void spread_##name##_##B(const float* value, T* y, size_t pixels, size_t stride) { spreadLoop<B>(value, y, pixels, stride); }
+  KNACK_FOR_BLOCKS_OF_##B void spread_##name##_##B(const float* value, T* y, size_t pixels, size_t stride) { spreadLoop<B>(value, y, pixels, stride); } \
+  KNACK_FOR_BLOCKS_OF_##B void scale_##name##_##B(const T* x, const T* factor, T* y, size_t pixels, size_t stride) {                                \
+    scaleLoop<B>(x, factor, y, pixels, stride);                                                                                                     \
+  }                                                                                                                                                 \
+  KNACK_FOR_BLOCKS_OF_##B void product_##name##_##B(const T* a, const T* b, T* sum, size_t pixels, size_t stride) {                                 \
+    productLoop<B>(a, b, sum, pixels, stride);                                                                                                      \
+  }
 
 KNACK_FORMS(float, f32, 16)
 KNACK_FORMS(float, f32, 8)
@@ -328,6 +353,16 @@ KNACK_FORMS(bfloat16, bf16, 8)
   void spreadPixels<T>(const float* value, T* y, size_t pixels, size_t stride) {                                                                    \
     if (kBlock == 16) spread_##name##_16(value, y, pixels, stride);                                                                                 \
     else spread_##name##_8(value, y, pixels, stride);                                                                                               \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  void scaleChannels<T>(const T* x, const T* factor, T* y, size_t pixels, size_t stride) {                                                          \
+    if (kBlock == 16) scale_##name##_16(x, factor, y, pixels, stride);                                                                              \
+    else scale_##name##_8(x, factor, y, pixels, stride);                                                                                            \
+  }                                                                                                                                                 \
+  template <>                                                                                                                                       \
+  void sumProducts<T>(const T* a, const T* b, T* sum, size_t pixels, size_t stride) {                                                               \
+    if (kBlock == 16) product_##name##_16(a, b, sum, pixels, stride);                                                                               \
+    else product_##name##_8(a, b, sum, pixels, stride);                                                                                             \
   }
 
 KNACK_EXPORT(float, f32)

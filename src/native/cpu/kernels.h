@@ -82,6 +82,14 @@ void sumPixels(const T* x, size_t pixels, size_t stride, float* sum);
 template <typename T>
 void spreadPixels(const float* value, T* y, size_t pixels, size_t stride);
 
+// y = x times each channel's factor; y may be x.
+template <typename T>
+void scaleChannels(const T* x, const T* factor, T* y, size_t pixels, size_t stride);
+
+// The sum of a times b of each channel over the pixels.
+template <typename T>
+void sumProducts(const T* a, const T* b, T* sum, size_t pixels, size_t stride);
+
 float toFloat(float value);
 float toFloat(bfloat16 value);
 template <typename T>
