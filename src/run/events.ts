@@ -38,8 +38,6 @@ export interface AuditEvent {
   readonly whyPlain?: string;
   /** What the fast engine lacks and libtorch computes between its operations: ["sigmoid", "mul"]. */
   readonly inLibtorch?: readonly string[];
-  /** That other programs want the cores too: "other programs keep 1.3 of 2 cores busy". */
-  readonly shared?: string;
   readonly tricks: readonly TrickAudit[];
   /** What epochs are evaluated by, in order, and says something for so many classes: what people are shown. */
   readonly metrics: readonly MetricDescription[];

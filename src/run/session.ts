@@ -5,13 +5,12 @@ import { openData } from "../data/sources/open.js";
 import type { LabelledSet } from "../data/split.js";
 import { DivergedError, KnackError } from "../base/errors.js";
 import { lackIn } from "../base/lack.js";
-import { OtherPrograms, sharedCores } from "../base/other-programs.js";
 import { ConvolutionChoices } from "../engine/convolution-choices.js";
 import type { Doing } from "../base/thread-stream.js";
 import { isBetter } from "../metrics/metric.js";
 import { top1 } from "../metrics/top-1.js";
 import { formForImages } from "../models/registry.js";
-import { describeEngine, makeDeterministic } from "../tensor/engine.js";
+import { makeDeterministic } from "../tensor/engine.js";
 import { requireDevice } from "../tensor/require-device.js";
 import { type Checkpoint, loadCheckpoint, loadResumable, type TrainingState } from "../weights/checkpoint.js";
 import { audit } from "./audit.js";
@@ -91,7 +90,6 @@ export async function* runSession(
   };
   // Those of an earlier run are what its checkpoint says: defaults may have changed since.
   const modelOptions = last?.config.model_options ?? recipe.modelOptions;
-  const others = new OtherPrograms();
   const trainer = new Trainer({ ...recipe, modelOptions }, data, {
     device: options.device,
     startsFrom,
@@ -109,9 +107,7 @@ export async function* runSession(
     loaders.push(training);
     const validation = evaluationLoader(data.validation, { badPictures, workers });
     loaders.push(validation);
-    const touched = audit(trainer, out);
-    const shared = sharedCores(others.processors(), describeEngine().threads);
-    const tricks = shared === undefined ? touched : { ...touched, shared };
+    const tricks = audit(trainer, out);
     const run = resumed ?? (numbered ? RunFolder.createNext(out) : RunFolder.create(out));
     using _ = lock ? undefined : FolderLock.take(run.path);
     const isMoved = resumed && "data" in options && typeof options.data === "string";

@@ -1,8 +1,10 @@
 import { Command } from "commander";
 import { InputError, KnackError } from "../../base/errors.js";
+import { OtherPrograms, sharedCores } from "../../base/other-programs.js";
 import { type DataSelection, openData } from "../../data/sources/open.js";
 import type { EngineName } from "../../engine/engine-name.js";
 import { problemText, type ReportOutcome, trainWithReport } from "../../train.js";
+import { computingThreads } from "../../native/torch/library-settings.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
 import type { WarningEvent } from "../../run/events.js";
@@ -85,7 +87,9 @@ export function trainCommand(): Command {
   return addRecipeOptions(command).action(async (data: string | undefined, options: TrainCommandOptions) => {
     const { json = false } = options;
     outliveOutput();
-    const progress = createProgress(process.stdout, { json });
+    const others = new OtherPrograms();
+    const shared = () => (options.device === "cuda" ? undefined : sharedCores(others.processors(), computingThreads()));
+    const progress = createProgress(process.stdout, { json, shared });
     let asked: TrainOptions | ResumeOptions | undefined;
     try {
       asked = await trainOptions(data, options);

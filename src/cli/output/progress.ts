@@ -26,15 +26,17 @@ export interface Progress {
 /**
  * A bar per epoch on a terminal, plain lines elsewhere, one JSON object a line for programs.
  *
+ * @param options.shared that other programs want the cores too, as `sharedCores` says it when a run begins
  * @param clock seconds, from any origin
  */
 export function createProgress(
   out: Writable,
-  options: { json: boolean },
+  options: { json: boolean; shared?: () => string | undefined },
   clock = () => performance.now() / 1000,
 ): Progress {
   if (options.json) return new JsonLines(out);
-  return new Report(out, canRedraw(out) ? new BarSteps(out) : new LineSteps(out, clock), clock);
+  const steps = canRedraw(out) ? new BarSteps(out) : new LineSteps(out, clock);
+  return new Report(out, steps, clock, options.shared ?? (() => undefined));
 }
 
 /** 45 -> "45s", 754 -> "12m34s", 7260 -> "2h01m" */
@@ -80,6 +82,7 @@ class Report implements Progress {
     private readonly out: Writable,
     private readonly steps: StepDisplay,
     private readonly clock: () => number,
+    private readonly shared: () => string | undefined,
   ) {}
 
   show(event: TrainEvent): void {
@@ -92,7 +95,7 @@ class Report implements Progress {
         this.epochs = event.epochs;
         this.peakLr = event.peakLr;
         this.metrics = event.metrics;
-        this.print(...auditLines(event));
+        this.print(...auditLines(event, this.shared()));
         break;
       case "changed":
         this.print(...changedLines(event, this.peakLr));
@@ -194,11 +197,11 @@ class LineSteps implements StepDisplay {
   }
 }
 
-function auditLines(event: AuditEvent): string[] {
+function auditLines(event: AuditEvent, shared: string | undefined): string[] {
   const width = Math.max(0, ...event.tricks.map(({ trick }) => trick.length));
   return [
     `run: ${event.run}`,
-    `model: ${event.model}, ${(event.parameters / 1e6).toFixed(2)} M parameters, ${event.precision}, ${engineText(event)}`,
+    `model: ${event.model}, ${(event.parameters / 1e6).toFixed(2)} M parameters, ${event.precision}, ${engineText(event)}${shared === undefined ? "" : `; slower now, as ${shared}`}`,
     `data: ${event.data}`,
     `schedule: ${counted(event.epochs, "epoch")} of ${counted(event.stepsPerEpoch, "step")} of ${counted(event.batchSize, "image")}, lr up to ${lr(event.peakLr)}`,
     "tricks:",
@@ -207,10 +210,10 @@ function auditLines(event: AuditEvent): string[] {
 }
 
 /** "fast engine", with what it is without */
-function engineText({ engine, whyPlain, inLibtorch = [], shared }: AuditEvent): string {
+function engineText({ engine, whyPlain, inLibtorch = [] }: AuditEvent): string {
   const without = whyPlain === undefined ? "" : ` (no fast one: ${whyPlain})`;
   const beside = inLibtorch.length === 0 ? "" : `, and libtorch for ${inLibtorch.join(", ")}`;
-  return `${engine} engine${without}${beside}${shared === undefined ? "" : `; slower now, as ${shared}`}`;
+  return `${engine} engine${without}${beside}`;
 }
 
 function stepText(event: StepEvent, remaining: number): string {

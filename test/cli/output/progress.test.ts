@@ -98,6 +98,18 @@ test("--json: every event is one line, as it is", () => {
   );
 });
 
+test("the line of the model says what the fast engine leaves to libtorch, and that others want the cores", () => {
+  const screen = new Screen();
+  const shared = () => "other programs keep 1.3 of 2 cores busy";
+  const progress = createProgress(screen, { json: false, shared });
+  progress.show({ ...audit, engine: "fast", inLibtorch: ["elu", "permute"] } as TrainEvent);
+  progress.close();
+  assert.match(
+    screen.text,
+    /^model: .* bf16, fast engine, and libtorch for elu, permute; slower now, as other programs keep 1\.3 of 2 cores busy$/m,
+  );
+});
+
 test("piped: a line per epoch and one every half minute", () => {
   const screen = new Screen();
   let seconds = 100;
