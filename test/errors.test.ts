@@ -58,6 +58,7 @@ const PASSED_ON = [
   "src/run/session.ts: last.insteadOf",
   "src/run/session.ts: BUILDING",
   "src/cli/commands/train.ts: `{event.message}: {advice}`",
+  "src/run/session.ts: COMPARING",
   "src/run/session.ts: MEASURING",
   "src/run/session.ts: ENDING",
   "src/run/session.ts: trainingFor(this.#longestStep)",

@@ -60,7 +60,7 @@ export async function* ablate(options: AblateOptions): AsyncGenerator<AblationEv
 }
 
 function askedFor(options: AblateOptions): Asked {
-  const { table, data, holdOut, trainShare, seeds, budget, device } = options;
+  const { table, data, holdOut, trainShare, split, seeds, budget, device } = options;
   const { engine = DEFAULT_ENGINE.engine, winograd = DEFAULT_ENGINE.winograd } = options;
   const list = listOptions(options);
   const first = table.rows[0]?.recipe.seed ?? 0;
@@ -70,6 +70,7 @@ function askedFor(options: AblateOptions): Asked {
     holdOut: holdOut ?? null,
     ...(Object.values(list).some((value) => value !== undefined) && { list }),
     trainShare: trainShare ?? 1,
+    ...(split && { split }),
     seeds: Array.from({ length: seeds }, (_, index) => first + index),
     budget: budget ?? null,
     device: device ?? "cpu",
@@ -86,7 +87,7 @@ async function settle(asked: Asked, options: AblateOptions): Promise<Settings | 
   const check = (extent: Extent, timed: boolean) =>
     buildRows(atExtent(table, extent), timed, {
       data: asked.data,
-      selection: selectionAt({ holdOut, ...asked.list }, extent),
+      selection: selectionAt({ holdOut, split: asked.split, ...asked.list }, extent),
       device: asked.device,
       engine: asked.engine,
       workers,

@@ -11,6 +11,8 @@ export interface ImageSet extends Split {
 export interface DataSource<Set extends LabelledSet = ImageSet> {
   readonly train: Set;
   readonly validation: Set;
+  /** What is measured once, at the end of a run, where there is such a part. */
+  readonly test?: Set | undefined;
   /** One line for people: what it is, how much, from where. */
   readonly description: string;
   /** How validation images were chosen: by the source itself (also where this is absent), or held out of each class. */

@@ -20,7 +20,7 @@ import type { RunRecord } from "./run-record.js";
 /** A run's report as one page. */
 export async function reportPage(run: RunRecord, measurement: Measurement): Promise<string> {
   const measured = "missing" in measurement ? undefined : measurement;
-  const lead = html`${aboutRun(run)}${notices(run, measurement)}${measured ? measuredFigures(measured) : runFigures(run)}`;
+  const lead = html`${aboutRun(run)}${notices(run, measurement)}${measured ? measuredFigures(measured) : runFigures(run)}${testFigures(run)}`;
   const sections = [curvesSection(run), ...(measured ? await measuredSections(measured) : []), ...factsSections(run)];
   return page({ title: printable(run.name), lead, sections, style: REPORT_STYLE });
 }
@@ -86,6 +86,20 @@ function runFigures({ epochs }: RunRecord): Html {
     ["validation loss (nats)", String(best.validationLoss?.toFixed(4) ?? "not finite")],
   ])}
 <p class="remarks">As the run measured them.</p>`;
+}
+
+/** What was kept for the end. */
+function testFigures({ tests, audit }: RunRecord): Html {
+  const known = audit?.metrics ?? [];
+  return html`${tests.map(({ metrics, images, epoch, time }) => {
+    const figures = known.flatMap((metric) => {
+      const value = metrics[metric.name];
+      return value === undefined ? [] : [[metric.title, unbroken(valueText(metric, value))] as const];
+    });
+    const again = time > 1 ? ` It was measured before: what was chosen by that is too good in this figure.` : "";
+    return html`<h3>Test</h3>${figureList([...figures, ["images", whole(images)]])}
+<p class="remarks">Of the best weights (after epoch ${epoch}) on the ${whole(images)} images that were kept for this, at the end of the run.${again}</p>`;
+  })}`;
 }
 
 function figureList(figures: readonly (readonly [name: string, value: string])[]): Html {

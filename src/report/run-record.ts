@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { InputError } from "../base/errors.js";
-import type { AuditEvent, ChangedEvent, DoneEvent, EpochEvent, TrainEvent } from "../run/events.js";
+import type { AuditEvent, ChangedEvent, DoneEvent, EpochEvent, TestEvent, TrainEvent } from "../run/events.js";
 import type { RunFolder } from "../run/run-folder.js";
 
 /** What a run's folder says about the run. */
@@ -11,6 +11,8 @@ export interface RunRecord {
   readonly audit: AuditEvent | undefined;
   /** Those that were evaluated. */
   readonly epochs: readonly EpochEvent[];
+  /** What was measured on its test part, in order. */
+  readonly tests: readonly TestEvent[];
   /** Where the run went on otherwise than before, in order. */
   readonly changes: readonly ChangedEvent[];
   /** Missing where the run did not come to its end. */
@@ -32,6 +34,7 @@ export function readRun(run: RunFolder): RunRecord {
     metrics,
     audit: metrics.find((event) => event.type === "audit"),
     epochs: metrics.filter((event) => event.type === "epoch"),
+    tests: metrics.filter((event) => event.type === "test"),
     changes: metrics.filter((event) => event.type === "changed"),
     done: metrics.find((event) => event.type === "done"),
     recipe: settings(run.readJson("recipe.json")) ?? {},

@@ -33,8 +33,8 @@ export function evaluationData(checkpoint: string, data: string | undefined, sel
   }
   const ofRun = trained?.source != null && samePlace(trained.source, anywhere(data));
   if (!ofRun) return { source: openWhole(data, selection), ofRun };
-  const list = listOptions(trained);
-  return { source: openData(data, { ...list, ...given(selection) }), ofRun };
+  const { split, held, ...ofList } = trained;
+  return { source: openData(data, { split, held, ...listOptions(ofList), ...given(selection) }), ofRun };
 }
 
 function given(selection: DataSelection): DataSelection {

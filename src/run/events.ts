@@ -14,6 +14,7 @@ export type TrainEvent =
   | ChangedEvent
   | EpochEvent
   | CheckpointEvent
+  | TestEvent
   | DoneEvent
   | InterruptedEvent
   | WarningEvent
@@ -111,6 +112,19 @@ export interface CheckpointEvent {
   readonly kind: "last" | "best";
   readonly epoch: number;
   readonly step: number;
+}
+
+/** Before the end of a run whose data have a test part: its best weights on images that nothing before has looked at. */
+export interface TestEvent {
+  readonly type: "test";
+  /** Epochs of the run that were finished, and the one that the weights are of. */
+  readonly epochs: number;
+  readonly epoch: number;
+  readonly images: number;
+  /** Every metric by its name. */
+  readonly metrics: MetricValues;
+  /** 1; more where the run went on for longer afterwards, and was measured again. */
+  readonly time: number;
 }
 
 /** The run came to its end. */

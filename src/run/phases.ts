@@ -5,6 +5,7 @@ const SECONDS = 8;
 
 /** What a run is at, and how long it may take to come to its end from there. */
 export const OPENING: Doing = { what: "opening the data", seconds: SECONDS };
+export const COMPARING: Doing = { what: "comparing pictures", seconds: SECONDS };
 export const BUILDING: Doing = { what: "building the network", seconds: SECONDS };
 export const MEASURING: Doing = { what: "measuring convolutions", seconds: SECONDS };
 export const VALIDATING: Doing = { what: "the validation", seconds: SECONDS };

@@ -5,7 +5,9 @@ import { systemReason, writeFileAtomic } from "../base/atomic-file.js";
 import type { DataSelection } from "../data/sources/open.js";
 import { InputError, KnackError } from "../base/errors.js";
 import { makeFolder } from "../base/folders.js";
+import { parseSplit } from "../data/split-options.js";
 import type { TrainEvent } from "./events.js";
+import { HELD_PARTS, readHeld } from "./held-images.js";
 import { FolderLock, LOCK } from "./run-lock.js";
 import { parseClasses, type TrainedClass } from "./trained-on.js";
 
@@ -19,7 +21,7 @@ const EARLY: ReadonlySet<string> = new Set([
   METRICS,
   "recipe.json",
   "data.json",
-  "validation.json",
+  ...HELD_PARTS.map((part) => `${part}.json`),
   "environment.json",
   "bad-pictures.json",
   "tensorboard",
@@ -138,7 +140,7 @@ export class RunFolder {
   }
 
   /**
-   * What the run is trained on, as `data.json` says.
+   * What the run is trained on, as `data.json` says, and what it holds out.
    *
    * @throws InputError where that is missing or not JSON.
    */
@@ -154,6 +156,8 @@ export class RunFolder {
       pathColumn: text("pathColumn"),
       labelColumn: text("labelColumn"),
       skipBadRows: saved.skipBadRows === true,
+      split: parseSplit(saved.split),
+      held: readHeld(this.path),
       cache: text("cache"),
       classes: parseClasses(saved.classes),
     };

@@ -1,7 +1,7 @@
 import { BadPictures } from "../data/loading/bad-pictures.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import { Loader } from "../data/loading/loader.js";
-import { openData } from "../data/sources/open.js";
+import { openGrouped } from "../data/sources/open-grouped.js";
 import type { LabelledSet } from "../data/split.js";
 import { DivergedError, KnackError } from "../base/errors.js";
 import { lackIn } from "../base/lack.js";
@@ -20,11 +20,20 @@ import type { EpochEvent, TrainEvent } from "./events.js";
 import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
 import { type GoingOn, goOn } from "./going-on.js";
-import { lacksBfloat16, measureBfloat16 } from "./measure-bfloat16.js";
+import { lastMeasurements } from "./last-measurements.js";
 import { withRemarks } from "./remarks.js";
 import { withIntensity } from "./intensity.js";
 import { fieldsOf } from "./metric-fields.js";
-import { BUILDING, DRAWING, ENDING, MEASURING, OPENING, training as trainingFor, VALIDATING } from "./phases.js";
+import {
+  BUILDING,
+  COMPARING,
+  DRAWING,
+  ENDING,
+  MEASURING,
+  OPENING,
+  training as trainingFor,
+  VALIDATING,
+} from "./phases.js";
 import { writeCurves } from "./plots.js";
 import type { Recipe } from "../recipe/recipe.js";
 import { RunCheckpoints } from "./run-checkpoints.js";
@@ -36,6 +45,7 @@ import { type SessionOptions, taskOf } from "./task.js";
 import { Trainer, type TrainingData } from "../training/trainer.js";
 import { classesOf, dataDifferences } from "./trained-on.js";
 import { trainingData } from "./training-data.js";
+import { Stopped, untilStop } from "./until-stop.js";
 
 /** Says what the run is at. */
 type Tell = (doing: Doing) => void;
@@ -60,7 +70,11 @@ export async function* runSession(
   const task = taskOf(options);
   const { recipe: wanted, source, selection, out, numbered, cache, engine, checkpoints, repeats } = task;
   makeDeterministic(engine.reproducible === true);
-  const opened = await withRemarks(typeof source === "string" ? openData(source, selection) : source, shouldStop);
+  const looked = { cache, intensity: wanted.intensity ?? undefined, begin: () => tell(COMPARING), shouldStop };
+  const found = typeof source === "string" ? await openGrouped(source, selection, looked) : source;
+  if (found === undefined)
+    throw new KnackError("stopped while pictures were compared, before the run began: start it again");
+  const opened = await withRemarks(found, shouldStop);
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
   const ownTricks = await loadOwnTricks(wanted.tricks);
   const startsFrom = resumed ? undefined : startingWeights(wanted, ownTricks);
@@ -115,14 +129,18 @@ export async function* runSession(
       run.writeJson("recipe.json", recipe);
       const { description } = data;
       const place = typeof source === "string" ? source : null;
-      run.writeJson("data.json", { source: place, ...selection, description, cache, classes });
-      const { validation: held, split: chosen = "given" } = opened;
-      if (chosen !== "given") run.writeJson("validation.json", imageNames(held));
+      const { held: _, ...said } = selection ?? {};
+      run.writeJson("data.json", { source: place, ...said, description, cache, classes });
+      const held = ("kind" in opened && opened.held) || {};
+      for (const [part, names] of Object.entries(held)) if (names) run.writeJson(`${part}.json`, names);
     }
     if (options.tensorboard) keepTensorBoard(run.path);
     run.writeJson("environment.json", { ...describeEnvironment(), ...engine, checkpoints });
     const saved = new RunCheckpoints({ trainer, recipe, run, policy: checkpoints, tell });
-    const session = new Session(trainer, { training, validation, workers }, run, saved, { shouldStop, tell });
+    const session = new Session(trainer, { training, validation, workers, test: opened.test }, run, saved, {
+      shouldStop,
+      tell,
+    });
     yield* session.events({ ...tricks, run: run.path }, last && { ...last, ...gone });
   } finally {
     tell(ENDING);
@@ -146,13 +164,17 @@ async function withCache(
   return { ...data, train: await kindOf(train).cached(train, cache, shouldStop) };
 }
 
-function imageNames(set: LabelledSet): (string | undefined)[] {
-  const kind = kindOf(set);
-  return Array.from({ length: set.count }, (_, index) => kind.nameOf(set, index));
-}
-
 /** Half of half the rate and so on, at most so far. */
 const LEAST_LR_FACTOR = 2 ** -10;
+
+/** Where a run's images come from. */
+interface Loaders {
+  readonly training: Loader;
+  readonly validation: Loader;
+  readonly workers: number;
+  /** What is measured once, at the end. */
+  readonly test: LabelledSet | undefined;
+}
 
 /** The epochs of a run: steps, evaluation, checkpoints and the record of them. */
 class Session {
@@ -172,7 +194,7 @@ class Session {
 
   constructor(
     private readonly trainer: Trainer,
-    private readonly loaders: { readonly training: Loader; readonly validation: Loader; readonly workers: number },
+    private readonly loaders: Loaders,
     private readonly run: RunFolder,
     private readonly checkpoints: RunCheckpoints,
     private readonly parent: { readonly shouldStop: () => boolean; readonly tell: Tell },
@@ -248,7 +270,7 @@ class Session {
       }
       yield* this.#endEpoch(evaluation);
     }
-    yield* this.#measureInBfloat16();
+    yield* this.#lastMeasurements();
     const done = this.#record(this.#done());
     this.parent.tell(DRAWING);
     yield* this.#drawTensorBoard();
@@ -344,21 +366,14 @@ class Session {
     }
   }
 
-  /** A run that is to stop does without; it does it when it is resumed. It is trained, whatever comes of this. */
-  async *#measureInBfloat16(): AsyncGenerator<TrainEvent> {
-    const { recipe, data, device } = this.trainer;
-    const { maxBadImages } = recipe;
-    const seen = () => {
-      if (this.parent.shouldStop()) throw new Stopped();
-    };
-    try {
-      if (!lacksBfloat16(this.run, device)) return;
-      this.parent.tell(VALIDATING);
-      await measureBfloat16(this.run, data.validation, { workers: this.loaders.workers, maxBadImages, seen });
-    } catch (error) {
-      if (error instanceof Stopped) return;
-      const reason = error instanceof Error ? error.message : String(error);
-      yield { type: "warning", message: `the best weights cannot be measured in bf16: ${reason}` };
+  async *#lastMeasurements(): AsyncGenerator<TrainEvent> {
+    const { workers, test } = this.loaders;
+    const { epoch: epochs, best } = this.#position;
+    const { shouldStop } = this.parent;
+    this.parent.tell(VALIDATING);
+    const finished = { trainer: this.trainer, workers, test, epochs, epoch: best?.epoch ?? epochs, shouldStop };
+    for await (const event of lastMeasurements(this.run, finished)) {
+      yield event.type === "test" ? this.#record(event) : event;
     }
   }
 
@@ -462,17 +477,6 @@ class Session {
   #record(event: TrainEvent): TrainEvent {
     this.run.appendMetric(event);
     return event;
-  }
-}
-
-/** A run is to stop in the middle of a validation. */
-class Stopped extends Error {}
-
-async function* untilStop<T>(values: AsyncIterable<T>, shouldStop: () => boolean): AsyncGenerator<T> {
-  if (shouldStop()) throw new Stopped();
-  for await (const value of values) {
-    yield value;
-    if (shouldStop()) throw new Stopped();
   }
 }
 

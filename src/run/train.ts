@@ -95,10 +95,15 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
   }
   const { engine: name = "auto", winograd = true, reproducible = false } = options;
   const engine = { engine: name, winograd, reproducible };
-  const { data, holdOut, trainShare } = options;
+  const { data, holdOut, trainShare, split } = options;
   const list = listOptions(options);
-  if (typeof data !== "string" && [holdOut, trainShare, ...Object.values(list)].some((value) => value !== undefined)) {
-    throw new InputError("holdOut, trainShare, images …: images given in memory are used as they are; drop them");
+  if (
+    typeof data !== "string" &&
+    [holdOut, trainShare, split, ...Object.values(list)].some((value) => value !== undefined)
+  ) {
+    throw new InputError(
+      "holdOut, trainShare, split, images …: images given in memory are used as they are; drop them",
+    );
   }
   const recipe =
     typeof options.recipe === "string"
@@ -110,7 +115,13 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
   const repeats = options.repeats ?? (isRun ? (options.recipe as string) : undefined);
   return {
     data,
-    selection: { holdOut, trainShare, ...list, images: list.images && resolve(list.images) },
+    selection: {
+      holdOut,
+      trainShare,
+      split: split && { ...split, file: split.file && resolve(split.file) },
+      ...list,
+      images: list.images && resolve(list.images),
+    },
     recipe,
     out,
     numbered,

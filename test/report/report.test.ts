@@ -120,7 +120,15 @@ test("a run of 1,000 classes, 50,000 images and 100,000 steps has a report below
     return { type: "epoch", epoch: index + 1, step: 1000 * (index + 1), ...results, metrics, ...times };
   });
   const run: RunRecord = {
-    ...{ name: "large", metrics: [...stepEvents, ...epochs], audit: undefined, epochs, changes: [], done: undefined },
+    ...{
+      name: "large",
+      metrics: [...stepEvents, ...epochs],
+      audit: undefined,
+      epochs,
+      tests: [],
+      changes: [],
+      done: undefined,
+    },
     ...{ recipe: { ...presets.baseline }, environment: undefined },
   };
   const metrics = { "top-1": 0.5, "top-5": 0.75, loss: 2 };

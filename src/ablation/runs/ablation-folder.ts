@@ -4,6 +4,7 @@ import { systemReason, writeFileAtomic } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { makeFolder } from "../../base/folders.js";
 import type { ListOptions } from "../../data/sources/source.js";
+import type { SplitOptions } from "../../data/split-options.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
 import type { Recipe } from "../../recipe/recipe.js";
@@ -24,6 +25,8 @@ export interface Asked {
   /** Of a list of pictures: how it is read, where it matters. */
   readonly list?: ListOptions | undefined;
   readonly trainShare: number;
+  /** Where that is said. */
+  readonly split?: SplitOptions | undefined;
   readonly seeds: readonly number[];
   /** Seconds. */
   readonly budget: number | null;

@@ -66,9 +66,9 @@ async function* trainOne(
   { asked, extent }: Settings,
 ): AsyncGenerator<AblationEvent, RunResult | undefined, undefined> {
   const folder = join(out, run.folder);
-  const { device, data, holdOut, list, engine } = asked;
+  const { device, data, holdOut, list, split, engine } = asked;
   if (!resumed) clearRun(folder);
-  const selection = selectionAt({ holdOut: holdOut ?? undefined, ...list }, extent);
+  const selection = selectionAt({ holdOut: holdOut ?? undefined, split, ...list }, extent);
   const events = resumed
     ? train({ resume: folder, workers, device, signal })
     : train({ data, ...selection, recipe: run.recipe, out: folder, workers, cache, device, ...engine, signal });

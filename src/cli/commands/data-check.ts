@@ -1,6 +1,6 @@
 import type { SingleBar } from "cli-progress";
 import { Command } from "commander";
-import type { PhotoReport, Spread } from "../../tools/data-check/check-photos.js";
+import type { PhotoReport, PictureGroup, Spread } from "../../tools/data-check/check-photos.js";
 import { addListOptions, type ListCommandOptions, listOptionsFrom } from "../options/data-options.js";
 import { intensityFrom } from "../options/intensity.js";
 import { progressBar } from "../output/progress-bar.js";
@@ -33,14 +33,19 @@ export function dataCheckCommand(): Command {
       // Only here, so that the other commands start without the picture library.
       const { openPhotos } = await import("../../data/sources/open.js");
       const { checkPhotos } = await import("../../tools/data-check/check-photos.js");
-      const source = openPhotos(data, undefined, listOptionsFrom(list));
+      const { alikePhotos } = await import("../../data/photos/alike-photos.js");
+      const read = listOptionsFrom(list);
+      const asListed = openPhotos(data, undefined, read);
+      const alike = await alikePhotos([asListed.train, asListed.validation], { intensity });
+      // As a run divides it.
+      const source = asListed.split === "given" ? asListed : openPhotos(data, undefined, { ...read, alike });
       if (sheet !== undefined) {
         const { writeContactSheet } = await import("../../tools/data-check/contact-sheet.js");
         await writeContactSheet(source.train, sheet, intensity);
       }
       const progress = readingBar(source.train.count + source.validation.count);
       const seen = (done: number) => progress?.update(done);
-      const report = await checkPhotos(source, { intensity, seen }).finally(() => progress?.stop());
+      const report = await checkPhotos(source, { intensity, alike, seen }).finally(() => progress?.stop());
       if (json) console.log(JSON.stringify(sheet === undefined ? report : { ...report, sheet }));
       else {
         console.log(reportLines(report).join("\n"));
@@ -59,7 +64,7 @@ function readingBar(total: number): SingleBar | undefined {
 }
 
 function reportLines(report: PhotoReport): string[] {
-  const { classes, sizes, formats, unreadable, duplicates, problems, advice } = report;
+  const { classes, sizes, formats, unreadable, duplicates, alike, problems, advice } = report;
   const width = Math.max(...classes.map(({ name }) => shown(name).length), "class".length);
   const row = (name: string, train: string, validation: string) =>
     `  ${name.padEnd(width)} ${train.padStart(9)} ${validation.padStart(11)}`;
@@ -83,14 +88,18 @@ function reportLines(report: PhotoReport): string[] {
     ...(unreadable.length > 0 ? [`unreadable pictures: ${unreadable.length}`] : []),
     ...listed(unreadable, ({ name, reason }) => `  ${shown(name)}: ${reason}`),
     ...(duplicates.length > 0 ? [`pictures there more than once: ${duplicates.length}`] : []),
-    ...listed(duplicates, ({ pictures, leak, labelConflict }) => {
-      const marks = [leak ? "training and validation" : "", labelConflict ? "several classes" : ""].filter(Boolean);
-      return `  ${pictures.map(({ name }) => shown(name)).join(" = ")}${marks.length > 0 ? ` (${marks.join(", ")})` : ""}`;
-    }),
+    ...listed(duplicates, (group) => groupLine(group, " = ")),
+    ...(alike.length > 0 ? [`pictures that look alike: ${alike.length} groups`] : []),
+    ...listed(alike, (group) => groupLine(group, " ~ ")),
     ...advice.map((line) => `note: ${line}`),
     ...problems.map((line) => `must be mended: ${line}`),
     ...(problems.length > 0 ? [] : ["the data can be used"]),
   ];
+}
+
+function groupLine({ pictures, leak, labelConflict }: PictureGroup, between: string): string {
+  const marks = [leak ? "training and validation" : "", labelConflict ? "several classes" : ""].filter(Boolean);
+  return `  ${pictures.map(({ name }) => shown(name)).join(between)}${marks.length > 0 ? ` (${marks.join(", ")})` : ""}`;
 }
 
 function listed<T>(items: readonly T[], line: (item: T) => string): string[] {

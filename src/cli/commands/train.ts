@@ -8,7 +8,7 @@ import { computingThreads } from "../../native/torch/library-settings.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
 import type { WarningEvent } from "../../run/events.js";
-import { MEASURING } from "../../run/phases.js";
+import { COMPARING, MEASURING } from "../../run/phases.js";
 import type { ResumeOptions, TrainOptions } from "../../run/train.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { addCheckpointOptions, type CheckpointOptions, checkpointsFrom } from "../options/checkpoint-options.js";
@@ -151,15 +151,17 @@ async function largest(
   return found;
 }
 
+/** What takes a while before the first line of a run: once a machine, and once a data set. */
+const TOLD: readonly string[] = [MEASURING.what, COMPARING.what];
+
 async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {
   let report: ReportOutcome | undefined;
   const tell = (outcome: ReportOutcome) => {
     report = outcome;
   };
   await untilSignal(progress, async (signal, exitCode) => {
-    // It takes seconds, once a machine, before the first line of the run.
     const onDoing = (what: string) => {
-      if (forPeople && what === MEASURING.what) console.log(`${what} …`);
+      if (forPeople && TOLD.includes(what)) console.log(`${what} …`);
     };
     for await (const event of trainWithReport({ ...options, signal, onDoing }, tell)) {
       progress.show(event.type === "warning" && event.lackOfMemory ? await withAdvice(event, options) : event);

@@ -2,12 +2,20 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { DataSelection } from "../../data/sources/open.js";
 import type { ListOptions } from "../../data/sources/source.js";
+import type { SplitOptions } from "../../data/split-options.js";
 import { InputError } from "../../base/errors.js";
+import { share } from "./share.js";
+import { wholeNumber } from "./whole-number.js";
 
 /** The options that `addDataOptions` adds, as commander returns them. */
 export interface DataOptions extends ListCommandOptions {
   holdOut?: string;
   trainShare?: string;
+  validation?: string;
+  split?: string;
+  group?: string;
+  duplicatesApart?: boolean;
+  splitSeed?: string;
 }
 
 /** The options that `addListOptions` adds. */
@@ -39,14 +47,47 @@ export function addDataOptions(command: Command): Command {
       "--hold-out <file>",
       "CIFAR: validate on this training file, such as data_batch_5.bin, not on the test files",
     )
+    .option(
+      "--validation <share>",
+      "hold out this share of each class, such as 0.1 or 10% (default: the data's own, or 20%)",
+    )
+    .option("--split <file>", "a .csv of path,part, where a part is train, val or test: what is for what")
+    .option(
+      "--group <column>",
+      "keep pictures of one group in one part: a list's column, or a pattern of paths as '^[^/]*/(.*)_'",
+    )
+    .option("--duplicates-apart", "let photographs that look alike be in different parts")
+    .option("--split-seed <number>", "another choice of what is held out (default: 0)")
     .option("--train-share <share>", "train on this share of each class's images, such as 0.25");
 }
 
-/** @throws InputError where the share is no number; what it may be, and which files there are, the data says. */
-export function selectionFrom({ holdOut, trainShare, ...list }: DataOptions): DataSelection {
-  const share = trainShare === undefined ? undefined : Number(trainShare);
-  if (share !== undefined && !(share > 0 && share <= 1)) {
+/** @throws InputError where a number is none; what it may be, and which files there are, the data says. */
+export function selectionFrom({ holdOut, trainShare, ...rest }: DataOptions): DataSelection {
+  const trained = trainShare === undefined ? undefined : Number(trainShare);
+  if (trained !== undefined && !(trained > 0 && trained <= 1)) {
     throw new InputError(`--train-share: must be a number above 0 and at most 1, not "${trainShare}"`);
   }
-  return { holdOut, trainShare: share, ...listOptionsFrom(list) };
+  return { holdOut, trainShare: trained, split: splitFrom(rest), ...listOptionsFrom(rest) };
+}
+
+/** The file by its full path; undefined where nothing is said. */
+function splitFrom({
+  validation,
+  split: file,
+  group,
+  duplicatesApart,
+  splitSeed,
+}: DataOptions): SplitOptions | undefined {
+  const held = validation === undefined ? undefined : share(validation);
+  if (typeof held === "string" || (held !== undefined && !(held > 0 && held < 1))) {
+    throw new InputError(`--validation: must be a share above 0 and below 1, such as 0.1 or 10%, not "${validation}"`);
+  }
+  const split = {
+    ...(held !== undefined && { validation: held }),
+    ...(file !== undefined && { file: resolve(file) }),
+    ...(group !== undefined && { group }),
+    ...(duplicatesApart && { duplicatesApart }),
+    ...(splitSeed !== undefined && { seed: wholeNumber("--split-seed", splitSeed, 0) }),
+  };
+  return Object.keys(split).length > 0 ? split : undefined;
 }

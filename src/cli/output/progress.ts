@@ -3,7 +3,15 @@ import type { Writable } from "node:stream";
 import type { SingleBar } from "cli-progress";
 import { type MetricDescription, type MetricValues, valueText } from "../../metrics/metric.js";
 import { differenceText } from "../../run/going-on.js";
-import type { AuditEvent, ChangedEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "../../run/events.js";
+import type {
+  AuditEvent,
+  ChangedEvent,
+  DoneEvent,
+  EpochEvent,
+  StepEvent,
+  TestEvent,
+  TrainEvent,
+} from "../../run/events.js";
 import { metricsOf } from "../../run/metric-fields.js";
 import { progressBar } from "./progress-bar.js";
 import { canRedraw } from "./terminal.js";
@@ -102,6 +110,9 @@ class Report implements Progress {
         break;
       case "epoch":
         this.print(epochLine(event, this.epochs, this.metrics));
+        break;
+      case "test":
+        this.print(testLine(event, this.metrics));
         break;
       case "done":
         this.print(...doneLines(event, this.metrics));
@@ -245,6 +256,12 @@ function epochLine(event: EpochEvent, epochs: number, metrics: readonly MetricDe
   ].join(" | ");
 }
 
+function testLine({ epoch, images, metrics: values, time }: TestEvent, metrics: readonly MetricDescription[]): string {
+  const results = metricTexts(metrics, values, {}, "loss").join(", ");
+  const again = time > 1 ? `, measured for the ${time}. time: what was chosen by it is too good` : "";
+  return `test: ${results} on ${counted(images, "image")} kept for it, by the best weights (epoch ${epoch})${again}`;
+}
+
 function doneLines(event: DoneEvent, metrics: readonly MetricDescription[]): string[] {
   const best = metrics.find(({ name }) => name === "top-1");
   const notes = { "top-1": best ? ` (best ${valueText(best, event.bestTop1)})` : "" };
@@ -257,11 +274,12 @@ function metricTexts(
   metrics: readonly MetricDescription[],
   values: MetricValues,
   notes: Readonly<Record<string, string>>,
+  lossName = "validation loss",
 ): string[] {
   return metrics.flatMap((metric) => {
     const { name, title } = metric;
     const value = values[name];
-    const label = name === "loss" ? "validation loss" : title;
+    const label = name === "loss" ? lossName : title;
     return value === undefined ? [] : [`${label} ${valueText(metric, value)}${notes[name] ?? ""}`];
   });
 }

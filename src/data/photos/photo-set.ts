@@ -1,4 +1,5 @@
 import type { DataSource, HeldOut } from "../image-set.js";
+import type { HeldImages } from "../split-options.js";
 import type { EvaluationFormat } from "../pictures/evaluation-transform.js";
 import type { LabelledSet, Split } from "../split.js";
 import type { OtherFiles } from "./other-files.js";
@@ -20,6 +21,8 @@ export interface FormattedPhotos extends PhotoSet, Split {
 export interface PhotoSource extends DataSource<PhotoSet> {
   readonly kind: "photos";
   readonly split: "given" | HeldOut;
+  /** What is held out, by name, where the data set does not say that itself. */
+  readonly held?: HeldImages | undefined;
   /** What else lies among the pictures. */
   readonly otherFiles: OtherFiles;
 }

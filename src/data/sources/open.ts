@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import { InputError } from "../../base/errors.js";
 import { listed } from "../../settings/schema.js";
-import type { HeldOut } from "../image-set.js";
 import type { PhotoSource } from "../photos/photo-set.js";
+import { drawnFromTraining } from "../sampling/drawn-from-training.js";
 import { trainOnShare } from "../sampling/training-share.js";
+import { type HeldImages, isDrawn, requireSplit, type SplitOptions } from "../split-options.js";
 import { PHOTO_SOURCES, SOURCES } from "./index.js";
 import { photoFolder } from "./photo-folder.js";
 import { type AnySource, type ListOptions, listOptions, type OpenOptions, Place, type SourceFormat } from "./source.js";
@@ -19,6 +20,12 @@ export interface DataSelection extends ListOptions {
   readonly holdOut?: string | undefined;
   /** The share of each class's training images that is trained on, above 0 and at most 1. */
   readonly trainShare?: number | undefined;
+  /** How it is divided into training, validation and test. */
+  readonly split?: SplitOptions | undefined;
+  /** Photographs: what an earlier run held out, in place of a choice by `split`. */
+  readonly held?: HeldImages | undefined;
+  /** As `OpenOptions.alike`. */
+  readonly alike?: OpenOptions["alike"];
 }
 
 /**
@@ -41,8 +48,9 @@ export function openWhole(spec: string, selection: DataSelection = {}): AnySourc
 export function openAs(
   sources: readonly SourceFormat[],
   spec: string,
-  { holdOut, trainShare = 1, ...rest }: DataSelection & Pick<OpenOptions, "whole"> = {},
+  { holdOut, trainShare = 1, split = {}, held, alike, ...rest }: DataSelection & Pick<OpenOptions, "whole"> = {},
 ): AnySource {
+  requireSplit(split);
   const list = listOptions(rest);
   if (!(trainShare > 0 && trainShare <= 1)) {
     throw new InputError(`--train-share: must be above 0 and at most 1, not ${trainShare}`);
@@ -55,7 +63,11 @@ export function openAs(
   }
   if (format === undefined) throw new InputError(`${misfit(place)}: understood are ${understood(sources)}`);
   refuseListOptions(place, format, list);
-  const source = format.open(place, { holdOut, whole: rest.whole, ...list });
+  if (holdOut !== undefined && isDrawn(split)) {
+    throw new InputError("--hold-out and --validation: both say what is validated; drop one");
+  }
+  const opened = format.open(place, { holdOut, whole: rest.whole, split, held, alike, ...list });
+  const source = "kind" in opened ? opened : drawnFromTraining(opened, split);
   return trainShare < 1 ? trainOnShare(source, trainShare) : source;
 }
 
@@ -83,19 +95,21 @@ function understood(sources: readonly SourceFormat[]): string {
  * - TABLE.csv of path,label or path,label,split, read as `list` says;
  * - WebDataset tar files: one, "shards-{000..012}.tar", or a folder of them, with or without train/ and val/.
  *
- * Where the source has no split of its own, `split` holds some pictures of each class out for validation.
+ * Where the source has no split of its own, some pictures of each class are held out for validation.
  *
  * @throws InputError where it is none of these, or holds no pictures for training or none for validation
  */
-export function openPhotos(spec: string, split?: HeldOut, list: ListOptions = {}): PhotoSource {
-  if (split && !(split.fraction > 0 && split.fraction < 1)) {
-    throw new InputError(`the share of validation pictures must be between 0 and 1, not ${split.fraction}`);
-  }
+export function openPhotos(
+  spec: string,
+  split: SplitOptions = {},
+  { alike, ...list }: ListOptions & Pick<OpenOptions, "alike"> = {},
+): PhotoSource {
+  requireSplit(split);
   const place = new Place(spec);
   const format = PHOTO_SOURCES.find((each) => each.recognises(place));
   if (format) {
     refuseListOptions(place, format, list);
-    return format.open(place, { ...list, split });
+    return format.open(place, { ...list, split, alike });
   }
   if (!place.exists) throw new InputError(`there is no ${JSON.stringify(spec)}`);
   // A folder without pictures, which says what it lacks.

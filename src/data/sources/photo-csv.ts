@@ -4,12 +4,12 @@ import { className } from "../../base/class-name.js";
 import { InputError } from "../../base/errors.js";
 import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
-import { isSplitName, splitsAmong } from "./photos/split-names.js";
+import { isSplitName, partCalled, splitsAmong } from "./photos/split-names.js";
 import { validationListFor } from "./tables/validation-list.js";
 import { lookAt } from "./read-files.js";
 import type { ListOptions, PhotoFormat } from "./source.js";
 import { isMissing, sortedClasses } from "./tables/class-labels.js";
-import { type Columns, columnsOf, isSet } from "./tables/columns.js";
+import { type Columns, columnsOf, isSet, type WantedColumns } from "./tables/columns.js";
 import { PictureFinder } from "./tables/picture-finder.js";
 import { Table } from "./tables/table.js";
 
@@ -27,7 +27,8 @@ export const photoCsv: PhotoFormat = {
   recognises: (place) => /\.(csv|tsv)$/i.test(place.spec) && !place.isFolder,
   open: ({ spec, exists }, options) => {
     if (!exists) throw new InputError(`there is no ${JSON.stringify(spec)}`);
-    return photoSource(new PhotoList(spec, options).listed(options.whole), options);
+    const list = { ...options, groupColumn: options.split?.group };
+    return photoSource(new PhotoList(spec, list).listed(options.whole), options);
   },
 };
 
@@ -44,8 +45,10 @@ class PhotoList {
   readonly #listings = new Map<string, PhotoListing>();
   /** Each picture with its first row's label and line. */
   readonly #seen = new Map<string, { readonly number: number; readonly line: string; readonly split: string }>();
+  readonly #groups = new Map<string, string>();
   readonly #bad: string[] = [];
   #unused: readonly string[] = [];
+  #isGrouped = false;
   #missing = 0;
   #severalPlaces = 0;
   #repeated = 0;
@@ -53,7 +56,7 @@ class PhotoList {
 
   constructor(
     spec: string,
-    private readonly options: ListOptions,
+    private readonly options: ListOptions & WantedColumns,
   ) {
     this.#file = resolve(spec);
     const { images } = options;
@@ -89,7 +92,7 @@ class PhotoList {
     if (beside === undefined && listings.has("") && listings.size > 1) {
       throw new InputError(`${file}: some rows have a split and some have none: give it to all or to none`);
     }
-    const { train, validation } = splitsAmong([...listings.keys()]);
+    const { train, validation, test } = splitsAmong([...listings.keys()]);
     if (!listings.has("") && train === undefined) throw new InputError(`${file}: no row has the split "train"`);
     const classes = sortedClasses(this.#labels);
     const ranks = new Map(classes.map((name, rank) => [name, rank]));
@@ -100,9 +103,12 @@ class PhotoList {
       classes,
       train: listings.get(train ?? "") as PhotoListing,
       validation: listings.get(validation ?? "none"),
+      validationIsTest: partCalled(validation ?? "") === "test",
+      test: listings.get(test ?? "none"),
       from: beside === undefined ? file : `${file} and ${basename(beside)}`,
       otherFiles: { count: 0, examples: [] },
-      notes: [...this.#notes(), ...this.#leftOut([train ?? "", validation ?? "none"])],
+      groups: this.#isGrouped ? this.#groups : undefined,
+      notes: [...this.#notes(), ...this.#leftOut([train ?? "", validation ?? "none", test ?? "none"])],
     };
   }
 
@@ -113,6 +119,7 @@ class PhotoList {
     if (rows.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
     const columns = columnsOf(file, rows, this.#finder, this.options);
     if (split === undefined) this.#unused = columns.unused;
+    this.#isGrouped ||= columns.group !== undefined;
     const name = split === undefined ? "" : `${basename(file)} `;
     let first = columns.header !== undefined;
     table.eachRow((row) => {
@@ -127,7 +134,7 @@ class PhotoList {
 
   /** @returns why the row cannot be used, if so */
   #take(cells: readonly string[], line: string, columns: Columns, splitOfAll?: string): string | undefined {
-    const { path: at, split: splitAt, header } = columns;
+    const { path: at, split: splitAt, group: groupAt, header } = columns;
     const path = cells[at] ?? "";
     const [label = "", another] = labelsIn(cells, columns);
     const split = splitOfAll ?? (splitAt === undefined ? "" : (cells[splitAt] ?? "").toLowerCase());
@@ -161,6 +168,8 @@ class PhotoList {
     if (before !== undefined && before.split !== split) this.#inBoth++;
     this.#seen.set(found.picture, before ?? { number, line, split });
     if (number === this.#labels.length) this.#numbers.set(label, this.#labels.push(label) - 1);
+    const group = groupAt === undefined ? "" : (cells[groupAt] ?? "");
+    if (group !== "") this.#groups.set(found.picture, group);
     const listing = this.#listings.get(split) ?? new PhotoListing(this.#finder.root, "folders");
     this.#listings.set(split, listing);
     const folder = posix.dirname(found.picture);

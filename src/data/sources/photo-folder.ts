@@ -12,6 +12,7 @@ import { requireClasses } from "./photos/layout.js";
 import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
 import { entriesOf, holdsShards, isShards, splitFolders } from "./photos/split-folders.js";
+import { partCalled } from "./photos/split-names.js";
 import { isFolder, listing, openFolder } from "./read-files.js";
 import type { PhotoFormat } from "./source.js";
 
@@ -49,6 +50,15 @@ function listPhotoFolder(root: string, whole = false): ListedPhotos {
       listClass(listing, join(split, name), classes.indexOf(className(name)), otherFiles, masks);
     return listing;
   };
+  /** Competitions give theirs without classes: it is left alone then. */
+  const testOf = (split: string | undefined) => {
+    if (split === undefined) return undefined;
+    const others: OtherFiles = { count: 0, examples: [] };
+    const inside = classFolders(root, split, others);
+    if (inside.length > 0 && inside.every((name) => classes.includes(className(name)))) return list(split, inside);
+    addOther(otherFiles, `${split}/`);
+    return undefined;
+  };
   const train = list(splits.train, folders);
   const counts = new Uint32Array(classes.length);
   for (let i = 0; i < train.count; i++) counts[train.label(i)] = (counts[train.label(i)] as number) + 1;
@@ -58,13 +68,20 @@ function listPhotoFolder(root: string, whole = false): ListedPhotos {
     throw new InputError(`the class folder ${path} in ${root} holds no pictures: add some or remove it`);
   }
   const notes = () => [...odd, ...masks.notes(classes)];
-  const common = { name: basename(root), classes, from: splits.words ? `${root} (${splits.words})` : root, otherFiles };
+  const test = testOf(splits.test);
+  const common = {
+    name: basename(root),
+    classes,
+    test,
+    from: splits.words ? `${root} (${splits.words})` : root,
+    otherFiles,
+  };
   if (splits.validation === undefined) return { ...common, train, notes: notes() };
 
   const validated = classFolders(root, splits.validation, otherFiles);
   const unknown = validated.find((name) => !classes.includes(className(name)));
   // As competitions give theirs: test/0.jpg, or test/unknown/0.jpg.
-  const unlabelled = validated.length === 1 && unknown !== undefined && /^test/i.test(splits.validation);
+  const unlabelled = validated.length === 1 && unknown !== undefined && isTest(splits.validation);
   if (validated.length === 0 || unlabelled) {
     return { ...common, train, notes: [...notes(), `${splits.validation}/ has no classes and is left out`] };
   }
@@ -73,7 +90,11 @@ function listPhotoFolder(root: string, whole = false): ListedPhotos {
     throw new InputError(`${path} in ${root} is a class that ${splits.train}/ does not have`);
   }
   const validation = list(splits.validation, validated);
-  return { ...common, train, validation, notes: notes() };
+  return { ...common, train, validation, validationIsTest: isTest(splits.validation), notes: notes() };
+}
+
+function isTest(split: string): boolean {
+  return partCalled(split) === "test";
 }
 
 /** The class folders in root/split, sorted. */

@@ -1,7 +1,8 @@
 import type { Stats } from "node:fs";
-import type { DataSource, HeldOut } from "../image-set.js";
+import type { DataSource } from "../image-set.js";
 import type { PhotoSource } from "../photos/photo-set.js";
 import { lookAt, namesIn } from "./read-files.js";
+import type { HeldImages, SplitOptions } from "../split-options.js";
 import type { AskedColumns } from "./tables/columns.js";
 
 /** A data set of any kind: small images in memory, or photographs. */
@@ -43,8 +44,12 @@ export function listOptions({ images, pathColumn, labelColumn, skipBadRows }: Li
 export interface OpenOptions extends ListOptions {
   /** The training file to validate on, only where `holdsOut` names some. */
   readonly holdOut?: string | undefined;
-  /** Photographs: what is held out where the data set has no split of its own. */
-  readonly split?: HeldOut | undefined;
+  /** Photographs: how they are divided. Default: as the data set says, and where it does not, a share of each class is held out. */
+  readonly split?: SplitOptions | undefined;
+  /** Photographs: what an earlier run held out, in place of a choice. */
+  readonly held?: HeldImages | undefined;
+  /** Photographs: of those that look like others a number of their group, by name. */
+  readonly alike?: ReadonlyMap<string, number> | undefined;
   /** Photographs that are only measured: without a split of their own all are validation images, and classes may be empty. */
   readonly whole?: boolean | undefined;
 }

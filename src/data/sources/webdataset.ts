@@ -6,7 +6,7 @@ import { PICTURE_NAME } from "../pictures/picture-name.js";
 import { type ListedPhotos, PhotoListing } from "./photos/photo-listing.js";
 import { photoSource } from "./photos/photo-source.js";
 import { holdsShards, isShards, shardsIn, splitFolders } from "./photos/split-folders.js";
-import { isSplitName, splitsAmong } from "./photos/split-names.js";
+import { isSplitName, partCalled, splitsAmong } from "./photos/split-names.js";
 import { type TarEnd, type TarMember, tarMembers } from "./photos/tar-members.js";
 import { lookAt, readDataFile } from "./read-files.js";
 import type { PhotoFormat } from "./source.js";
@@ -33,11 +33,12 @@ function listShards(spec: string): ListedPhotos {
 function listShardFolder(root: string): ListedPhotos {
   const others: OtherFiles = { count: 0, examples: [] };
   const splits = splitFolders(root, others);
+  if (splits.test !== undefined) addOther(others, `${splits.test}/`);
   const inside = (split: string) => shardsIn(join(root, split)).map((shard) => join(split, shard));
   const shards =
     splits.validation === undefined
       ? splitByName(inside(splits.train))
-      : { train: inside(splits.train), validation: inside(splits.validation) };
+      : { train: inside(splits.train), validation: inside(splits.validation), isTest: isTest(splits.validation) };
   const from = splits.words ? `${root} (${splits.words})` : root;
   return list(root, { name: basename(root), from }, shards, others);
 }
@@ -45,6 +46,12 @@ function listShardFolder(root: string): ListedPhotos {
 interface Shards {
   readonly train: readonly string[];
   readonly validation?: readonly string[] | undefined;
+  /** Whether `validation` is called a test. */
+  readonly isTest?: boolean;
+}
+
+function isTest(split: string): boolean {
+  return partCalled(split) === "test";
 }
 
 /** Shards are often called "imagenet-train-0001.tar" and "imagenet-val-0001.tar". */
@@ -52,7 +59,7 @@ function splitByName(shards: readonly string[]): Shards {
   const { train, validation } = splitsAmong([...new Set(shards.map((shard) => splitOf(shard) ?? ""))]);
   if (train === undefined || validation === undefined) return { train: shards };
   const of = (split: string) => shards.filter((shard) => splitOf(shard) === split);
-  return { train: of(train), validation: of(validation) };
+  return { train: of(train), validation: of(validation), isTest: isTest(validation) };
 }
 
 function splitOf(shard: string): string | undefined {
@@ -103,7 +110,8 @@ function list(
     );
   }
   for (const pictures of [train, validation]) pictures?.relabel((label) => indices[label] as number);
-  return { name, classes, train, validation, from, otherFiles, notes: [...splitNotes(shards), ...endNotes(unmarked)] };
+  const notes = [...splitNotes(shards), ...endNotes(unmarked)];
+  return { name, classes, train, validation, validationIsTest: shards.isTest, from, otherFiles, notes };
 }
 
 /** What is trained on, though it is called like another split. */

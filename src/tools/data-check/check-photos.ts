@@ -32,7 +32,9 @@ export interface PhotoReport {
   /** Pictures of more than 8 bits: how many, their least and largest number, and what they would be without --intensity. */
   readonly deep: Pick<DeepPictures, "count" | "range" | "lost"> | null;
   /** Groups of pictures whose files are the same byte by byte. */
-  readonly duplicates: readonly DuplicateGroup[];
+  readonly duplicates: readonly PictureGroup[];
+  /** Groups of pictures that look alike, though their files are not all the same. */
+  readonly alike: readonly PictureGroup[];
   /** Training pictures of the largest and the smallest class. */
   readonly imbalance: { readonly largest: string; readonly smallest: string; readonly ratio: number };
   readonly otherFiles: OtherFiles;
@@ -48,9 +50,9 @@ export interface Spread {
   readonly max: number;
 }
 
-export interface DuplicateGroup {
+export interface PictureGroup {
   readonly pictures: readonly { readonly name: string; readonly split: SplitName; readonly class: string }[];
-  /** One file, several classes. */
+  /** One picture, several classes. */
   readonly labelConflict: boolean;
   /** Both in training and in validation: the validation figures are too good. */
   readonly leak: boolean;
@@ -59,6 +61,8 @@ export interface DuplicateGroup {
 export interface CheckOptions {
   /** What is black and white in pictures of more than 8 bits. */
   readonly intensity?: Intensity | undefined;
+  /** Of pictures that look like others a number of their group, by name. */
+  readonly alike?: ReadonlyMap<string, number> | undefined;
   /** Called after each picture with how many are done. */
   readonly seen?: (done: number) => void;
 }
@@ -66,10 +70,10 @@ export interface CheckOptions {
 /** Reads and decodes every picture of a source, as training would, and says what is wrong with it. */
 export async function checkPhotos(
   source: PhotoSource,
-  { intensity, seen = () => {} }: CheckOptions = {},
+  { intensity, alike = new Map(), seen = () => {} }: CheckOptions = {},
 ): Promise<PhotoReport> {
   const deep = await deepPictures([source.train, source.validation]);
-  const found = new Findings(source, deep, intensity);
+  const found = new Findings(source, deep, intensity, alike);
   const splits = ["train", "validation"] as const;
   const pictures = function* () {
     for (const split of splits) for (let index = 0; index < source[split].count; index++) yield { split, index };
@@ -103,6 +107,7 @@ class Findings {
     private readonly source: PhotoSource,
     private readonly deep: DeepPictures | undefined,
     private readonly asked: Intensity | undefined,
+    private readonly alike: ReadonlyMap<string, number>,
   ) {
     const { lost, range, natural } = deep ?? {};
     this.#intensity = asked ?? (lost !== undefined && range ? [range.min, range.max] : natural);
@@ -154,7 +159,8 @@ class Findings {
         .map(({ name, split, reason }) => ({ name, split, reason })),
       mended: this.#mended.sort((a, b) => a.at - b.at).map(({ name }) => name),
       deep: this.#deep(),
-      duplicates: this.#duplicates(),
+      duplicates: this.#duplicates().map((places) => this.#group(places)),
+      alike: this.#alike(),
       imbalance: { largest: largest.name, smallest: smallest.name, ratio: largest.train / smallest.train },
       otherFiles,
     };
@@ -187,22 +193,34 @@ class Findings {
     return { width: spread(width), height: spread(height), megapixels: spread((at) => (width(at) * height(at)) / 1e6) };
   }
 
-  #duplicates(): DuplicateGroup[] {
+  #duplicates(): number[][] {
     return [...this.#contents.values()]
       .filter((places) => typeof places !== "number")
       .map((places) => places.sort((a, b) => a - b))
-      .sort(([a = 0], [b = 0]) => a - b)
-      .map((places) => {
-        const pictures = places.map((at) => this.#picture(at));
-        return {
-          pictures,
-          labelConflict: new Set(pictures.map((picture) => picture.class)).size > 1,
-          leak: new Set(pictures.map(({ split }) => split)).size > 1,
-        };
-      });
+      .sort(([a = 0], [b = 0]) => a - b);
   }
 
-  #picture(at: number): DuplicateGroup["pictures"][number] {
+  /** Those of one file count once: they are duplicates. */
+  #alike(): PictureGroup[] {
+    const files = new Map(this.#duplicates().flatMap(([first, ...others]) => others.map((at) => [at, first] as const)));
+    const groups = new Map<number, number[]>();
+    for (let at = 0; at < this.#widths.length; at++) {
+      const group = this.alike.get(this.#picture(at).name);
+      if (group !== undefined && !files.has(at)) groups.set(group, [...(groups.get(group) ?? []), at]);
+    }
+    return [...groups.values()].filter(({ length }) => length > 1).map((places) => this.#group(places));
+  }
+
+  #group(places: readonly number[]): PictureGroup {
+    const pictures = places.map((at) => this.#picture(at));
+    return {
+      pictures,
+      labelConflict: new Set(pictures.map((picture) => picture.class)).size > 1,
+      leak: new Set(pictures.map(({ split }) => split)).size > 1,
+    };
+  }
+
+  #picture(at: number): PictureGroup["pictures"][number] {
     const { train, validation } = this.source;
     const split = at < train.count ? "train" : "validation";
     const [set, index] = split === "train" ? [train, at] : [validation, at - train.count];
@@ -211,7 +229,7 @@ class Findings {
 }
 
 function judge(facts: Omit<PhotoReport, "problems" | "advice">): Pick<PhotoReport, "problems" | "advice"> {
-  const { classes, pictures, unreadable, mended, deep, duplicates, imbalance, otherFiles } = facts;
+  const { classes, pictures, unreadable, mended, deep, duplicates, alike, imbalance, otherFiles } = facts;
   const problems: string[] = [];
   const advice: string[] = [];
 
@@ -242,6 +260,12 @@ function judge(facts: Omit<PhotoReport, "problems" | "advice">): Pick<PhotoRepor
   const copies = duplicates.filter(({ leak, labelConflict }) => !leak && !labelConflict).length;
   if (copies > 0)
     advice.push(`${counted(copies, "picture")} several times in one class: each copy counts as a picture`);
+  const alikeLeaks = alike.filter(({ leak }) => leak).length;
+  if (alikeLeaks > 0) {
+    advice.push(
+      `${counted(alikeLeaks, "group")} of pictures that look alike both in training and in validation: if they are the same, validation figures are too good`,
+    );
+  }
 
   const untrained = classes.filter(({ train }) => train === 0).map(({ name }) => name);
   if (untrained.length > 0) problems.push(`without training pictures: ${few(untrained)}`);

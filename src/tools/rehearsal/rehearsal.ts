@@ -1,6 +1,7 @@
 import { kindOf } from "../../data/kinds/kinds.js";
 import { type Batch, Loader } from "../../data/loading/loader.js";
-import { type DataSelection, openData } from "../../data/sources/open.js";
+import type { DataSelection } from "../../data/sources/open.js";
+import { openGrouped } from "../../data/sources/open-grouped.js";
 import type { AnySource } from "../../data/sources/source.js";
 import { InputError } from "../../base/errors.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
@@ -71,7 +72,8 @@ const TINY_LR = 1e-12;
 export async function* rehearseHere(options: RehearsalOptions, shouldStop: () => boolean): AsyncGenerator<Rehearsed> {
   requireDevice(options.device);
   const before = performance.now();
-  const opened = openData(options.data, options.selection);
+  const opened = await openGrouped(options.data, options.selection, { shouldStop });
+  if (opened === undefined) return;
   const openSeconds = (performance.now() - before) / 1000;
   for (const { name, recipe: asked, timed, saveTo } of options.recipes) {
     if (shouldStop()) return;

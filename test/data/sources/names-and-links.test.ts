@@ -63,7 +63,7 @@ test("folders: side by side they are one class", async () => {
     `${NFD}/3.jpg`,
     ...[1, 2, 3, 4].map((i) => `tea/${i}.jpg`),
   ];
-  const source = openPhotos(write("beside", ...files), { fraction: 0.25, seed: 0 });
+  const source = openPhotos(write("beside", ...files), { validation: 0.25 });
   assert.deepEqual(source.train.classes, [NFC, "tea"]);
   assert.deepEqual(counts(source), [
     [3, 3],
@@ -92,7 +92,7 @@ test("tar files' labels, and classes.txt", () => {
     writeFileSync(at("shard", name.replace("jpg", "cls")), label);
   }
   pack(at("shard"), at("photos.tar"));
-  const split = { fraction: 0.5, seed: 0 };
+  const split = { validation: 0.5 };
   assert.deepEqual(openPhotos(at("photos.tar"), split).train.classes, [NFC, "tea"]);
   writeFileSync(at("classes.txt"), `tea\n${NFD}\n`);
   assert.deepEqual(openPhotos(at("photos.tar"), split).train.classes, ["tea", NFC]);

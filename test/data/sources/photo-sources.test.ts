@@ -11,7 +11,8 @@ import { openData } from "../../../src/data/sources/open.js";
 import { photoName, readPhoto } from "../../../src/data/photos/photo-locations.js";
 import { openPhotos } from "../../../src/data/sources/open.js";
 import type { PhotoSet } from "../../../src/data/photos/photo-set.js";
-import { type Labelled, stratifiedSplit } from "../../../src/data/sampling/stratified-split.js";
+import type { Labelled } from "../../../src/data/sampling/assignment.js";
+import { stratifiedSplit } from "../../../src/data/sampling/stratified-split.js";
 import { inputError } from "../../support/input-error.js";
 import { runPython } from "../../support/oracle.js";
 
@@ -99,13 +100,14 @@ describe("folders", () => {
     }
   });
 
-  test("valid/ and validation/ go before test/, which is then left out; a lone train/ is split", () => {
+  test("valid/ and validation/ go before test/, which is then measured at the end; a lone train/ is split", () => {
     const pictures = ["a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"];
     const of = (...splits: string[]) => openPhotos(folder(...splits.flatMap((s) => pictures.map((p) => `${s}/${p}`))));
     assert.match(photoName(of("train", "test").validation.locations, 0), /^test/);
     const both = of("Training", "testing", "valid");
     assert.match(photoName(both.validation.locations, 0), /^valid/);
-    assert.deepEqual(both.otherFiles.examples, ["testing/"]);
+    assert.match(photoName((both.test as PhotoSet).locations, 0), /^testing/);
+    assert.deepEqual(both.otherFiles.examples, []);
     assert.match(both.description, /Training\/ and valid\//);
     const lone = of("train");
     assert.deepEqual(lone.split, { fraction: 0.2, seed: 0 });
@@ -192,7 +194,7 @@ describe("the split of a source that has none", () => {
     const first = openPhotos(root);
     assert.deepEqual(first, openPhotos(root));
     assert.deepEqual([first.train.count, first.validation.count], [24, 6]);
-    assert.notDeepEqual(entries(openPhotos(root, { fraction: 0.2, seed: 1 }).validation), entries(first.validation));
+    assert.notDeepEqual(entries(openPhotos(root, { seed: 1 }).validation), entries(first.validation));
     assert.match(first.description, /24 training and 6 validation photographs, 2 classes, .*20 % of each class/);
     assert.equal(new Set(entries(first.train, first.validation).map(([name]) => name)).size, 30);
   });

@@ -244,7 +244,7 @@ describe("what cannot be used is named by its line", () => {
     const further = `image,species,fold,split\n${rows((name, label, i) => `${name},${label},${i},${["train", "val", "test"][i % 3]}`)}`;
     assert.match(
       openPhotos(list(further)).description,
-      /; columns not used: "fold"; 4 pictures of the split "test" left out/,
+      /4 validation and 4 test photographs.*; columns not used: "fold"/,
     );
     assert.doesNotMatch(
       openPhotos(list(`,path,label\n${rows((name, label, i) => `${i},${name},${label}`)}`)).description,

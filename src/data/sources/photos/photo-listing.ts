@@ -13,9 +13,15 @@ export interface ListedPhotos {
   readonly train: PhotoListing;
   /** Absent where the source has no split of its own: some of `train` are to be held out. */
   readonly validation?: PhotoListing | undefined;
+  /** Whether `validation` is called a test: where other pictures are validated on, it is measured once, at the end. */
+  readonly validationIsTest?: boolean | undefined;
+  /** A test beside `validation`. */
+  readonly test?: PhotoListing | undefined;
   /** Where it all came from, for people. */
   readonly from: string;
   readonly otherFiles: OtherFiles;
+  /** The values of the column that groups pictures, by name, where that was asked for and is there. */
+  readonly groups?: ReadonlyMap<string, string> | undefined;
   /** What a person should know about it, each a part of a sentence. */
   readonly notes?: readonly string[];
 }
@@ -42,6 +48,20 @@ export class PhotoListing {
     if (containers === "tar files") this.#members = { starts: new Float64Array(1024), lengths: new Float64Array(1024) };
   }
 
+  /** The pictures of several listings of one data set, in order. */
+  static of(parts: readonly [PhotoListing, ...PhotoListing[]]): PhotoListing {
+    const all = new PhotoListing(parts[0].root, parts[0].#members ? "tar files" : "folders");
+    for (const part of parts) {
+      for (let at = 0; at < part.count; at++) {
+        const container = part.#containers[part.#containerOf[at] as number] as string;
+        const name = part.name(at).slice(container === "" ? 0 : container.length + 1);
+        const [start = 0, length = 0] = [part.#members?.starts[at], part.#members?.lengths[at]];
+        all.add(container, name, part.label(at), { start, length });
+      }
+    }
+    return all;
+  }
+
   get count(): number {
     return this.#count;
   }
@@ -54,6 +74,11 @@ export class PhotoListing {
   /** Gives each class another index. */
   relabel(indexOf: (label: number) => number): void {
     for (let i = 0; i < this.#count; i++) this.#labels[i] = indexOf(this.#labels[i] as number);
+  }
+
+  /** All names, in order. */
+  names(): string[] {
+    return Array.from({ length: this.#count }, (_, index) => this.name(index));
   }
 
   /** A picture's name, as `photoName` gives it. */

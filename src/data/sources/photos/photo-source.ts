@@ -1,37 +1,35 @@
 import { InputError } from "../../../base/errors.js";
 import { unreadText } from "../../photos/other-files.js";
+import { photoName } from "../../photos/photo-locations.js";
 import type { PhotoSet, PhotoSource } from "../../photos/photo-set.js";
-import { stratifiedSplit } from "../../sampling/stratified-split.js";
 import type { OpenOptions } from "../source.js";
 import { oddLabels } from "../tables/class-labels.js";
 import type { ListedPhotos } from "./photo-listing.js";
+import { type PhotoParts, photoParts } from "./photo-parts.js";
 
 /**
- * The photographs that a reader of some format found. Where they have no split of their own, `split` holds some of each class out for
- * validation.
+ * The photographs that a reader of some format found, divided as `split` says.
  *
  * @throws InputError where there are no pictures for training or none for validation, or all are of one class
  */
 export function photoSource(
-  { name, classes, from, otherFiles, notes = [], ...listed }: ListedPhotos,
-  { split = { fraction: 0.2, seed: 0 }, whole = false }: Pick<OpenOptions, "split" | "whole">,
+  listed: ListedPhotos,
+  { split: options = {}, held: earlier, alike, whole = false }: Pick<OpenOptions, "split" | "held" | "alike" | "whole">,
 ): PhotoSource {
+  const { name, classes, from, otherFiles, notes = [] } = listed;
   if (classes.length < 2 && !whole) {
     const only = classes.length === 1 ? `1 class, ${JSON.stringify(classes[0])}` : "no classes";
     throw new InputError(`${from} holds ${only}: two are needed`);
   }
   const unread = unreadText(otherFiles, listed.train.count + (listed.validation?.count ?? 0));
   const unequal = unequalText(classes, listed.train);
-  const given = listed.validation !== undefined;
-  const chosen = given
-    ? undefined
-    : whole
-      ? allMeasured(listed.train)
-      : stratifiedSplit(listed.train, split.fraction, split.seed);
-  const set = (role: "train" | "validation", listing = listed.train): PhotoSet => {
-    const { locations, labels } = listing.select(chosen?.[role]);
+  const { split, words, isChosen, unused, ...parts } = whole
+    ? allMeasured(listed)
+    : photoParts(listed, options, { held: earlier, alike });
+  const set = (role: "train" | "validation" | "test", { of, indices }: PhotoParts["train"]): PhotoSet => {
+    const { locations, labels } = of.select(indices);
     if (labels.length === 0 && !(whole && role === "train")) {
-      if (given || listing.count === 0) throw new InputError(`${from} holds no pictures for ${role}`);
+      if (split === "given" || of.count === 0) throw new InputError(`${from} holds no pictures for ${role}`);
       // Measurements, or names of pictures, are taken for labels.
       throw new InputError(
         `${from} holds one picture of each of its ${classes.length} classes (${few(classes)}): two are needed, one to train on and one to validate on`,
@@ -39,19 +37,43 @@ export function photoSource(
     }
     return { kind: "photos", name: `${name} ${role}`, count: labels.length, labels, classes, locations };
   };
-  const [train, validation] = [set("train"), set("validation", listed.validation)];
+  const [train, validation] = [set("train", parts.train), set("validation", parts.validation)];
+  const test = parts.test && set("test", parts.test);
   const absent = whole ? [] : [absentText("training", train), absentText("validation", validation)];
-  const said = [...notes, ...oddLabels(classes), unread, ...absent, unequal].filter((note) => note !== undefined);
-  const percent = `${Math.round(100 * split.fraction)} %`;
-  const held = given || whole ? "" : `; ${percent} of each class held out for validation, seed ${split.seed}`;
-  const description =
-    `${name}: ${train.count.toLocaleString("en")} training and ${validation.count.toLocaleString("en")} validation ` +
-    `photographs, ${classes.length} classes, from ${from}${held}${said.map((note) => `; ${note}`).join("")}`;
-  return { kind: "photos", train, validation, description, split: given || whole ? "given" : split, otherFiles };
+  const said = [...words, ...notes, ...oddLabels(classes), unread, ...absent, unequal].filter(
+    (note) => note !== undefined,
+  );
+  const counts = listOf([
+    `${amount(train)} training`,
+    `${amount(validation)} validation`,
+    ...(test ? [`${amount(test)} test`] : []),
+  ]);
+  const description = `${name}: ${counts} photographs, ${classes.length} classes, from ${from}${said.map((note) => `; ${note}`).join("")}`;
+  const held = isChosen ? { validation: namesOf(validation), test: test && namesOf(test), unused } : undefined;
+  return { kind: "photos", train, validation, test, description, split, held, otherFiles };
 }
 
-function allMeasured({ count }: ListedPhotos["train"]) {
-  return { train: new Uint32Array(), validation: Uint32Array.from({ length: count }, (_, at) => at) };
+/** To measure on: what is called so, or else all. */
+function allMeasured({ train, validation }: ListedPhotos): PhotoParts {
+  const nothing = { of: train, indices: new Uint32Array() };
+  const parts =
+    validation === undefined
+      ? { train: nothing, validation: { of: train } }
+      : { train: { of: train }, validation: { of: validation } };
+  return { ...parts, split: "given", isChosen: false, words: [] };
+}
+
+function namesOf({ count, locations }: PhotoSet): string[] {
+  return Array.from({ length: count }, (_, index) => photoName(locations, index));
+}
+
+function amount({ count }: PhotoSet): string {
+  return count.toLocaleString("en");
+}
+
+/** "1 training, 2 validation and 3 test" */
+function listOf(parts: readonly string[]): string {
+  return new Intl.ListFormat("en-GB").format(parts);
 }
 
 /** From so many pictures of one class for each of another: a network that never says the other is right nearly always. */

@@ -13,27 +13,29 @@ const SHARD = /\.(tar|tgz|tar\.\w+)$/i;
 export interface SplitFolders {
   readonly train: string;
   readonly validation: string | undefined;
+  /** test/ beside val/. */
+  readonly test: string | undefined;
   /** For people: "train/ and val/", empty where the folder has no split. */
   readonly words: string;
 }
 
 /**
- * Whether a folder has train/ and val/ (valid/, validation/, or, where there is none of them, test/) or train/ alone. What else
- * lies in such a folder is added to `others`.
+ * Whether a folder has train/ and val/ (valid/, validation/, or, where there is none of them, test/) or train/ alone, and test/ beside
+ * them. What else lies in such a folder is added to `others`.
  */
 export function splitFolders(folder: string, others: OtherFiles): SplitFolders {
   const entries = entriesOf(folder);
   const folders = entries.filter((entry) => isFolder(folder, entry)).map(({ name }) => name);
-  const { train, validation } = splitsAmong(folders);
+  const { train, validation, test } = splitsAmong(folders);
   // Among other folders, a lone "train" is a class: pictures of trains.
   if (train === undefined || (validation === undefined && (folders.length > 1 || holdsPictures(join(folder, train))))) {
-    return { train: "", validation: undefined, words: "" };
+    return { train: "", validation: undefined, test: undefined, words: "" };
   }
   for (const { name } of entries) {
     if (name === "classes.txt") continue; // names the classes of tar files
-    if (name !== train && name !== validation) addOther(others, folders.includes(name) ? `${name}/` : name);
+    if (![train, validation, test].includes(name)) addOther(others, folders.includes(name) ? `${name}/` : name);
   }
-  return { train, validation, words: validation === undefined ? `${train}/` : `${train}/ and ${validation}/` };
+  return { train, validation, test, words: validation === undefined ? `${train}/` : `${train}/ and ${validation}/` };
 }
 
 /** Whether this names tar files: "photos.tar", "shards-{000..012}.tar". */

@@ -1,10 +1,22 @@
 const TRAINING = ["train", "training"];
+const TEST = ["test", "testing"];
 /** The first of these that a data set has is what it is validated on. */
-const VALIDATION = ["val", "valid", "validation", "test", "testing"];
+const VALIDATION = ["val", "valid", "validation", ...TEST];
 
-/** Whether a folder, a shard or a row of a table says by this name, in any case, what it is for. */
+/** The parts of a data set. */
+export type Part = "train" | "validation" | "test";
+
+/** What a folder, a shard or a row of a table of this name, in any case, is for; undefined where the name does not say it. */
+export function partCalled(name: string): Part | undefined {
+  const lower = name.toLowerCase();
+  if (TRAINING.includes(lower)) return "train";
+  if (TEST.includes(lower)) return "test";
+  return VALIDATION.includes(lower) ? "validation" : undefined;
+}
+
+/** Whether a folder, a shard or a row of a table says by its name what it is for. */
 export function isSplitName(name: string): boolean {
-  return [...TRAINING, ...VALIDATION].includes(name.toLowerCase());
+  return partCalled(name) !== undefined;
 }
 
 const LIKE_SPLIT =
@@ -15,9 +27,19 @@ export function isLikeSplitName(name: string): boolean {
   return LIKE_SPLIT.test(name);
 }
 
-/** Which of these names stand for training and for validation; "test" only where there is no "val". */
-export function splitsAmong(names: readonly string[]): { train: string | undefined; validation: string | undefined } {
+/** Names of splits among others. */
+export interface SplitNames {
+  readonly train: string | undefined;
+  /** Where there is no "val", "test". */
+  readonly validation: string | undefined;
+  /** "test" beside a "val". */
+  readonly test: string | undefined;
+}
+
+/** Which of these names stand for training, for validation and for a test. */
+export function splitsAmong(names: readonly string[]): SplitNames {
   const first = (wanted: readonly string[]) =>
     wanted.map((word) => names.find((name) => name.toLowerCase() === word)).find((name) => name !== undefined);
-  return { train: first(TRAINING), validation: first(VALIDATION) };
+  const [validation, test] = [first(VALIDATION), first(TEST)];
+  return { train: first(TRAINING), validation, test: test === validation ? undefined : test };
 }

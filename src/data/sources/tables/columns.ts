@@ -11,6 +11,8 @@ export interface Columns {
   /** The labels' column; or several of 0 and 1, one a class, whose names are the labels. */
   readonly labels: readonly number[];
   readonly split: number | undefined;
+  /** What groups pictures, where that was asked for and is a column. */
+  readonly group: number | undefined;
   /** Names of further columns, of which nothing is read. */
   readonly unused: readonly string[];
   /** The line of names, where the first row is one. */
@@ -26,6 +28,11 @@ export function isSet(cell: string | undefined): boolean {
 export interface AskedColumns {
   readonly pathColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
+}
+
+/** The same, and what may be the name of a column that groups pictures. */
+export interface WantedColumns extends AskedColumns {
+  readonly groupColumn?: string | undefined;
 }
 
 // Names without case, spaces and punctuation.
@@ -51,7 +58,7 @@ export function columnsOf(
   file: string,
   rows: readonly TableRow[],
   finder: PictureFinder,
-  asked: AskedColumns,
+  asked: WantedColumns,
 ): Columns {
   return new ColumnSearch(file, rows, finder, asked).columns();
 }
@@ -67,7 +74,7 @@ class ColumnSearch {
     private readonly file: string,
     rows: readonly TableRow[],
     private readonly finder: PictureFinder,
-    private readonly asked: AskedColumns,
+    private readonly asked: WantedColumns,
   ) {
     this.#first = rows[0]?.cells ?? [];
     this.#names = this.#first.map((cell) => cell.toLowerCase().replace(/[^\p{L}\p{N}]/gu, ""));
@@ -92,12 +99,14 @@ class ColumnSearch {
     const known = [path, ...labels].some((at) => PATH.test(this.#nameAt(at)) || LABEL.test(this.#nameAt(at)));
     const [label = path] = labels;
     if (!known && labels.length === 1 && this.#values(label).includes(this.#first[label] ?? "")) header = false;
-    const used = [path, ...labels, split];
+    const group = header ? this.#named(this.asked.groupColumn) : undefined;
+    const used = [path, ...labels, split, group];
     const unused = this.#all.filter((at) => header && !used.includes(at) && !INDEX.test(this.#nameAt(at)));
     return {
       path,
       labels,
       split,
+      group,
       unused: unused.map((at) => this.#first[at] ?? ""),
       header: header ? this.#first : undefined,
     };
@@ -106,12 +115,17 @@ class ColumnSearch {
   #asked(which: "path" | "label"): number | undefined {
     const name = this.asked[`${which}Column`];
     if (name === undefined) return undefined;
-    const at = this.#first.findIndex((cell) => cell.toLowerCase() === name.trim().toLowerCase());
-    if (at >= 0) return at;
+    const at = this.#named(name);
+    if (at !== undefined) return at;
     if (/^\d+$/.test(name) && this.#all.includes(Number(name) - 1)) return Number(name) - 1;
     throw new InputError(
       `--${which}-column: ${this.file} has no column ${quoted(name)}: its columns are ${this.#list()}`,
     );
+  }
+
+  #named(name: string | undefined): number | undefined {
+    const at = this.#first.findIndex((cell) => cell.toLowerCase() === name?.trim().toLowerCase());
+    return at < 0 ? undefined : at;
   }
 
   #pathColumn(): number {

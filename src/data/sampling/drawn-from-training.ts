@@ -1,0 +1,37 @@
+import { InputError } from "../../base/errors.js";
+import type { DataSource, HeldOut } from "../image-set.js";
+import { kindOf } from "../kinds/kinds.js";
+import { isDrawn, type SplitOptions, USUAL_SHARE } from "../split-options.js";
+import { stratifiedSplit } from "./stratified-split.js";
+
+/**
+ * Images in memory of which some training images are validated on in place of the data set's own, where that is asked for: those are kept
+ * for a test, and normalised as all were.
+ *
+ * @throws InputError where what is asked for needs images with names
+ */
+export function drawnFromTraining(source: DataSource, options: SplitOptions): DataSource {
+  if (options.file !== undefined) {
+    throw new InputError("--split: these images have no names that a file could list; use --validation 0.1");
+  }
+  if (options.group !== undefined) {
+    throw new InputError("--group: these images have no names to be grouped by; drop it");
+  }
+  if (!isDrawn(options)) return source;
+  const { validation: fraction = USUAL_SHARE, seed = 0 } = options;
+  const { train: all, validation: own, description } = source;
+  const items = { count: all.count, label: (at: number) => all.labels[at] as number, name: String };
+  const chosen = stratifiedSplit(items, fraction, seed);
+  const part = (role: "train" | "validation") => {
+    return { ...kindOf(all).select(all, chosen[role]), name: all.name.replace(/train$/, role) };
+  };
+  const [train, validation] = [part("train"), part("validation")];
+  const split: HeldOut = { fraction, seed };
+  return {
+    train,
+    validation,
+    test: { ...own, name: own.name.replace(/validation$/, "test") },
+    split,
+    description: `${description}; ${validation.count.toLocaleString("en")} of the training images are validated on, chosen by seed ${seed}, and those for validation are kept for a test`,
+  };
+}

@@ -1,0 +1,160 @@
+import { counted } from "../../../base/printable.js";
+import { InputError } from "../../../base/errors.js";
+import type { HeldOut } from "../../image-set.js";
+import type { Labelled } from "../../sampling/assignment.js";
+import { stratifiedSplit } from "../../sampling/stratified-split.js";
+import { type HeldImages, isDrawn, type SplitOptions, USUAL_SHARE } from "../../split-options.js";
+import { joinedGroups } from "../../sampling/groups.js";
+import { askedGroups, requireApart } from "./asked-groups.js";
+import { heldByFile } from "../tables/split-file.js";
+import type { OpenOptions } from "../source.js";
+import { type ListedPhotos, PhotoListing } from "./photo-listing.js";
+
+/** Pictures of a listing. */
+interface Pictures {
+  readonly of: PhotoListing;
+  /** Default: all. */
+  readonly indices?: Uint32Array | undefined;
+}
+
+/** What is trained on, validated on and measured once, at the end. */
+export interface PhotoParts {
+  readonly train: Pictures;
+  readonly validation: Pictures;
+  readonly test?: Pictures | undefined;
+  /** How validation pictures were chosen. */
+  readonly split: "given" | HeldOut;
+  /** Whether that, or a file, is not for the data set to say. */
+  readonly isChosen: boolean;
+  /** Names of pictures that are for nothing. */
+  readonly unused?: readonly string[] | undefined;
+  /** How it was divided, for people, each a part of a sentence. */
+  readonly words: readonly string[];
+}
+
+/** Some of which may be missing yet. */
+type KnownParts = Pick<PhotoParts, "train" | "test"> & { readonly validation?: Pictures | undefined };
+
+/**
+ * Divides the photographs that a reader found: as a file says, as the data set itself says, or by chance.
+ *
+ * @param held what an earlier run held out, in place of a choice
+ * @param alike of pictures that look like others a number of their group, by name
+ * @throws InputError where options and data do not go together
+ */
+export function photoParts(
+  listed: ListedPhotos,
+  options: SplitOptions,
+  { held, alike = new Map() }: Pick<OpenOptions, "held" | "alike"> = {},
+): PhotoParts {
+  const { file, group, validation: fraction = USUAL_SHARE, seed = 0 } = options;
+  const own = file === undefined ? ownParts(listed, options) : { train: { of: allOf(listed) } };
+  const named = held ?? (file === undefined ? undefined : heldByFile(file, own.train.of, listed.from));
+  const known = named ? withoutHeld(own, named) : own;
+  const { train, validation } = known;
+  if (train.indices?.length === 0) throw new InputError(`--split: ${file} leaves no pictures to train on`);
+  if (file !== undefined && validation && isDrawn(options) && !held) {
+    throw new InputError(`--validation: ${file} says already which pictures are for validation; drop it`);
+  }
+  const groups = group === undefined || held ? undefined : askedGroups(group, listed.groups, allOf(listed).names());
+  const byChance = validation === undefined || (held !== undefined && file === undefined);
+  const parts = {
+    ...(validation === undefined
+      ? drawnFrom(train, [groups?.of, alike.size > 0 ? (name) => alike.get(name) : undefined], fraction, seed)
+      : { train, validation }),
+    test: known.test,
+  };
+  if (groups) requireApart(groups, namesOf(parts));
+  return {
+    ...parts,
+    split: byChance ? { fraction, seed } : "given",
+    isChosen: byChance || file !== undefined,
+    unused: named?.unused,
+    words: [
+      ...(file === undefined ? [] : fileWords(file, named)),
+      ...(byChance ? [`${percentText(fraction)} of each class held out for validation, seed ${seed}`] : []),
+      ...(groups ? [groups.words] : []),
+      ...(alike.size > 0 ? [alikeWords(alike)] : []),
+    ],
+  };
+}
+
+/** Where other pictures are validated on, what is called a test is one. */
+function ownParts(
+  { train, validation, validationIsTest, test, from }: ListedPhotos,
+  options: SplitOptions,
+): KnownParts {
+  const pictures = (of: PhotoListing | undefined) => of && { of };
+  if (!isDrawn(options) || validation === undefined) {
+    return { train: { of: train }, validation: pictures(validation), test: pictures(test) };
+  }
+  if (validationIsTest) return { train: { of: train }, test: pictures(validation) };
+  throw new InputError(
+    `--validation: ${from} has validation pictures of its own: drop it, say by --split FILE which pictures are for what, or give the training folder alone`,
+  );
+}
+
+function allOf({ train, validation, test }: ListedPhotos): PhotoListing {
+  const others = [validation, test].filter((part) => part !== undefined);
+  return others.length === 0 ? train : PhotoListing.of([train, ...others]);
+}
+
+/** Of the training pictures those that are named for something else go there. */
+function withoutHeld({ train: { of }, test }: KnownParts, held: HeldImages): KnownParts {
+  const parts = new Map<string, keyof HeldImages>();
+  for (const part of ["validation", "test", "unused"] as const) {
+    for (const name of held[part] ?? []) parts.set(name, part);
+  }
+  const partOf = Array.from({ length: of.count }, (_, index) => parts.get(of.name(index)));
+  const pictures = (part: keyof HeldImages | undefined): Pictures => {
+    return { of, indices: Uint32Array.from(partOf.keys()).filter((index) => partOf[index] === part) };
+  };
+  const some = (part: Pictures) => (part.indices?.length === 0 ? undefined : part);
+  return { train: pictures(undefined), validation: some(pictures("validation")), test: some(pictures("test")) ?? test };
+}
+
+function drawnFrom(
+  { of, indices }: Pictures,
+  groups: readonly (((name: string) => string | number | undefined) | undefined)[],
+  fraction: number,
+  seed: number,
+): Record<"train" | "validation", Pictures> {
+  const at = (index: number) => indices?.[index] ?? index;
+  const items: Labelled = {
+    count: indices?.length ?? of.count,
+    label: (index) => of.label(at(index)),
+    name: (index) => of.name(at(index)),
+  };
+  const kinds = groups.flatMap((of) => (of ? [(index: number) => of(items.name(index))] : []));
+  const group = kinds.length > 0 ? joinedGroups(items.count, kinds) : undefined;
+  const { train, validation } = stratifiedSplit({ ...items, group }, fraction, seed);
+  return { train: { of, indices: train.map(at) }, validation: { of, indices: validation.map(at) } };
+}
+
+function namesOf({
+  train,
+  validation,
+  test,
+}: Record<"train" | "validation", Pictures> & { test?: Pictures | undefined }) {
+  const names = ({ of, indices }: Pictures) => (indices ? Array.from(indices, (index) => of.name(index)) : of.names());
+  return { training: names(train), validation: names(validation), test: test ? names(test) : [] };
+}
+
+function fileWords(file: string, named: HeldImages | undefined): string[] {
+  const unused = named?.unused?.length ?? 0;
+  return [
+    `divided by ${file}`,
+    ...(unused > 0 ? [`${counted(unused, "picture")} that it does not list left out`] : []),
+  ];
+}
+
+/** "12 groups of pictures that look alike (27) kept together" */
+function alikeWords(alike: ReadonlyMap<string, number>): string {
+  const groups = new Set(alike.values()).size;
+  return `${counted(groups, "group")} of pictures that look alike (${alike.size.toLocaleString("en")}) kept together`;
+}
+
+/** 0.125 -> "12.5 %" */
+function percentText(fraction: number): string {
+  return `${Number((100 * fraction).toPrecision(3))} %`;
+}
