@@ -17,6 +17,8 @@ export interface DataSource<Set extends LabelledSet = ImageSet> {
   readonly description: string;
   /** How validation images were chosen: by the source itself (also where this is absent), or held out of each class. */
   readonly split?: "given" | HeldOut;
+  /** Of images without names, where some of training are validated on: their numbers there. */
+  readonly validationNumbers?: Uint32Array;
 }
 
 /** A choice of validation images. */
@@ -24,6 +26,9 @@ export interface HeldOut {
   /** The share of each class that is held out. */
   readonly fraction: number;
   readonly seed: number;
+  /** Where it is one of so many folds: which, from 1. */
+  readonly folds?: number;
+  readonly fold?: number;
 }
 
 /** The images and labels of one split, as a reader of some format hands them over. */

@@ -13,6 +13,10 @@ const schema = z.object({
   group: z.string().optional(),
   /** Whether photographs that look alike may be in different parts. */
   duplicatesApart: z.boolean().optional(),
+  /** In so many equal parts, of which one is validated on: */
+  folds: z.number().optional(),
+  /** this one, from 1. */
+  fold: z.number().optional(),
   /** What a choice by chance comes from; default 0. */
   seed: z.number().optional(),
 });
@@ -38,12 +42,22 @@ export function parseSplit(saved: unknown): SplitOptions | undefined {
 }
 
 /** Whether validation images are to be chosen from the training images, though the data set may have some of its own. */
-export function isDrawn({ validation }: SplitOptions): boolean {
-  return validation !== undefined;
+export function isDrawn({ validation, folds }: SplitOptions): boolean {
+  return validation !== undefined || folds !== undefined;
 }
 
 /** @throws InputError where the options are wrong alone or together */
-export function requireSplit({ validation }: SplitOptions): void {
+export function requireSplit({ validation, folds, fold }: SplitOptions): void {
+  if (folds !== undefined && !(Number.isSafeInteger(folds) && folds >= 2)) {
+    throw new InputError(`--folds: must be a whole number of 2 or more, not ${folds}`);
+  }
+  if (fold !== undefined && folds === undefined) throw new InputError("--fold: say of how many, by --folds");
+  if (fold !== undefined && !(Number.isSafeInteger(fold) && fold >= 1 && fold <= (folds as number))) {
+    throw new InputError(`--fold: must be a whole number from 1 to ${folds}, not ${fold}`);
+  }
+  if (folds !== undefined && validation !== undefined) {
+    throw new InputError("--folds and --validation: a fold is what is validated on; drop one");
+  }
   if (validation !== undefined && !(validation > 0 && validation < 1)) {
     throw new InputError(`--validation: must be a share above 0 and below 1, such as 0.1 or 10%, not ${validation}`);
   }

@@ -39,7 +39,7 @@ export async function measure(
     const checkpoint = existsSync(run.bestCheckpoint) ? "best" : "last";
     const path = checkpoint === "best" ? run.bestCheckpoint : run.lastCheckpoint;
     if (!existsSync(path)) return { missing: "The run was stopped before its first checkpoint." };
-    const set = given?.validation ?? validationSet(run);
+    const set: LabelledSet = (given ?? validationSource(run)).validation;
     const loaded = loadCheckpoint(path);
     const faults = classMismatches(loaded, set);
     if (faults.length > 0) {
@@ -66,21 +66,22 @@ function asSeen(
 }
 
 /**
- * What the run was validated on.
+ * What the run was trained and validated on.
  *
  * @throws InputError where that is not there any more, or is something else.
  */
-function validationSet(run: RunFolder): LabelledSet {
+export function validationSource(run: RunFolder): AnySource {
   const { source, ...selection } = run.readData();
   if (source === null) throw new InputError("a program gave the run its images, and only that has them");
-  const validation: LabelledSet = openData(source, selection).validation;
-  if (!existsSync(join(run.path, "validation.json"))) return validation;
+  const opened = openData(source, selection);
+  const validation: LabelledSet = opened.validation;
+  if (!existsSync(join(run.path, "validation.json"))) return opened;
   const kind = kindOf(validation);
   const held = run.readJson("validation.json");
   const same =
     Array.isArray(held) &&
     held.length === validation.count &&
     held.every((name, index) => name === kind.nameOf(validation, index));
-  if (same) return validation;
+  if (same) return opened;
   throw new InputError(`the photographs in ${source} have changed, and those held out are no longer the run's`);
 }

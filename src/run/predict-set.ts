@@ -19,9 +19,14 @@ export interface ImagePrediction {
   readonly negativeLogLikelihood: number;
 }
 
+/** The same, and the softmax probability of each class. */
+export interface WholePrediction extends ImagePrediction {
+  readonly probabilities: Float64Array;
+}
+
 /** What a network makes of a set, image by image and on the whole. */
-export interface SetPrediction {
-  readonly predictions: readonly ImagePrediction[];
+export interface SetPrediction<Prediction extends ImagePrediction = ImagePrediction> {
+  readonly predictions: readonly Prediction[];
   readonly metrics: MetricValues;
 }
 
@@ -31,12 +36,34 @@ export interface SetPrediction {
  *
  * @throws as `evaluateCheckpoint`; KnackError where it gives no numbers.
  */
-export async function predictSet(path: string, set: LabelledSet, place: EvaluationPlace): Promise<SetPrediction> {
-  const predictions: ImagePrediction[] = [];
+export function predictSet(path: string, set: LabelledSet, place: EvaluationPlace): Promise<SetPrediction> {
+  return predictEach(path, set, place, predictionOf);
+}
+
+/** As `predictSet`, with the probabilities of all classes. @param looked called for each image */
+export function predictWhole(
+  path: string,
+  set: LabelledSet,
+  place: EvaluationPlace,
+  looked: () => void,
+): Promise<SetPrediction<WholePrediction>> {
+  return predictEach(path, set, place, (image) => {
+    looked();
+    return { ...predictionOf(image), probabilities: softmaxOf(image.logits) };
+  });
+}
+
+async function predictEach<Prediction extends ImagePrediction>(
+  path: string,
+  set: LabelledSet,
+  place: EvaluationPlace,
+  of: (image: EvaluatedImage) => Prediction,
+): Promise<SetPrediction<Prediction>> {
+  const predictions: Prediction[] = [];
   const seen = (image: EvaluatedImage) => {
     if (!image.logits.every(Number.isFinite))
       throw new KnackError(`${path} gives logits that are no numbers: its weights are broken`);
-    predictions.push(predictionOf(image));
+    predictions.push(of(image));
   };
   const { metrics, badPictures } = await evaluateCheckpoint(path, [set], { ...place, seen });
   const read = readable(set, badPictures);
@@ -53,6 +80,13 @@ function predictionOf({ index, label, logits }: EvaluatedImage): ImagePrediction
     confidence: Math.exp(most - logSum),
     negativeLogLikelihood: logSum - (logits[label] as number),
   };
+}
+
+function softmaxOf(logits: EvaluatedImage["logits"]): Float64Array {
+  const most = logits.reduce((a, b) => Math.max(a, b));
+  const powers = Float64Array.from(logits, (logit) => Math.exp(logit - most));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
 }
 
 /** The numbers of the images that were evaluated, in order. */

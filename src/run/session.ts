@@ -55,7 +55,7 @@ type Tell = (doing: Doing) => void;
  * checkpoint and the events up to it.
  *
  * @param shouldStop asked between steps, batches of a validation and pictures of a cache; when it says true, a checkpoint is written,
- *   where the last one is not of that step, and the stream ends with "interrupted".
+ *   where the last one is not of that step, and the stream ends with "interrupted"; it ends without an event where the run had not begun.
  */
 export async function* runSession(
   options: SessionOptions,
@@ -72,8 +72,7 @@ export async function* runSession(
   makeDeterministic(engine.reproducible === true);
   const looked = { cache, intensity: wanted.intensity ?? undefined, begin: () => tell(COMPARING), shouldStop };
   const found = typeof source === "string" ? await openGrouped(source, selection, looked) : source;
-  if (found === undefined)
-    throw new KnackError("stopped while pictures were compared, before the run began: start it again");
+  if (found === undefined) return;
   const opened = await withRemarks(found, shouldStop);
   // A resumed run goes on from its own checkpoint: the weights it began with may be gone.
   const ownTricks = await loadOwnTricks(wanted.tricks);

@@ -8,7 +8,7 @@ import type { TrainEvent } from "./events.js";
 import { isRunFolder, loadRecipe } from "../recipe/load-recipe.js";
 import { presets } from "../recipe/presets.js";
 import { parseRecipe } from "../recipe/parse.js";
-import type { RecipeInput } from "../recipe/recipe.js";
+import type { Recipe, RecipeInput } from "../recipe/recipe.js";
 import type { CheckpointInterval } from "./checkpoint-policy.js";
 import { defaultRunPath } from "./run-folder.js";
 import { OPENING } from "./phases.js";
@@ -65,7 +65,7 @@ export interface ResumeOptions
 
 /**
  * Trains a model, in a thread of its own, as a stream of events: first "audit", then "step", "epoch" and "checkpoint", last
- * "done" or, where it was stopped, "interrupted". Leaving the loop early (`break`) stops the run cleanly at a checkpoint too.
+ * "done" or, where it was stopped, "interrupted" (nothing, where it had not begun). Leaving the loop early (`break`) stops the run cleanly at a checkpoint too.
  *
  * @throws InputError where options, recipe, data or teacher are wrong; KnackError where the run fails, of them DivergedError where
  *   its loss is no longer finite.
@@ -105,23 +105,14 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
       "holdOut, trainShare, split, images …: images given in memory are used as they are; drop them",
     );
   }
-  const recipe =
-    typeof options.recipe === "string"
-      ? await loadRecipe(options.recipe)
-      : parseRecipe(options.recipe, "the recipe", presets.baseline);
+  const recipe = await recipeFor(options.recipe);
   const { out = defaultRunPath(typeof data === "string" ? data : "images", recipe.name), cache } = options;
   const numbered = options.out === undefined;
   const isRun = typeof options.recipe === "string" && isRunFolder(options.recipe);
   const repeats = options.repeats ?? (isRun ? (options.recipe as string) : undefined);
   return {
     data,
-    selection: {
-      holdOut,
-      trainShare,
-      split: split && { ...split, file: split.file && resolve(split.file) },
-      ...list,
-      images: list.images && resolve(list.images),
-    },
+    selection: selectionFor(options),
     recipe,
     out,
     numbered,
@@ -133,4 +124,17 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
     checkpoints,
     repeats,
   };
+}
+
+/** A preset's or a file's recipe, or one completed from the baseline or the preset it extends. */
+export async function recipeFor(asked: string | RecipeInput): Promise<Recipe> {
+  return typeof asked === "string" ? await loadRecipe(asked) : parseRecipe(asked, "the recipe", presets.baseline);
+}
+
+/** What of the data is used, files and folders by their full paths: a run remembers it. */
+export function selectionFor(options: DataSelection): DataSelection {
+  const { holdOut, trainShare, split } = options;
+  const { images, ...list } = listOptions(options);
+  const file = split?.file === undefined ? {} : { file: resolve(split.file) };
+  return { holdOut, trainShare, split: split && { ...split, ...file }, ...list, images: images && resolve(images) };
 }

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { InputError, KnackError } from "../../base/errors.js";
 import { OtherPrograms, sharedCores } from "../../base/other-programs.js";
 import { type DataSelection, openData } from "../../data/sources/open.js";
+import { isFoldsFolder } from "../../folds/folds-folder.js";
 import type { EngineName } from "../../engine/engine-name.js";
 import { problemText, type ReportOutcome, trainWithReport } from "../../train.js";
 import { computingThreads } from "../../native/torch/library-settings.js";
@@ -10,6 +11,7 @@ import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
 import type { WarningEvent } from "../../run/events.js";
 import { COMPARING, MEASURING } from "../../run/phases.js";
 import type { ResumeOptions, TrainOptions } from "../../run/train.js";
+import { asFolds, trainFolds } from "./train-folds.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { addCheckpointOptions, type CheckpointOptions, checkpointsFrom } from "../options/checkpoint-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
@@ -93,7 +95,8 @@ export function trainCommand(): Command {
     let asked: TrainOptions | ResumeOptions | undefined;
     try {
       asked = await trainOptions(data, options);
-      await run(asked, progress, !json);
+      const folds = asFolds(asked);
+      await (folds ? trainFolds(folds, json) : run(asked, progress, !json));
     } catch (thrown) {
       const advice = asked && isLackOfMemory(thrown) ? await memoryAdvice(asked) : undefined;
       const error = advice === undefined ? thrown : new KnackError(`${(thrown as Error).message}; ${advice}`);
@@ -121,6 +124,10 @@ async function trainOptions(
       const option = `--${value === false ? "no-" : ""}${dashed(name)}`;
       throw new InputError(`--resume: the run knows its recipe, folder and engine; drop ${option}`);
     }
+    if (asked.length > 0 && isFoldsFolder(resume)) {
+      const [name] = asked[0] as [string, unknown];
+      throw new InputError(`--resume: folds go on with the settings they began with; drop --${dashed(name)}`);
+    }
     const own = asked.length === 0 ? undefined : recipeToGoOn(await loadRecipe(resume), options);
     const how = { workers, device, tensorboard, ...checkpointsFrom(options) };
     return { resume, data, recipe: own, allowChanges: options.allowChanges, ...how };
@@ -146,7 +153,10 @@ async function largest(
 ): Promise<Recipe> {
   const { withLargestBatch } = await import("../../tools/memory/largest-batch.js");
   const planned = { recipe, engine: { engine, winograd }, workers };
-  const found = await withLargestBatch(openData(data, selection), planned);
+  const { split } = selection;
+  // Folds are of one size.
+  const one = split?.folds === undefined ? selection : { ...selection, split: { fold: 1, ...split } };
+  const found = await withLargestBatch(openData(data, one), planned);
   console.error(`knack: batch size ${found.batchSize}: the largest that fits`);
   return found;
 }
@@ -156,6 +166,7 @@ const TOLD: readonly string[] = [MEASURING.what, COMPARING.what];
 
 async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {
   let report: ReportOutcome | undefined;
+  let begun = false;
   const tell = (outcome: ReportOutcome) => {
     report = outcome;
   };
@@ -164,8 +175,13 @@ async function run(options: TrainOptions | ResumeOptions, progress: Progress, fo
       if (forPeople && TOLD.includes(what)) console.log(`${what} …`);
     };
     for await (const event of trainWithReport({ ...options, signal, onDoing }, tell)) {
+      begun = true;
       progress.show(event.type === "warning" && event.lackOfMemory ? await withAdvice(event, options) : event);
       if (event.type === "interrupted") process.exitCode = exitCode();
+    }
+    if (!begun) {
+      console.error("knack: stopped before the run began: start it again");
+      process.exitCode = exitCode();
     }
     if (report) showReport(report, forPeople);
     // The run is done, and only its report was stopped.

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { DataSelection } from "../../data/sources/open.js";
 import type { ListOptions } from "../../data/sources/source.js";
-import type { SplitOptions } from "../../data/split-options.js";
+import { requireSplit, type SplitOptions } from "../../data/split-options.js";
 import { InputError } from "../../base/errors.js";
 import { share } from "./share.js";
 import { wholeNumber } from "./whole-number.js";
@@ -15,6 +15,8 @@ export interface DataOptions extends ListCommandOptions {
   split?: string;
   group?: string;
   duplicatesApart?: boolean;
+  folds?: string;
+  fold?: string;
   splitSeed?: string;
 }
 
@@ -53,6 +55,11 @@ export function addDataOptions(command: Command): Command {
     )
     .option("--split <file>", "a .csv of path,part, where a part is train, val or test: what is for what")
     .option(
+      "--folds <count>",
+      "divide into so many equal parts; each is validated on once (knack train), or one is: --fold",
+    )
+    .option("--fold <number>", "with --folds: validate on this one, from 1")
+    .option(
       "--group <column>",
       "keep pictures of one group in one part: a list's column, or a pattern of paths as '^[^/]*/(.*)_'",
     )
@@ -76,6 +83,8 @@ function splitFrom({
   split: file,
   group,
   duplicatesApart,
+  folds,
+  fold,
   splitSeed,
 }: DataOptions): SplitOptions | undefined {
   const held = validation === undefined ? undefined : share(validation);
@@ -87,7 +96,10 @@ function splitFrom({
     ...(file !== undefined && { file: resolve(file) }),
     ...(group !== undefined && { group }),
     ...(duplicatesApart && { duplicatesApart }),
+    ...(folds !== undefined && { folds: wholeNumber("--folds", folds, 2) }),
+    ...(fold !== undefined && { fold: wholeNumber("--fold", fold, 1) }),
     ...(splitSeed !== undefined && { seed: wholeNumber("--split-seed", splitSeed, 0) }),
   };
+  requireSplit(split);
   return Object.keys(split).length > 0 ? split : undefined;
 }

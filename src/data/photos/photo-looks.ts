@@ -19,7 +19,7 @@ export interface LooksOptions {
   readonly cache?: string | undefined;
   /** Called before the first picture that is not kept there. */
   readonly begin?: (() => void) | undefined;
-  /** Asked between pictures: what is done by then is kept. */
+  /** Asked before a picture is decoded: what is done by then is kept. */
   readonly shouldStop?: (() => boolean) | undefined;
 }
 
@@ -52,12 +52,15 @@ export async function photoLooks(sets: readonly PhotoSet[], options: LooksOption
   ];
   const file = cache === undefined ? undefined : join(cache, `looks-${rootKey(sets, intensity)}.bin`);
   const kept = file === undefined ? new Map<string, Uint8Array>() : readKept(file);
-  let made = 0;
+  let [made, stopped] = [0, false];
   const look = async (set: PhotoSet, index: number, at: number) => {
     const key = await keyOf(set, index);
     if (key === undefined) return;
     key.copy(keys, at * KEY_BYTES);
     const before = kept.get(key.toString("latin1"));
+    // What is kept is there at once.
+    stopped ||= before === undefined && shouldStop();
+    if (stopped) return;
     if (before === undefined && made++ === 0) begin();
     const found = before ?? (await lookAt(set, index, intensity));
     if (found === undefined) return;
@@ -67,13 +70,13 @@ export async function photoLooks(sets: readonly PhotoSet[], options: LooksOption
   const queue = numbered(sets);
   const lane = async () => {
     for (const [set, index, at] of queue) {
-      if (shouldStop()) return;
+      if (stopped) return;
       await look(set, index, at);
     }
   };
   await Promise.all(Array.from({ length: usableProcessors() + 1 }, lane));
   if (file !== undefined && made > 0) keep(file, { looks, known }, keys, kept);
-  return shouldStop() ? undefined : { looks, known };
+  return stopped ? undefined : { looks, known };
 }
 
 function* numbered(sets: readonly PhotoSet[]): Generator<readonly [set: PhotoSet, index: number, at: number]> {

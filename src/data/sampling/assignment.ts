@@ -17,6 +17,9 @@ export interface ClassFound {
   readonly groups: number;
 }
 
+/** More passes over the groups better next to nothing. */
+const PASSES = 10;
+
 /** Things that go into one part together. */
 interface Together {
   readonly members: readonly number[];
@@ -29,7 +32,8 @@ interface Together {
  * Divides items into parts, each with its share of each class, and no group in two.
  *
  * Each item has a random key that depends only on (seed, its name). Groups of several come first, the largest first: each goes where
- * its classes then are nearest to their shares, by sum over classes and parts of (has - wants)^2 / (wants x items of the class). Single
+ * its classes then are nearest to their shares, by sum over classes and parts of (has - wants)^2 / (wants x items of the class), and moves
+ * as long as that grows smaller. Single
  * items then fill what is left, class by class: those with the smallest keys the first part, and so on. Adding or removing single items
  * therefore moves few others. At last, a part that has nothing of a class gets the smallest group of it that others can do without.
  *
@@ -50,11 +54,13 @@ export function assigned(
     classes.map(({ items: count }) => count),
   );
   const partOf = new Uint16Array(items.count);
-  for (const group of groups) {
-    const part = parts.bestFor(group.counts);
-    parts.add(part, group.counts);
-    for (const index of group.members) partOf[index] = part;
-  }
+  const placed = groups.map(({ counts }) => {
+    const part = parts.bestFor(counts);
+    parts.add(part, counts);
+    return part;
+  });
+  improve(parts, groups, placed);
+  for (const [at, { members }] of groups.entries()) for (const index of members) partOf[index] = placed[at] as number;
   // By class, and by key in each class.
   single.sort((a, b) => items.label(a) - items.label(b) || (keys[a] as number) - (keys[b] as number) || a - b);
   for (let start = 0, end = 0; start < single.length; start = end) {
@@ -149,7 +155,7 @@ class Parts {
 
   /** Where things are missed most; of equal parts the emptiest. */
   bestFor(counts: ReadonlyMap<number, number>): number {
-    const costs = this.#sizes.map((_, part) => this.#cost(part, counts));
+    const costs = this.#sizes.map((_, part) => this.costOf(part, counts));
     const least = Math.min(...costs);
     const fullness = this.#sizes.map((size, part) => size / (this.#wantedSizes[part] as number));
     const best = costs.flatMap((cost, part) => (cost === least ? [part] : []));
@@ -169,7 +175,8 @@ class Parts {
     return room;
   }
 
-  #cost(part: number, counts: ReadonlyMap<number, number>): number {
+  /** What a part becomes worse by when these come into it; below 0 where it becomes better. */
+  costOf(part: number, counts: ReadonlyMap<number, number>): number {
     let cost = 0;
     for (const [label, count] of counts) {
       const wanted = this.wanted[label]?.[part] ?? 0;
@@ -177,6 +184,22 @@ class Parts {
       cost += (count * (count - 2 * missing)) / (Math.max(wanted, Number.MIN_VALUE) * (this.counts[label] as number));
     }
     return cost;
+  }
+}
+
+/** Groups go to where they are missed more, as long as there is such a part. */
+function improve(parts: Parts, groups: readonly Together[], placed: number[]): void {
+  for (let pass = 0, moved = true; moved && pass < PASSES; pass++) {
+    moved = false;
+    for (const [at, { counts }] of groups.entries()) {
+      const from = placed[at] as number;
+      parts.add(from, counts, -1);
+      const best = parts.bestFor(counts);
+      const to = parts.costOf(best, counts) < parts.costOf(from, counts) ? best : from;
+      parts.add(to, counts);
+      placed[at] = to;
+      moved ||= to !== from;
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 import { InputError } from "../../base/errors.js";
-import type { DataSource, HeldOut } from "../image-set.js";
+import type { DataSource } from "../image-set.js";
 import { kindOf } from "../kinds/kinds.js";
-import { isDrawn, type SplitOptions, USUAL_SHARE } from "../split-options.js";
-import { stratifiedSplit } from "./stratified-split.js";
+import { isDrawn, type SplitOptions } from "../split-options.js";
+import { heldOutBy, heldOutOf } from "./held-out.js";
 
 /**
  * Images in memory of which some training images are validated on in place of the data set's own, where that is asked for: those are kept
@@ -18,20 +18,26 @@ export function drawnFromTraining(source: DataSource, options: SplitOptions): Da
     throw new InputError("--group: these images have no names to be grouped by; drop it");
   }
   if (!isDrawn(options)) return source;
-  const { validation: fraction = USUAL_SHARE, seed = 0 } = options;
+  const heldOut = heldOutBy(options);
   const { train: all, validation: own, description } = source;
   const items = { count: all.count, label: (at: number) => all.labels[at] as number, name: String };
-  const chosen = stratifiedSplit(items, fraction, seed);
+  const chosen = heldOutOf(items, heldOut, all.classes);
   const part = (role: "train" | "validation") => {
     return { ...kindOf(all).select(all, chosen[role]), name: all.name.replace(/train$/, role) };
   };
   const [train, validation] = [part("train"), part("validation")];
-  const split: HeldOut = { fraction, seed };
+  const count = validation.count.toLocaleString("en");
+  const common = { train, validation, validationNumbers: chosen.validation, split: heldOut };
+  if (options.folds !== undefined) {
+    const fold = `fold ${heldOut.fold} of ${heldOut.folds}`;
+    return {
+      ...common,
+      description: `${description}; ${count} of the training images are validated on, ${fold} by seed ${heldOut.seed}, and those for validation are left alone`,
+    };
+  }
   return {
-    train,
-    validation,
+    ...common,
     test: { ...own, name: own.name.replace(/validation$/, "test") },
-    split,
-    description: `${description}; ${validation.count.toLocaleString("en")} of the training images are validated on, chosen by seed ${seed}, and those for validation are kept for a test`,
+    description: `${description}; ${count} of the training images are validated on, chosen by seed ${heldOut.seed}, and those for validation are kept for a test`,
   };
 }

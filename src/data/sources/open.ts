@@ -64,7 +64,10 @@ export function openAs(
   if (format === undefined) throw new InputError(`${misfit(place)}: understood are ${understood(sources)}`);
   refuseListOptions(place, format, list);
   if (holdOut !== undefined && isDrawn(split)) {
-    throw new InputError("--hold-out and --validation: both say what is validated; drop one");
+    throw new InputError("--hold-out: --validation and --folds say already what is validated; drop one");
+  }
+  if (split.folds !== undefined && split.fold === undefined) {
+    throw new InputError(`--fold: which of the ${split.folds} folds is validated on, from 1, is missing`);
   }
   const opened = format.open(place, { holdOut, whole: rest.whole, split, held, alike, ...list });
   const source = "kind" in opened ? opened : drawnFromTraining(opened, split);

@@ -1,11 +1,16 @@
 /** Items into parts: each class by its share, no group in two parts, and single items as they always were. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { assigned } from "../../../src/data/sampling/assignment.js";
 import { joinedGroups } from "../../../src/data/sampling/groups.js";
+import { stratifiedFolds } from "../../../src/data/sampling/stratified-folds.js";
 import { stratifiedSplit } from "../../../src/data/sampling/stratified-split.js";
 import { seedFor } from "../../../src/tensor/random.js";
+import { inputError } from "../../support/input-error.js";
+import { repositoryRoot } from "../../support/oracle.js";
 
 interface Item {
   readonly label: number;
@@ -108,5 +113,61 @@ test("as many items as a large data set has take seconds", () => {
   assert.equal(
     parts.reduce((sum, part) => sum + part, 0),
     40_000,
+  );
+});
+
+interface KnownSet {
+  readonly name: string;
+  readonly folds: number;
+  /** Each a text of its items' classes. */
+  readonly groups: readonly string[];
+  /** What scikit-learn's StratifiedGroupKFold comes to: as it is, and shuffled by five seeds. */
+  readonly spreads: readonly number[];
+}
+
+test("folds are as well balanced as scikit-learn's, and no group is in two", () => {
+  const file = join(repositoryRoot, "test/data/sampling/stratified-groups.json");
+  const { sets } = JSON.parse(readFileSync(file, "utf8")) as { sets: KnownSet[] };
+  for (const { name, folds, groups, spreads } of sets) {
+    const list = groups.flatMap((text, group) => Array.from(text, (label) => ({ label: Number(label), group })));
+    const foldOf = stratifiedFolds(itemsOf(list), folds, 0, ["a", "b", "c", "d"]);
+    const labels = [...new Set(list.map(({ label }) => label))];
+    const shares = labels.map((label) => {
+      const count = (fold: number) => list.filter((item, i) => item.label === label && foldOf[i] === fold).length;
+      const all = list.filter((item) => item.label === label).length;
+      return Array.from({ length: folds }, (_, i) => count(i + 1) / all);
+    });
+    const deviation = (values: readonly number[]) =>
+      Math.sqrt(values.reduce((sum, value) => sum + (value - 1 / folds) ** 2, 0) / folds);
+    const spread = shares.map(deviation).reduce((sum, value) => sum + value, 0) / labels.length;
+    const usual = spreads.toSorted((a, b) => a - b)[spreads.length >> 1] as number;
+    assert.ok(spread <= usual + 0.001, `${name}: ${spread}, scikit-learn's ${spreads}`);
+    const apart = new Map<number, number>();
+    for (const [index, { group }] of list.entries()) {
+      assert.equal(apart.get(group) ?? foldOf[index], foldOf[index], name);
+      apart.set(group, foldOf[index] as number);
+    }
+  }
+});
+
+test("single items: folds, and each class in them, differ by one at most; another seed gives others", () => {
+  const list = Array.from({ length: 103 }, (_, index) => ({ label: index % 7 === 0 ? 1 : 0, group: index }));
+  const folds = stratifiedFolds(itemsOf(list), 5, 0, ["a", "b"]);
+  const counts = (of: (index: number) => boolean) =>
+    [1, 2, 3, 4, 5].map((fold) => list.filter((_, index) => folds[index] === fold && of(index)).length);
+  assert.deepEqual(counts(() => true).sort(), [20, 20, 21, 21, 21]);
+  assert.deepEqual(
+    counts((index) => list[index]?.label === 1),
+    [3, 3, 3, 3, 3],
+  );
+  assert.notDeepEqual(stratifiedFolds(itemsOf(list), 5, 1, ["a", "b"]), folds);
+  assert.throws(
+    () => stratifiedFolds(itemsOf(list), 16, 0, ["a", "b"]),
+    inputError(/--folds: the class "b" has 15 pictures, and 16 folds need as many: take --folds 15, or leave/),
+  );
+  const paired = list.map(({ label }, index) => ({ label, group: label === 1 ? 1000 + (index >> 5) : index }));
+  assert.throws(
+    () => stratifiedFolds(itemsOf(paired), 5, 0, ["a", "b"]),
+    inputError(/the class "b" has 4 groups of pictures \(15\), and 5 folds need as many: take --folds 4/),
   );
 });

@@ -94,7 +94,7 @@ test("test/ beside val/ is a test; without val/, where validation pictures are h
   assert.deepEqual([drawn.train.count, drawn.validation.count, names(drawn.test)[0]], [8, 2, "test/a/00.jpg"]);
   assert.throws(
     () => openPhotos(at("three"), { validation: 0.2 }),
-    inputError(/--validation: .*\(train\/ and val\/\) has validation pictures of its own/),
+    inputError(/--validation, --folds: .*\(train\/ and val\/\) has validation pictures of its own/),
   );
   const listed = file(
     "three.csv",
@@ -126,7 +126,9 @@ test("what cannot be divided so is refused, with lines and reasons", () => {
   refused(["00.jpg,val"], /1 row cannot be used with .*line 1: several pictures end in "00\.jpg"/);
   refused(["ant/00.jpg,a", "ant/01.jpg,b"], /expected are lines of path,part.*no column has these words/);
   refused(["val"], /expected are lines of path,part/);
-  refused(["ant/00.jpg,val"], /--validation: .* says already which pictures are for validation/, { validation: 0.1 });
+  refused(["ant/00.jpg,val"], /--validation, --folds: .* says already which pictures are for validation/, {
+    validation: 0.1,
+  });
   const all = [...numbered("ant", 20), ...numbered("bee", 10)];
   refused(
     all.map((path) => `${path},test`),

@@ -2,8 +2,8 @@ import { counted } from "../../../base/printable.js";
 import { InputError } from "../../../base/errors.js";
 import type { HeldOut } from "../../image-set.js";
 import type { Labelled } from "../../sampling/assignment.js";
-import { stratifiedSplit } from "../../sampling/stratified-split.js";
-import { type HeldImages, isDrawn, type SplitOptions, USUAL_SHARE } from "../../split-options.js";
+import { heldOutBy, heldOutOf, heldOutText } from "../../sampling/held-out.js";
+import { type HeldImages, isDrawn, type SplitOptions } from "../../split-options.js";
 import { joinedGroups } from "../../sampling/groups.js";
 import { askedGroups, requireApart } from "./asked-groups.js";
 import { heldByFile } from "../tables/split-file.js";
@@ -47,32 +47,33 @@ export function photoParts(
   options: SplitOptions,
   { held, alike = new Map() }: Pick<OpenOptions, "held" | "alike"> = {},
 ): PhotoParts {
-  const { file, group, validation: fraction = USUAL_SHARE, seed = 0 } = options;
+  const { file, group } = options;
+  const heldOut = heldOutBy(options);
   const own = file === undefined ? ownParts(listed, options) : { train: { of: allOf(listed) } };
   const named = held ?? (file === undefined ? undefined : heldByFile(file, own.train.of, listed.from));
   const known = named ? withoutHeld(own, named) : own;
   const { train, validation } = known;
   if (train.indices?.length === 0) throw new InputError(`--split: ${file} leaves no pictures to train on`);
   if (file !== undefined && validation && isDrawn(options) && !held) {
-    throw new InputError(`--validation: ${file} says already which pictures are for validation; drop it`);
+    throw new InputError(`--validation, --folds: ${file} says already which pictures are for validation; drop that`);
   }
   const groups = group === undefined || held ? undefined : askedGroups(group, listed.groups, allOf(listed).names());
   const byChance = validation === undefined || (held !== undefined && file === undefined);
-  const parts = {
-    ...(validation === undefined
-      ? drawnFrom(train, [groups?.of, alike.size > 0 ? (name) => alike.get(name) : undefined], fraction, seed)
-      : { train, validation }),
-    test: known.test,
-  };
-  if (groups) requireApart(groups, namesOf(parts));
+  const kinds = [...(groups ? [groups.of] : []), ...(alike.size > 0 ? [(name: string) => alike.get(name)] : [])];
+  const drawn = validation ? { train, validation } : drawnFrom(train, kinds, heldOut, listed.classes);
+  if (groups) requireApart(groups, namesOf({ ...drawn, test: known.test }));
+  // As many runs as there are folds would each measure it.
+  const left = options.folds === undefined ? undefined : known.test;
   return {
-    ...parts,
-    split: byChance ? { fraction, seed } : "given",
+    ...drawn,
+    test: left ? undefined : known.test,
+    split: byChance ? heldOut : "given",
     isChosen: byChance || file !== undefined,
-    unused: named?.unused,
+    unused: left && file !== undefined ? [...(named?.unused ?? []), ...(named?.test ?? [])] : named?.unused,
     words: [
       ...(file === undefined ? [] : fileWords(file, named)),
-      ...(byChance ? [`${percentText(fraction)} of each class held out for validation, seed ${seed}`] : []),
+      ...(byChance ? [heldOutText(heldOut)] : []),
+      ...(left ? [`${counted(left.indices?.length ?? left.of.count, "test picture")} left alone`] : []),
       ...(groups ? [groups.words] : []),
       ...(alike.size > 0 ? [alikeWords(alike)] : []),
     ],
@@ -90,7 +91,7 @@ function ownParts(
   }
   if (validationIsTest) return { train: { of: train }, test: pictures(validation) };
   throw new InputError(
-    `--validation: ${from} has validation pictures of its own: drop it, say by --split FILE which pictures are for what, or give the training folder alone`,
+    `--validation, --folds: ${from} has validation pictures of its own: drop that, say by --split FILE which pictures are for what, or give the training folder alone`,
   );
 }
 
@@ -115,9 +116,9 @@ function withoutHeld({ train: { of }, test }: KnownParts, held: HeldImages): Kno
 
 function drawnFrom(
   { of, indices }: Pictures,
-  groups: readonly (((name: string) => string | number | undefined) | undefined)[],
-  fraction: number,
-  seed: number,
+  groups: readonly ((name: string) => string | number | undefined)[],
+  heldOut: HeldOut,
+  classes: readonly string[],
 ): Record<"train" | "validation", Pictures> {
   const at = (index: number) => indices?.[index] ?? index;
   const items: Labelled = {
@@ -125,9 +126,9 @@ function drawnFrom(
     label: (index) => of.label(at(index)),
     name: (index) => of.name(at(index)),
   };
-  const kinds = groups.flatMap((of) => (of ? [(index: number) => of(items.name(index))] : []));
+  const kinds = groups.map((groupOf) => (index: number) => groupOf(items.name(index)));
   const group = kinds.length > 0 ? joinedGroups(items.count, kinds) : undefined;
-  const { train, validation } = stratifiedSplit({ ...items, group }, fraction, seed);
+  const { train, validation } = heldOutOf({ ...items, group }, heldOut, classes);
   return { train: { of, indices: train.map(at) }, validation: { of, indices: validation.map(at) } };
 }
 
@@ -152,9 +153,4 @@ function fileWords(file: string, named: HeldImages | undefined): string[] {
 function alikeWords(alike: ReadonlyMap<string, number>): string {
   const groups = new Set(alike.values()).size;
   return `${counted(groups, "group")} of pictures that look alike (${alike.size.toLocaleString("en")}) kept together`;
-}
-
-/** 0.125 -> "12.5 %" */
-function percentText(fraction: number): string {
-  return `${Number((100 * fraction).toPrecision(3))} %`;
 }

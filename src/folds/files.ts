@@ -1,0 +1,54 @@
+import { join } from "node:path";
+import { stringify } from "csv-stringify/sync";
+import { writeFileAtomic } from "../base/atomic-file.js";
+import { foldsPage } from "./page.js";
+import type { FoldOutcome, FoldsSummary } from "./summary.js";
+
+/** Of more classes the file has only the probabilities of the predicted and of the labelled one. */
+const MOST_COLUMNS = 200;
+
+/**
+ * Writes `summary.json`, `out-of-fold.csv` and `report.html`, each whole or not at all.
+ *
+ * @returns their paths
+ */
+export function writeFoldsFiles(
+  out: string,
+  name: string,
+  summary: FoldsSummary,
+  outcomes: readonly FoldOutcome[],
+): string[] {
+  const contents = {
+    "summary.json": `${JSON.stringify(summary, null, 2)}\n`,
+    "out-of-fold.csv": outOfFold(outcomes, summary.classes),
+    "report.html": foldsPage(name, summary, outcomes),
+  };
+  return Object.entries(contents).map(([file, content]) => {
+    writeFileAtomic(join(out, file), content);
+    return join(out, file);
+  });
+}
+
+/** A row an image, by name: what the network says of it that has not seen it. */
+function outOfFold(outcomes: readonly FoldOutcome[], classes: readonly string[]): string {
+  const rows = outcomes.flatMap((outcome) =>
+    "predictions" in outcome ? outcome.predictions.images.map((image) => ({ ...image, fold: outcome.fold })) : [],
+  );
+  const named = classes.length <= MOST_COLUMNS ? classes : [];
+  const head = ["path", "class", "fold", "predicted", "confidence", "of_class", ...named.map((name) => `p(${name})`)];
+  const lines = rows
+    .sort((a, b) => a.fold - b.fold)
+    .map(({ name, label, fold, predicted, probabilities }) => {
+      const of = (each: number) => probabilities[each] ?? 0;
+      return [
+        name,
+        classes[label],
+        fold,
+        classes[predicted],
+        of(predicted),
+        of(label),
+        ...named.map((_, each) => of(each)),
+      ];
+    });
+  return stringify([head, ...lines]);
+}

@@ -1,0 +1,38 @@
+import { printable } from "../base/printable.js";
+import { html, nameHtml } from "../pages/html.js";
+import { page, table } from "../pages/page.js";
+import { calibrationOf } from "../report/calibration.js";
+import { confusionOf } from "../report/confusion.js";
+import { unbroken } from "../report/figures-text.js";
+import { REPORT_STYLE } from "../report/report-style.js";
+import { calibrationSection } from "../report/sections/calibration.js";
+import { classesSection, confusionSection } from "../report/sections/confusion.js";
+import type { FoldOutcome, FoldsSummary } from "./summary.js";
+import { columnsOf, estimateText, remarksOf } from "./text.js";
+
+/** The folds' figures, and what is measured of all images together, as one page. */
+export function foldsPage(name: string, summary: FoldsSummary, outcomes: readonly FoldOutcome[]): string {
+  const predictions = outcomes
+    .flatMap((outcome) => ("predictions" in outcome ? outcome.predictions.images : []))
+    .map((image, index) => ({ ...image, index }));
+  const { metrics, folds, classes, data } = summary;
+  const figures = metrics.map(
+    (metric) => html`<div><dt>${metric.title}</dt><dd>${unbroken(estimateText(metric))}</dd></div>`,
+  );
+  const lead = html`<p class="lead">${folds.length} folds; ${nameHtml(data)}</p>
+<dl class="figures">${figures}</dl>
+${remarksOf(summary).map((remark) => html`<p class="remarks">${remark}</p>`)}`;
+  const columns = columnsOf(summary).map(({ title, text }) => ({ title, cell: text, style: "right" }));
+  const body = html`${table(columns, folds)}
+<p class="remarks">Each is a run, with a report of its own by knack report ${nameHtml(`${name}/fold-1`)}.</p>`;
+  const sections = [{ title: "Folds", body }];
+  if (predictions.length > 0) {
+    const confusion = confusionOf(predictions, classes.length);
+    sections.push(
+      confusionSection(confusion, classes),
+      classesSection(confusion, classes),
+      calibrationSection(calibrationOf(predictions)),
+    );
+  }
+  return page({ title: printable(name), lead, sections, style: REPORT_STYLE });
+}
