@@ -11,6 +11,9 @@ export {
   loadClassifier,
   type Prediction,
 } from "./inference/classifier.js";
+export { type CrossValidateOptions, crossValidate, type GoOnOptions } from "./folds/cross-validate.js";
+export type { FoldsEvent } from "./folds/events.js";
+export type { FoldsSummary } from "./folds/summary.js";
 export { trainWithReport as train } from "./train.js";
 export type {
   AuditEvent,

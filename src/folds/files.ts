@@ -4,9 +4,6 @@ import { writeFileAtomic } from "../base/atomic-file.js";
 import { foldsPage } from "./page.js";
 import type { FoldOutcome, FoldsSummary } from "./summary.js";
 
-/** Of more classes the file has only the probabilities of the predicted and of the labelled one. */
-const MOST_COLUMNS = 200;
-
 /**
  * Writes `summary.json`, `out-of-fold.csv` and `report.html`, each whole or not at all.
  *
@@ -34,21 +31,12 @@ function outOfFold(outcomes: readonly FoldOutcome[], classes: readonly string[])
   const rows = outcomes.flatMap((outcome) =>
     "predictions" in outcome ? outcome.predictions.images.map((image) => ({ ...image, fold: outcome.fold })) : [],
   );
-  const named = classes.length <= MOST_COLUMNS ? classes : [];
+  const named = rows.every(({ probabilities }) => probabilities !== undefined) ? classes : [];
   const head = ["path", "class", "fold", "predicted", "confidence", "of_class", ...named.map((name) => `p(${name})`)];
-  const lines = rows
-    .sort((a, b) => a.fold - b.fold)
-    .map(({ name, label, fold, predicted, probabilities }) => {
-      const of = (each: number) => probabilities[each] ?? 0;
-      return [
-        name,
-        classes[label],
-        fold,
-        classes[predicted],
-        of(predicted),
-        of(label),
-        ...named.map((_, each) => of(each)),
-      ];
-    });
+  const rounded = (probability: number) => Number(probability.toPrecision(6));
+  const lines = rows.map(({ name, label, fold, predicted, confidence, negativeLogLikelihood, probabilities }) => [
+    ...[name, classes[label], fold, classes[predicted], rounded(confidence), rounded(Math.exp(-negativeLogLikelihood))],
+    ...(named.length > 0 ? (probabilities ?? []) : []),
+  ]);
   return stringify([head, ...lines]);
 }

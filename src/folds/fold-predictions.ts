@@ -15,6 +15,9 @@ import { CONFIG } from "../weights/checkpoint-files.js";
 
 const FILE = "predictions.json";
 
+/** Probabilities of all classes of all images of a fold: some 200 MB of text. */
+const MOST_NUMBERS = 2e7;
+
 /** What a fold's run makes of the images it held out. Plain JSON. */
 export interface FoldPredictions {
   /** Epochs after which the weights were saved. */
@@ -29,8 +32,8 @@ export interface FoldPredictions {
 export interface PredictedImage extends Omit<ImagePrediction, "index"> {
   /** Of images without names, their number in the training images. */
   readonly name: string;
-  /** Of each class. */
-  readonly probabilities: readonly number[];
+  /** Of each class; absent where those would be too many numbers to keep. */
+  readonly probabilities?: readonly number[];
 }
 
 /** What an earlier start found; undefined where there was none. */
@@ -59,8 +62,10 @@ export async function predictFold(folder: string, place: EvaluationPlace, seen: 
   const { predictions, metrics } = await predictWhole(path, set, { ...place, maxBadImages }, seen);
   const numbers = "kind" in source ? undefined : source.validationNumbers;
   const nameOf = (index: number) => kindOf(set).nameOf(set, index) ?? String(numbers?.[index] ?? index);
+  const areFew = set.classes.length * set.count <= MOST_NUMBERS;
   const images = predictions.map(({ index, probabilities, ...image }) => {
-    return { name: nameOf(index), ...image, probabilities: Array.from(probabilities, (p) => Number(p.toPrecision(6))) };
+    const all = areFew && { probabilities: Array.from(probabilities, (p) => Number(p.toPrecision(6))) };
+    return { name: nameOf(index), ...image, ...all };
   });
   const found = { epoch, metrics, classes: set.classes, held: set.count, images };
   writeFileAtomic(join(folder, FILE), `${JSON.stringify(found)}\n`);

@@ -10,6 +10,9 @@ import { classesSection, confusionSection } from "../report/sections/confusion.j
 import type { FoldOutcome, FoldsSummary } from "./summary.js";
 import { columnsOf, estimateText, remarksOf } from "./text.js";
 
+/** Where a figure may be broken on a narrow page. */
+const BETWEEN = " ± ";
+
 /** The folds' figures, and what is measured of all images together, as one page. */
 export function foldsPage(name: string, summary: FoldsSummary, outcomes: readonly FoldOutcome[]): string {
   const predictions = outcomes
@@ -17,12 +20,17 @@ export function foldsPage(name: string, summary: FoldsSummary, outcomes: readonl
     .map((image, index) => ({ ...image, index }));
   const { metrics, folds, classes, data } = summary;
   const figures = metrics.map(
-    (metric) => html`<div><dt>${metric.title}</dt><dd>${unbroken(estimateText(metric))}</dd></div>`,
+    (metric) =>
+      html`<div><dt>${metric.title}</dt><dd>${estimateText(metric).split(BETWEEN).map(unbroken).join(BETWEEN)}</dd></div>`,
   );
   const lead = html`<p class="lead">${folds.length} folds; ${nameHtml(data)}</p>
 <dl class="figures">${figures}</dl>
-${remarksOf(summary).map((remark) => html`<p class="remarks">${remark}</p>`)}`;
-  const columns = columnsOf(summary).map(({ title, text }) => ({ title, cell: text, style: "right" }));
+<ul class="remarks">${remarksOf(summary).map((remark) => html`<li>${remark}</li>`)}</ul>`;
+  const columns = columnsOf(summary).map(({ title, text }) => ({
+    title,
+    cell: text,
+    style: title === "fold" ? "" : "right",
+  }));
   const body = html`${table(columns, folds)}
 <p class="remarks">Each is a run, with a report of its own by knack report ${nameHtml(`${name}/fold-1`)}.</p>`;
   const sections = [{ title: "Folds", body }];

@@ -75,6 +75,11 @@ test("a run of earlier times keeps what it held out, whatever would be chosen no
   );
   writeFileSync(at("old", "validation.json"), "[1]");
   await assert.rejects(session({ resume: at("old") }), /cannot read .*validation\.json: it is no list of names/);
+  writeFileSync(at("old", "validation.json"), JSON.stringify(["ant/gone.jpg"]));
+  await assert.rejects(
+    session({ resume: at("old") }),
+    /of the pictures that the run held out none is in .*photos any more/,
+  );
   writeFileSync(at("old", "validation.json"), JSON.stringify(held));
   assert.equal(ofType(await session({ resume: at("old") }), "epoch").length, 2);
 });

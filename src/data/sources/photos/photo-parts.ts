@@ -53,7 +53,11 @@ export function photoParts(
   const named = held ?? (file === undefined ? undefined : heldByFile(file, own.train.of, listed.from));
   const known = named ? withoutHeld(own, named) : own;
   const { train, validation } = known;
-  if (train.indices?.length === 0) throw new InputError(`--split: ${file} leaves no pictures to train on`);
+  if (held && !validation)
+    throw new InputError(`of the pictures that the run held out none is in ${listed.from} any more`);
+  if (file !== undefined && train.indices?.length === 0) {
+    throw new InputError(`--split: ${file} leaves no pictures to train on`);
+  }
   if (file !== undefined && validation && isDrawn(options) && !held) {
     throw new InputError(`--validation, --folds: ${file} says already which pictures are for validation; drop that`);
   }
@@ -61,6 +65,11 @@ export function photoParts(
   const byChance = validation === undefined || (held !== undefined && file === undefined);
   const kinds = [...(groups ? [groups.of] : []), ...(alike.size > 0 ? [(name: string) => alike.get(name)] : [])];
   const drawn = validation ? { train, validation } : drawnFrom(train, kinds, heldOut, listed.classes);
+  if (kinds.length > 0 && drawn.validation.indices?.length === 0) {
+    throw new InputError(
+      `${listed.from}: the pictures of each class are one group, so that none can be held out: give more of them, another --group, or --duplicates-apart`,
+    );
+  }
   if (groups) requireApart(groups, namesOf({ ...drawn, test: known.test }));
   // As many runs as there are folds would each measure it.
   const left = options.folds === undefined ? undefined : known.test;
@@ -75,7 +84,7 @@ export function photoParts(
       ...(byChance ? [heldOutText(heldOut)] : []),
       ...(left ? [`${counted(left.indices?.length ?? left.of.count, "test picture")} left alone`] : []),
       ...(groups ? [groups.words] : []),
-      ...(alike.size > 0 ? [alikeWords(alike)] : []),
+      ...(alike.size > 0 ? alikeWords(alike, train) : []),
     ],
   };
 }
@@ -150,7 +159,14 @@ function fileWords(file: string, named: HeldImages | undefined): string[] {
 }
 
 /** "12 groups of pictures that look alike (27) kept together" */
-function alikeWords(alike: ReadonlyMap<string, number>): string {
-  const groups = new Set(alike.values()).size;
-  return `${counted(groups, "group")} of pictures that look alike (${alike.size.toLocaleString("en")}) kept together`;
+function alikeWords(alike: ReadonlyMap<string, number>, { of, indices }: Pictures): string[] {
+  const sizes = new Map<number, number>();
+  for (const name of indices ? Array.from(indices, (index) => of.name(index)) : of.names()) {
+    const group = alike.get(name);
+    if (group !== undefined) sizes.set(group, (sizes.get(group) ?? 0) + 1);
+  }
+  const several = [...sizes.values()].filter((size) => size > 1);
+  if (several.length === 0) return [];
+  const pictures = several.reduce((sum, size) => sum + size, 0).toLocaleString("en");
+  return [`${counted(several.length, "group")} of pictures that look alike (${pictures}) kept together`];
 }
