@@ -98,7 +98,7 @@ function remarks(source: AnySource, { ofRun, all, absent, ignored, byNumber }: M
   if (byNumber)
     lines.push(`its classes are matched by number, not by name: ${few(source.validation.classes)}, from 0 on`);
   if (ignored > 0) lines.push(`${ignored} images left out, of classes that it does not know`);
-  if (!ofRun && source.test) lines.push(`not measured: its ${source.test.count} test images; give them by themselves`);
+  if (!ofRun && source.test) lines.push(`not measured: its ${source.test.count} test images; give that folder itself`);
   if (!("otherFiles" in source)) return lines;
   const { otherFiles, train, validation } = source;
   const unread = unreadText(otherFiles, train.count + validation.count);

@@ -8,6 +8,7 @@ import { joinedGroups } from "../../sampling/groups.js";
 import { askedGroups, requireApart } from "./asked-groups.js";
 import { heldByFile } from "../tables/split-file.js";
 import type { OpenOptions } from "../source.js";
+import { keptTogether } from "./kept-together.js";
 import { type ListedPhotos, PhotoListing } from "./photo-listing.js";
 
 /** Pictures of a listing. */
@@ -45,7 +46,7 @@ type KnownParts = Pick<PhotoParts, "train" | "test"> & { readonly validation?: P
 export function photoParts(
   listed: ListedPhotos,
   options: SplitOptions,
-  { held, alike = new Map() }: Pick<OpenOptions, "held" | "alike"> = {},
+  { held, alike }: Pick<OpenOptions, "held" | "alike"> = {},
 ): PhotoParts {
   const { file, group } = options;
   const heldOut = heldOutBy(options);
@@ -63,11 +64,12 @@ export function photoParts(
   }
   const groups = group === undefined || held ? undefined : askedGroups(group, listed.groups, allOf(listed).names());
   const byChance = validation === undefined || (held !== undefined && file === undefined);
-  const kinds = [...(groups ? [groups.of] : []), ...(alike.size > 0 ? [(name: string) => alike.get(name)] : [])];
+  const together = alike && keptTogether(alike, picturesIn(train));
+  const kinds = [groups, together].flatMap((kind) => (kind ? [kind.of] : []));
   const drawn = validation ? { train, validation } : drawnFrom(train, kinds, heldOut, listed.classes);
   if (kinds.length > 0 && drawn.validation.indices?.length === 0) {
     throw new InputError(
-      `${listed.from}: the pictures of each class are one group, so that none can be held out: give more of them, another --group, or --duplicates-apart`,
+      `${listed.from}: the pictures of each class are one group, so that none can be held out: give more of them, or another --group`,
     );
   }
   if (groups) requireApart(groups, namesOf({ ...drawn, test: known.test }));
@@ -84,7 +86,7 @@ export function photoParts(
       ...(byChance ? [heldOutText(heldOut)] : []),
       ...(left ? [`${counted(left.indices?.length ?? left.of.count, "test picture")} left alone`] : []),
       ...(groups ? [groups.words] : []),
-      ...(alike.size > 0 ? alikeWords(alike, train) : []),
+      ...(together ? together.words : []),
     ],
   };
 }
@@ -141,6 +143,10 @@ function drawnFrom(
   return { train: { of, indices: train.map(at) }, validation: { of, indices: validation.map(at) } };
 }
 
+function picturesIn({ of, indices }: Pictures): { name: string; label: number }[] {
+  return Array.from(indices ?? of.names().keys(), (index) => ({ name: of.name(index), label: of.label(index) }));
+}
+
 function namesOf({
   train,
   validation,
@@ -156,17 +162,4 @@ function fileWords(file: string, named: HeldImages | undefined): string[] {
     `divided by ${file}`,
     ...(unused > 0 ? [`${counted(unused, "picture")} that it does not list left out`] : []),
   ];
-}
-
-/** "12 groups of pictures that look alike (27) kept together" */
-function alikeWords(alike: ReadonlyMap<string, number>, { of, indices }: Pictures): string[] {
-  const sizes = new Map<number, number>();
-  for (const name of indices ? Array.from(indices, (index) => of.name(index)) : of.names()) {
-    const group = alike.get(name);
-    if (group !== undefined) sizes.set(group, (sizes.get(group) ?? 0) + 1);
-  }
-  const several = [...sizes.values()].filter((size) => size > 1);
-  if (several.length === 0) return [];
-  const pictures = several.reduce((sum, size) => sum + size, 0).toLocaleString("en");
-  return [`${counted(several.length, "group")} of pictures that look alike (${pictures}) kept together`];
 }

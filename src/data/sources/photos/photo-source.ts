@@ -54,13 +54,13 @@ export function photoSource(
 }
 
 /** To measure on: what is called so, or else all. */
-function allMeasured({ train, validation }: ListedPhotos): PhotoParts {
+function allMeasured({ train, validation, test }: ListedPhotos): PhotoParts {
   const nothing = { of: train, indices: new Uint32Array() };
   const parts =
     validation === undefined
       ? { train: nothing, validation: { of: train } }
       : { train: { of: train }, validation: { of: validation } };
-  return { ...parts, split: "given", isChosen: false, words: [] };
+  return { ...parts, test: test && { of: test }, split: "given", isChosen: false, words: [] };
 }
 
 function namesOf({ count, locations }: PhotoSet): string[] {
