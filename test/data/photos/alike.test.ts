@@ -70,6 +70,21 @@ test("plain pictures are alike where their colour is; a picture and its negative
   assert.deepEqual(found, [0, 1, 0, 3, 4, 5]);
 });
 
+test("the same order of brightness is not enough: cells must fit, and colours too", () => {
+  const look = (cell: (at: number) => number, colours: readonly number[]) => [
+    ...Array.from({ length: 81 }, (_, at) => cell(at)),
+    ...colours,
+  ];
+  const looks = [
+    look((at) => 20 + 2 * at, [100, 100, 100]),
+    look((at) => 3 * at, [120, 120, 120]), // more contrast
+    look((at) => 20 + 2 * at + (at > 40 ? 50 : 0), [125, 125, 125]), // a step in it
+    look((at) => 20 + 2 * at, [150, 80, 40]),
+  ];
+  const found = alikeGroups(Uint8Array.from(looks.flat()), new Uint8Array(looks.length).fill(1));
+  assert.deepEqual([...found], [0, 0, 2, 3]);
+});
+
 test("many pictures are compared in little time, also where all have one hash", () => {
   const random = randomFor(0, "looks");
   const count = 30_000;
