@@ -34,8 +34,8 @@ function outOfFold(outcomes: readonly FoldOutcome[], classes: readonly string[])
   const named = rows.every(({ probabilities }) => probabilities !== undefined) ? classes : [];
   const head = ["path", "class", "fold", "predicted", "confidence", "of_class", ...named.map((name) => `p(${name})`)];
   const rounded = (probability: number) => Number(probability.toPrecision(6));
-  const lines = rows.map(({ name, label, fold, predicted, confidence, negativeLogLikelihood, probabilities }) => [
-    ...[name, classes[label], fold, classes[predicted], rounded(confidence), rounded(Math.exp(-negativeLogLikelihood))],
+  const lines = rows.map(({ name, label, fold, predicted, confidence, loss, probabilities }) => [
+    ...[name, classes[label], fold, classes[predicted], rounded(confidence), rounded(Math.exp(-loss))],
     ...(named.length > 0 ? (probabilities ?? []) : []),
   ]);
   return stringify([head, ...lines]);

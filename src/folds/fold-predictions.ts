@@ -5,18 +5,17 @@ import { InputError } from "../base/errors.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import type { LabelledSet } from "../data/split.js";
 import type { MetricValues } from "../metrics/metric.js";
+import type { Outcomes } from "../metrics/outcomes.js";
+import { Scores } from "../metrics/scores.js";
 import { parseRecipe } from "../recipe/parse.js";
 import { validationSource } from "../report/measure.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
-import { type ImagePrediction, predictWhole } from "../run/predict-set.js";
+import { predictSet } from "../run/predict-set.js";
 import { RunFolder } from "../run/run-folder.js";
 import { readConfig } from "../weights/checkpoint.js";
 import { CONFIG } from "../weights/checkpoint-files.js";
 
 const FILE = "predictions.json";
-
-/** Probabilities of all classes of all images of a fold: some 200 MB of text. */
-const MOST_NUMBERS = 2e7;
 
 /** What a fold's run makes of the images it held out. Plain JSON. */
 export interface FoldPredictions {
@@ -29,9 +28,15 @@ export interface FoldPredictions {
   readonly images: readonly PredictedImage[];
 }
 
-export interface PredictedImage extends Omit<ImagePrediction, "index"> {
+export interface PredictedImage {
   /** Of images without names, their number in the training images. */
   readonly name: string;
+  readonly label: number;
+  /** As `Outcomes` has them. */
+  readonly predicted: number;
+  readonly rank: number;
+  readonly confidence: number;
+  readonly loss: number;
   /** Of each class; absent where those would be too many numbers to keep. */
   readonly probabilities?: readonly number[];
 }
@@ -50,26 +55,57 @@ export function savedPredictions(folder: string): FoldPredictions | undefined {
 /**
  * Evaluates a finished fold's run on what it held out, by the weights that its last figures are of, and keeps what came of it.
  *
- * @param seen called for each image
+ * @param afterBatch called after each batch of images; what it throws ends it
  * @throws InputError where its data are not there any more
  */
-export async function predictFold(folder: string, place: EvaluationPlace, seen: () => void): Promise<FoldPredictions> {
+export async function predictFold(
+  folder: string,
+  place: EvaluationPlace,
+  afterBatch: () => void,
+): Promise<FoldPredictions> {
   const run = RunFolder.open(folder);
   const source = validationSource(run);
   const set: LabelledSet = source.validation;
   const { maxBadImages } = parseRecipe(run.readJson("recipe.json"), `${folder}/recipe.json`);
   const { path, epoch } = weightsOf(run);
-  const { predictions, metrics } = await predictWhole(path, set, { ...place, maxBadImages }, seen);
+  const { outcomes, indices, metrics } = await predictSet(path, set, { ...place, maxBadImages, afterBatch });
   const numbers = "kind" in source ? undefined : source.validationNumbers;
   const nameOf = (index: number) => kindOf(set).nameOf(set, index) ?? String(numbers?.[index] ?? index);
-  const areFew = set.classes.length * set.count <= MOST_NUMBERS;
-  const images = predictions.map(({ index, probabilities, ...image }) => {
-    const all = areFew && { probabilities: Array.from(probabilities, (p) => Number(p.toPrecision(6))) };
-    return { name: nameOf(index), ...image, ...all };
+  const rounded = (probability: number) => Number(probability.toPrecision(6));
+  const images = indices.map((index, image): PredictedImage => {
+    const probabilities = outcomes.scores?.probabilitiesOf(image).map(rounded);
+    return {
+      name: nameOf(index),
+      label: outcomes.labels[image] as number,
+      predicted: outcomes.predicted[image] as number,
+      rank: outcomes.ranks[image] as number,
+      confidence: outcomes.confidences[image] as number,
+      loss: outcomes.losses[image] as number,
+      ...(probabilities && { probabilities }),
+    };
   });
   const found = { epoch, metrics, classes: set.classes, held: set.count, images };
   writeFileAtomic(join(folder, FILE), `${JSON.stringify(found)}\n`);
   return found;
+}
+
+/** What the folds' networks make of all images together, of whichever fold. */
+export function outcomesTogether(images: readonly PredictedImage[], classes: number): Outcomes {
+  const labels = Int32Array.from(images, ({ label }) => label);
+  const logarithms = images.flatMap(({ probabilities = [] }) => probabilities.map(Math.log));
+  return {
+    classes,
+    weights: new Float64Array(images.length).fill(1),
+    labels,
+    predicted: Int32Array.from(images, ({ predicted }) => predicted),
+    ranks: Int32Array.from(images, ({ rank }) => rank),
+    losses: Float64Array.from(images, ({ loss }) => loss),
+    confidences: Float64Array.from(images, ({ confidence }) => confidence),
+    scores:
+      logarithms.length === classes * images.length
+        ? new Scores(Float32Array.from(logarithms), labels, classes)
+        : undefined,
+  };
 }
 
 /** The last weights or, where the run's figures are of an earlier epoch, the best. */

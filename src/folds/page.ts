@@ -1,12 +1,14 @@
 import { printable } from "../base/printable.js";
 import { html, nameHtml } from "../pages/html.js";
 import { page, table } from "../pages/page.js";
-import { calibrationOf } from "../report/calibration.js";
+import { calibrationOf } from "../metrics/calibration.js";
+import { sumOver } from "../metrics/outcomes.js";
 import { confusionOf } from "../report/confusion.js";
 import { unbroken } from "../report/figures-text.js";
 import { REPORT_STYLE } from "../report/report-style.js";
 import { calibrationSection } from "../report/sections/calibration.js";
 import { classesSection, confusionSection } from "../report/sections/confusion.js";
+import { outcomesTogether } from "./fold-predictions.js";
 import type { FoldOutcome, FoldsSummary } from "./summary.js";
 import { columnsOf, estimateText, remarksOf } from "./text.js";
 
@@ -15,9 +17,7 @@ const BETWEEN = " ± ";
 
 /** The folds' figures, and what is measured of all images together, as one page. */
 export function foldsPage(name: string, summary: FoldsSummary, outcomes: readonly FoldOutcome[]): string {
-  const predictions = outcomes
-    .flatMap((outcome) => ("predictions" in outcome ? outcome.predictions.images : []))
-    .map((image, index) => ({ ...image, index }));
+  const images = outcomes.flatMap((outcome) => ("predictions" in outcome ? outcome.predictions.images : []));
   const { metrics, folds, classes, data } = summary;
   const figures = metrics.map(
     (metric) =>
@@ -34,12 +34,16 @@ export function foldsPage(name: string, summary: FoldsSummary, outcomes: readonl
   const body = html`${table(columns, folds)}
 <p class="remarks">Each is a run, with a report of its own by knack report ${nameHtml(`${name}/fold-1`)}.</p>`;
   const sections = [{ title: "Folds", body }];
-  if (predictions.length > 0) {
-    const confusion = confusionOf(predictions, classes.length);
+  if (images.length > 0) {
+    const together = outcomesTogether(images, classes.length);
+    const confusion = confusionOf(together);
     sections.push(
       confusionSection(confusion, classes),
       classesSection(confusion, classes),
-      calibrationSection(calibrationOf(predictions)),
+      calibrationSection(
+        calibrationOf(together),
+        sumOver(together, (image) => together.losses[image] as number) / images.length,
+      ),
     );
   }
   return page({ title: printable(name), lead, sections, style: REPORT_STYLE });

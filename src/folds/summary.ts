@@ -42,7 +42,8 @@ export function summarize(data: string, outcomes: readonly FoldOutcome[]): Folds
   const found = outcomes.flatMap((outcome) => ("predictions" in outcome ? [outcome.predictions] : []));
   requireApart(found);
   const classes = found[0]?.classes ?? [];
-  const metrics = metricsFor(classes.length).flatMap((metric) => {
+  const labels = found.flatMap(({ images }) => images.map(({ label }) => label));
+  const metrics = metricsFor({ classes: classes.length, labels }).flatMap((metric) => {
     const values = found.map((each) => each.metrics[metric.name]).filter((value) => value !== undefined);
     return values.length === 0 ? [] : [{ ...descriptionOf(metric), ...estimate(values) }];
   });

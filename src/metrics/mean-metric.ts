@@ -1,22 +1,7 @@
-import { addInPlace, full, reshape, toDType } from "../tensor/ops.js";
-import type { Tensor } from "../tensor/tensor.js";
-import type { Metric, MetricBatch } from "./metric.js";
+import type { Metric } from "./metric.js";
+import { imagesOf, type Outcomes, sumOver } from "./outcomes.js";
 
-/**
- * A metric that is the mean of something over the images.
- *
- * @param sumOf what it adds up to over a batch: a scalar of any dtype. The sum over batches is float64.
- */
-export function meanMetric(
-  about: Pick<Metric, "name" | "title" | "higherIsBetter" | "form" | "saysAnythingFor">,
-  sumOf: (batch: MetricBatch) => Tensor,
-): Metric {
-  return {
-    ...about,
-    init: (_, device) => full([1], 0, "float64", device),
-    update: (sums, batch) => {
-      addInPlace(sums, reshape(toDType(sumOf(batch), "float64"), [1]));
-    },
-    result: ([sum = 0], images) => sum / images,
-  };
+/** A metric that is the mean of something over the images. */
+export function meanMetric(about: Omit<Metric, "value">, of: (outcomes: Outcomes, image: number) => number): Metric {
+  return { ...about, value: (outcomes) => sumOver(outcomes, (image) => of(outcomes, image)) / imagesOf(outcomes) };
 }

@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor/tensor.js";
+import type { Outcomes, Truth } from "./outcomes.js";
 
 /** Values by the metrics' names. */
 export type MetricValues = Readonly<Record<string, number>>;
@@ -12,34 +12,33 @@ export interface MetricDescription {
   readonly higherIsBetter: boolean;
   /** How its value is printed: a fraction of 1 as a percentage, or the number itself. */
   readonly form: "percent" | "number";
+  /** Whether a line for people has it unasked. */
+  readonly brief?: boolean | undefined;
 }
 
-/** What a metric sees of an evaluation, batch by batch. */
-export interface MetricBatch {
-  /** [N, classes] float32, on the device that computes. */
-  readonly logits: Tensor;
-  /** [N] int64, on the same device: clean hard labels. */
-  readonly labels: Tensor;
+/** Something measured over the images of an evaluation. */
+export interface Metric extends MetricDescription {
+  /** What it is, in a line for people; of what scikit-learn has, how that is called there. */
+  readonly meaning: string;
+  /** Whether the value says anything about a network for that many classes, as it does by default. Text for people leaves it out where not. */
+  readonly saysAnythingFor?: (classes: number) => boolean;
+  /** Why it has no value for images of these labels, as by default it has. It is left out there. */
+  readonly undefinedFor?: (truth: Truth) => string | undefined;
+  /** Whether it takes the order of the classes to mean something, which it seldom does. */
+  readonly ofOrder?: boolean;
+  /** Whether images that are drawn twice shift it, so that a bootstrap says nothing about it. */
+  readonly shiftedByRepeats?: boolean;
+  /** The value. NaN where images that count are such as `undefinedFor` tells. */
+  readonly value: (outcomes: Outcomes) => number;
 }
 
 /**
- * Something measured over the images of an evaluation. Its sums stay on the device while batches come: reading them would wait for it, so
- * that happens once, at the end.
+ * By what a value is better than another one: above 0 where it is, 0 where it is as good, below 0 where it is worse. What is no number is worse
+ * than any.
  */
-export interface Metric extends MetricDescription {
-  /** Whether the value says anything about a network for that many classes. Text for people leaves it out where not. */
-  readonly saysAnythingFor: (classes: number) => boolean;
-  /** The sums over no images: float64 [n], for an n of the metric's choice. */
-  readonly init: (classes: number, device: string) => Tensor;
-  /** Adds a batch to the sums, in place, without waiting for the device. */
-  readonly update: (sums: Tensor, batch: MetricBatch) => void;
-  /** The value, from the sums over all images; there is at least one. */
-  readonly result: (sums: readonly number[], images: number) => number;
-}
-
-/** Whether a value beats another one. Equal ones do not beat each other, and what is no number beats nothing. */
-export function isBetter({ higherIsBetter }: MetricDescription, value: number, than: number): boolean {
-  return higherIsBetter ? value > than : value < than;
+export function betterBy({ higherIsBetter }: MetricDescription, value = Number.NaN, than = Number.NaN): number {
+  if (Number.isNaN(value) || Number.isNaN(than)) return Number(Number.isNaN(than)) - Number(Number.isNaN(value));
+  return higherIsBetter ? value - than : than - value;
 }
 
 /** A value for people: 0.915 -> "91.50 %", or 0.25006 -> "0.2501" */
@@ -48,6 +47,6 @@ export function valueText({ form }: MetricDescription, value: number): string {
 }
 
 /** The description alone, as a thread or a file can have it. */
-export function descriptionOf({ name, title, higherIsBetter, form }: MetricDescription): MetricDescription {
-  return { name, title, higherIsBetter, form };
+export function descriptionOf({ name, title, higherIsBetter, form, brief }: MetricDescription): MetricDescription {
+  return { name, title, higherIsBetter, form, ...(brief && { brief }) };
 }

@@ -1,4 +1,3 @@
-import { descendingOrder, equal, narrow, sumAll, unsqueeze } from "../tensor/ops.js";
 import { meanMetric } from "./mean-metric.js";
 import type { Metric } from "./metric.js";
 
@@ -13,12 +12,15 @@ import type { Metric } from "./metric.js";
  */
 export function topK(k: number): Metric {
   const name = `top-${k}`;
+  const meaning =
+    k === 1
+      ? "the share of the images that are recognised (accuracy_score)"
+      : `the share of the images whose label is among the first ${k} classes (top_k_accuracy_score)`;
   return meanMetric(
-    { name, title: name, higherIsBetter: true, form: "percent", saysAnythingFor: (classes) => classes > k },
-    ({ logits, labels }) => {
-      const [, classes = 1] = logits.shape;
-      const first = narrow(descendingOrder(logits), 1, 0, Math.min(k, classes));
-      return sumAll(equal(first, unsqueeze(labels, 1)));
+    {
+      ...{ name, title: name, meaning, higherIsBetter: true, form: "percent", brief: true },
+      saysAnythingFor: (classes) => classes > k,
     },
+    ({ ranks }, image) => ((ranks[image] as number) < k ? 1 : 0),
   );
 }

@@ -19,6 +19,10 @@ export interface Panel {
   readonly curves: readonly Curve[];
   /** Whether the values lie close together, far from 0. */
   readonly farFromZero?: boolean;
+  /** Whether they are shares of 100: the axis ends there. */
+  readonly percent?: boolean;
+  /** A place on the x axis that is marked across the panel. */
+  readonly mark?: { readonly at: number; readonly name: string } | undefined;
 }
 
 export interface PanelLayout {
@@ -90,10 +94,11 @@ export function linePanels(
       axisLine: { lineStyle: { color: colors.muted } },
       splitLine: { show: false },
     })),
-    yAxis: panels.map(({ farFromZero = false }, i) => ({
+    yAxis: panels.map(({ farFromZero = false, percent = false }, i) => ({
       gridIndex: i,
       type: "value",
       scale: farFromZero,
+      ...(percent && { max: mostPercent }),
       splitNumber: 4,
       axisLine: { lineStyle: { color: colors.muted } },
       axisLabel: {
@@ -102,8 +107,8 @@ export function linePanels(
       },
       splitLine: { lineStyle: { color: colors.line } },
     })),
-    series: panels.flatMap(({ curves }, i) =>
-      curves.map(({ name, points, color, dash = "solid", marks = false, faint = false }) => ({
+    series: panels.flatMap(({ curves, mark }, i) =>
+      curves.map(({ name, points, color, dash = "solid", marks = false, faint = false }, curve) => ({
         type: "line",
         name,
         silent: true,
@@ -116,9 +121,26 @@ export function linePanels(
         symbolSize: 6,
         itemStyle: { color: colors[color] },
         lineStyle: { color: colors[color], type: dash, width: faint ? 1 : 2, opacity: faint ? 0.4 : 1 },
+        ...(mark && curve === curves.length - 1 && { markLine: markedAt(mark, colors) }),
       })),
     ),
   };
+}
+
+/** A line across a panel, its name at the top. */
+function markedAt({ at, name }: { at: number; name: string }, colors: ChartColors): object {
+  return {
+    silent: true,
+    symbol: "none",
+    lineStyle: { color: colors.muted, type: "dotted", width: 1.5 },
+    label: { ...chartText(colors), formatter: name, position: "end", distance: 1 },
+    data: [{ xAxis: at }],
+  };
+}
+
+/** Where an axis of percent ends: at 100 where a round end above the values would lie beyond it; else where echarts has it. */
+export function mostPercent({ min, max }: { min: number; max: number }): number | null {
+  return max + (max - min) / 2 >= 100 || min === max ? 100 : null;
 }
 
 /** The power of ten that a panel's values are divided by before they are drawn; 0 where they are of a size that people read. */

@@ -3,6 +3,7 @@ import { InputError } from "../base/errors.js";
 import { type augmentationDefaults, augmentationSchema } from "../data/augment/index.js";
 import { OPTIMIZERS } from "../optim/optimizers/index.js";
 import type { OptimizerPart } from "../optim/optimizers/optimizer.js";
+import { METRIC_NAMES } from "../metrics/index.js";
 import { CORE_SHAPE, type CoreRecipe } from "../settings/core.js";
 import { choice, type Shape, section, show, text, type Values } from "../settings/schema.js";
 import { TRICKS } from "../tricks/index.js";
@@ -20,6 +21,7 @@ const ownTrick = section({
 /** The keys that are neither a trick's nor an optimizer's. */
 const ownShape = {
   ...CORE_SHAPE,
+  select: choice(...METRIC_NAMES),
   /** Which optimizer; it has keys of its own. */
   optimizer: choice(...OPTIMIZERS.map(({ name }) => name)),
   augmentation: augmentationSchema,

@@ -1,18 +1,20 @@
 import { type Html, html, nameHtml } from "../pages/html.js";
 import { page, type Section } from "../pages/page.js";
-import { metricsFor } from "../metrics/index.js";
-import { loss } from "../metrics/loss.js";
-import { valueText } from "../metrics/metric.js";
+import { type Interval, intervalsOf } from "../metrics/bootstrap.js";
+import { calibrationOf } from "../metrics/calibration.js";
+import { METRICS, metricsFor } from "../metrics/index.js";
+import type { Metric } from "../metrics/metric.js";
 import { top1 } from "../metrics/top-1.js";
+import { metricsOf, selectedOf } from "../run/metric-fields.js";
 import { printable } from "../base/printable.js";
-import { calibrationOf } from "./calibration.js";
 import { calibrationSection } from "./sections/calibration.js";
 import { confusionOf } from "./confusion.js";
 import { classesSection, confusionSection } from "./sections/confusion.js";
 import { curvesSection } from "./sections/curves.js";
 import { factsSections } from "./sections/facts.js";
-import { percent, unbroken, whole } from "./figures-text.js";
+import { percent, whole } from "./figures-text.js";
 import type { Measured, Measurement } from "./measure.js";
+import { type Figure, headline, metricsSection, textOf } from "./sections/metrics.js";
 import { mistakesSection } from "./sections/mistakes.js";
 import { REPORT_STYLE } from "./report-style.js";
 import type { RunRecord } from "./run-record.js";
@@ -20,8 +22,12 @@ import type { RunRecord } from "./run-record.js";
 /** A run's report as one page. */
 export async function reportPage(run: RunRecord, measurement: Measurement): Promise<string> {
   const measured = "missing" in measurement ? undefined : measurement;
-  const lead = html`${aboutRun(run)}${notices(run, measurement)}${measured ? measuredFigures(measured) : runFigures(run)}${testFigures(run)}`;
-  const sections = [curvesSection(run), ...(measured ? await measuredSections(measured) : []), ...factsSections(run)];
+  const shown = measured ? metricsFor(measured.outcomes) : [];
+  const intervals = measured ? intervalsOf(measured.outcomes, shown) : new Map<string, Interval>();
+  const figures = measured ? measuredFigures(run, measured, shown, intervals) : runFigures(run);
+  const lead = html`${aboutRun(run)}${notices(run, measurement)}${figures}${testFigures(run)}`;
+  const ofImages = measured ? await measuredSections(measured, intervals) : [];
+  const sections = [curvesSection(run), ...ofImages, ...factsSections(run)];
   return page({ title: printable(run.name), lead, sections, style: REPORT_STYLE });
 }
 
@@ -60,30 +66,42 @@ function otherThanRun({ metrics, epoch }: Measured, epochs: RunRecord["epochs"])
 }
 
 /** The figures of the evaluation that the page is about. */
-function measuredFigures({ predictions, metrics, checkpoint, epoch, set }: Measured): Html {
-  const { ece, nll } = calibrationOf(predictions);
-  // The loss is there already: it is the NLL.
-  const shown = metricsFor(set.classes.length).filter((metric) => metric !== loss && metric.name in metrics);
-  const unread = set.count - predictions.length;
+function measuredFigures(
+  run: RunRecord,
+  { indices, metrics, checkpoint, epoch, set }: Measured,
+  shown: readonly Metric[],
+  intervals: ReadonlyMap<string, Interval>,
+): Html {
+  const selected = selectedOf(run.metrics) ?? top1;
+  const unread = set.count - indices.length;
   const after = epoch === undefined ? "" : ` (after epoch ${epoch})`;
+  const chosen =
+    checkpoint === "best" && run.epochs.length > 1
+      ? html` It is the best of ${run.epochs.length} epochs by the ${selected.higherIsBetter ? "highest" : "lowest"} ${selected.title}, of equal ones the
+later: chosen on the same images, so its figures are somewhat too good.`
+      : html``;
   return html`${figureList([
-    ...shown.map((metric) => [metric.title, unbroken(valueText(metric, metrics[metric.name] as number))] as const),
-    ["NLL (nats)", nll.toFixed(4)],
-    ["ECE", percent(ece)],
-    ["images", whole(predictions.length)],
+    ...headline(shown, selected.name, metrics, intervals),
+    { name: "images", value: whole(indices.length) },
   ])}
-<p class="remarks">Of the ${checkpoint} checkpoint${after}, measured again for this page in float32 on the ${whole(predictions.length)} validation
-images${unread === 0 ? "" : `; ${whole(unread)} that cannot be read are left out`}.</p>`;
+<p class="remarks">Of the ${checkpoint} checkpoint${after}, measured again for this page in float32 on the ${whole(indices.length)} validation
+images${unread === 0 ? "" : `; ${whole(unread)} that cannot be read are left out`}.${chosen}
+Below figures: their 95 % intervals, as under Metrics.</p>`;
 }
 
 /** What the run's metrics say where nothing can be measured. */
-function runFigures({ epochs }: RunRecord): Html {
-  const best = epochs.toSorted((a, b) => b.top1 - a.top1)[0];
+function runFigures({ epochs, metrics }: RunRecord): Html {
+  const selected = selectedOf(metrics) ?? top1;
+  const best = epochs.findLast((epoch) => epoch.best) ?? epochs.at(-1);
   if (!best) return html``;
+  const value = metricsOf(best)[selected.name];
   return html`${figureList([
-    ["best top-1", percent(best.top1)],
-    ["of epoch", String(best.epoch)],
-    ["validation loss (nats)", String(best.validationLoss?.toFixed(4) ?? "not finite")],
+    ...(selected.name === top1.name || value === undefined
+      ? []
+      : [{ name: `best ${selected.title}`, value: textOf(selected, value) }]),
+    { name: selected.name === top1.name ? "best top-1" : "top-1", value: percent(best.top1) },
+    { name: "of epoch", value: String(best.epoch) },
+    { name: "validation loss (nats)", value: String(best.validationLoss?.toFixed(4) ?? "not finite") },
   ])}
 <p class="remarks">As the run measured them.</p>`;
 }
@@ -94,25 +112,29 @@ function testFigures({ tests, audit }: RunRecord): Html {
   return html`${tests.map(({ metrics, images, epoch, time }) => {
     const figures = known.flatMap((metric) => {
       const value = metrics[metric.name];
-      return value === undefined ? [] : [[metric.title, unbroken(valueText(metric, value))] as const];
+      return value === undefined ? [] : [{ name: metric.title, value: textOf(metric, value) }];
     });
     const again = time > 1 ? ` It was measured before: what was chosen by that is too good in this figure.` : "";
-    return html`<h3>Test</h3>${figureList([...figures, ["images", whole(images)]])}
+    return html`<h3>Test</h3>${figureList([...figures, { name: "images", value: whole(images) }])}
 <p class="remarks">Of the best weights (after epoch ${epoch}) on the ${whole(images)} images that were kept for this, at the end of the run.${again}</p>`;
   })}`;
 }
 
-function figureList(figures: readonly (readonly [name: string, value: string])[]): Html {
-  return html`<dl class="figures">${figures.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+function figureList(figures: readonly Figure[]): Html {
+  return html`<dl class="figures">${figures.map(({ name, value, interval }) => {
+    const range = interval === undefined ? html`` : html`<dd class="interval">${interval}</dd>`;
+    return html`<div><dt>${name}</dt><dd>${value}</dd>${range}</div>`;
+  })}</dl>`;
 }
 
-async function measuredSections(measured: Measured): Promise<Section[]> {
-  const { set, predictions } = measured;
-  const confusion = confusionOf(predictions, set.classes.length);
+async function measuredSections(measured: Measured, intervals: ReadonlyMap<string, Interval>): Promise<Section[]> {
+  const { set, outcomes, metrics } = measured;
+  const confusion = confusionOf(outcomes);
   return [
+    metricsSection(METRICS, outcomes, metrics, intervals),
     confusionSection(confusion, set.classes),
     classesSection(confusion, set.classes),
-    calibrationSection(calibrationOf(predictions)),
+    calibrationSection(calibrationOf(outcomes), metrics.loss ?? Number.NaN),
     await mistakesSection(measured),
   ];
 }

@@ -6,7 +6,9 @@ dl.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5re
 dl.figures div { border: solid var(--line); border-width: 0 1px 1px 0; padding: .6rem .75rem; }
 dl.figures dt { color: var(--muted); font-size: .8125rem; }
 dl.figures dd { margin: 0; font-size: 1.25rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+dl.figures dd.interval { color: var(--muted); font-size: .8125rem; font-weight: 400; white-space: nowrap; }
 td.name { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; max-width: 16rem; }
+td.meaning { white-space: normal; min-width: 15rem; }
 .matrix { border-collapse: separate; border-spacing: 1px; }
 .matrix th, .matrix td { border: 0; padding: .3rem .4rem; }
 .matrix thead th { vertical-align: bottom; }

@@ -1,6 +1,9 @@
 import { InputError } from "../base/errors.js";
-import { metricsFor } from "../metrics/index.js";
+import { metricNamed, metricsFor, whyNot } from "../metrics/index.js";
 import { descriptionOf } from "../metrics/metric.js";
+import { top1 } from "../metrics/top-1.js";
+import type { Truth } from "../metrics/outcomes.js";
+import { listed } from "../settings/schema.js";
 import type { Trainer } from "../training/trainer.js";
 import type { AuditEvent } from "./events.js";
 
@@ -8,13 +11,15 @@ import type { AuditEvent } from "./events.js";
  * What each trick of the recipe touched in this run, found by looking at the model, the groups and the schedule rather than
  * at the recipe.
  *
- * @throws InputError where a trick was asked for and changed nothing.
+ * @throws InputError where a trick was asked for and changed nothing, or the best epoch is to be told by what has no value for these images.
  */
 export function audit(trainer: Trainer, run: string): AuditEvent {
   const { recipe, data, schedule, stepsPerEpoch, model } = trainer;
   const tricks = trainer.audit();
   const idle = tricks.find(({ asked, touched }) => asked && touched === 0);
   if (idle) throw new InputError(`${idle.trick} was asked for and changed nothing: ${idle.detail}`);
+  const truth = { classes: data.train.classes.length, labels: data.validation.labels };
+  requireSelectable(recipe.select, truth);
   const { engine, whyPlain, inLibtorch } = trainer.computedBy;
   return {
     type: "audit",
@@ -31,6 +36,17 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     ...(whyPlain !== undefined && { whyPlain }),
     ...(inLibtorch.length > 0 && { inLibtorch }),
     tricks,
-    metrics: metricsFor(data.train.classes.length).map(descriptionOf),
+    metrics: metricsFor(truth).map(descriptionOf),
+    select: recipe.select,
   };
+}
+
+/** Found before the first epoch is trained. */
+function requireSelectable(select: string, truth: Truth): void {
+  const reason = whyNot(metricNamed(select), truth);
+  if (reason === undefined || select === top1.name) return; // top-1 every evaluation has, of one class too
+  const others = metricsFor(truth).map(({ name }) => name);
+  throw new InputError(
+    `select (--select): ${select} cannot decide on the best epoch: ${reason}; there are ${listed(others)}`,
+  );
 }

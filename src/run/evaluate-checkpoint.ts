@@ -1,13 +1,18 @@
 import { KnackError } from "../base/errors.js";
 import type { LabelledSet } from "../data/split.js";
 import { type CheckpointOnData, type EvaluationPlace, withCheckpointOn } from "./checkpoint-on-data.js";
-import { type Evaluation, type EvaluationOptions, evaluate } from "../training/evaluate.js";
+import type { Outcomes } from "../metrics/outcomes.js";
+import { type Evaluation, type EvaluationOptions, evaluationOf, outcomesOf } from "../training/evaluate.js";
 
 export interface CheckpointEvaluation
   extends Evaluation,
     Pick<CheckpointOnData, "absent" | "ignored" | "byNumber" | "insteadOf"> {
   /** Photographs that could not be read and were left out: names and reasons. */
   readonly badPictures: ReadonlyMap<string, string>;
+  /** The checkpoint's, in the order of its logits. */
+  readonly classes: readonly string[];
+  /** Image by image. */
+  readonly outcomes: Outcomes;
 }
 
 /**
@@ -20,18 +25,28 @@ export interface CheckpointEvaluation
 export function evaluateCheckpoint(
   path: string,
   sets: readonly [LabelledSet, ...LabelledSet[]],
-  { seen, ...place }: EvaluationPlace & Pick<EvaluationOptions, "seen"> = {},
+  { afterBatch, ...place }: EvaluationPlace & Pick<EvaluationOptions, "afterBatch"> = {},
 ): Promise<CheckpointEvaluation> {
   return withCheckpointOn(
     path,
     sets,
     place,
     async ({ model, batches, badPictures, absent, ignored, byNumber, insteadOf, ...options }) => {
-      const evaluation = await evaluate(model, batches, { ...options, seen });
+      const outcomes = await outcomesOf(model, batches, { ...options, afterBatch });
+      const evaluation = evaluationOf(outcomes);
       if (!Number.isFinite(evaluation.metrics.loss)) {
         throw new KnackError(`${path} gives logits that are no numbers: its weights are broken`);
       }
-      return { ...evaluation, badPictures, absent, ignored, byNumber, insteadOf };
+      return {
+        ...evaluation,
+        classes: options.format.classes,
+        outcomes,
+        badPictures,
+        absent,
+        ignored,
+        byNumber,
+        insteadOf,
+      };
     },
   );
 }

@@ -40,8 +40,10 @@ export interface AuditEvent {
   /** What the fast engine lacks and libtorch computes between its operations: ["sigmoid", "mul"]. */
   readonly inLibtorch?: readonly string[];
   readonly tricks: readonly TrickAudit[];
-  /** What epochs are evaluated by, in order, and says something for so many classes: what people are shown. */
+  /** What epochs are evaluated by, in order: what has a value for these validation images that says something. */
   readonly metrics: readonly MetricDescription[];
+  /** The one of them that decides on the best epoch. */
+  readonly select: string;
 }
 
 /** A run goes on otherwise than before: for longer, with other settings, or on other data. */
@@ -95,8 +97,10 @@ export interface EpochEvent {
   readonly metrics: MetricValues;
   readonly imagesPerSecond: number;
   readonly lr: number;
-  /** Whether top1 is the highest of the run so far. */
+  /** Whether it is the best of the run so far by the metric of the recipe's `select`, or as good: of equal epochs the later counts. */
   readonly best: boolean;
+  /** The best epoch before this one, where it is as good. */
+  readonly tiedWith?: number;
   /** Of the epoch's time, how long the next images were waited for; a GPU may have computed a step meanwhile. */
   readonly waitSeconds: number;
   /** Photographs so far that could not be read: `bad-pictures.json` in the run's folder names them. */
@@ -135,9 +139,13 @@ export interface DoneEvent {
   readonly top1: number;
   readonly top5: number;
   readonly validationLoss: number;
+  readonly metrics: MetricValues;
   /** The epoch these are of: the last one, or with early stop the best. */
   readonly epoch: number;
+  /** Of the best epoch. */
   readonly bestTop1: number;
+  /** The best epoch, and its value of the metric of the recipe's `select`; null where none was evaluated. */
+  readonly best: { readonly epoch: number; readonly value: number } | null;
   readonly seconds: number;
   readonly skippedSteps: number;
 }

@@ -27,10 +27,10 @@ export async function* lastMeasurements(
   { trainer, workers, test, epochs, epoch, shouldStop }: Finished,
 ): AsyncGenerator<TestEvent | WarningEvent> {
   const { recipe, data, device } = trainer;
-  const seen = () => {
+  const afterBatch = () => {
     if (shouldStop()) throw new Stopped();
   };
-  const place = { workers, maxBadImages: recipe.maxBadImages, seen };
+  const place = { workers, maxBadImages: recipe.maxBadImages, afterBatch };
   try {
     if (lacksBfloat16(run, device)) await measureBfloat16(run, data.validation, place);
   } catch (error) {

@@ -17,18 +17,18 @@ export function lacksBfloat16({ bestCheckpoint }: RunFolder, device: string): bo
 /**
  * Measures a finished run's best weights in bf16 and notes the top-1 in their `config.json`: whether `--precision auto` takes it.
  *
- * @param seen called for each image
+ * @param afterBatch called after each batch of images; what it throws ends it
  */
 export async function measureBfloat16(
   { bestCheckpoint }: RunFolder,
   validation: LabelledSet,
-  { workers, maxBadImages, seen }: { workers: number; maxBadImages: number; seen: () => void },
+  { workers, maxBadImages, afterBatch }: { workers: number; maxBadImages: number; afterBatch: () => void },
 ): Promise<void> {
   const { metrics } = await evaluateCheckpoint(bestCheckpoint, [validation], {
     precision: "bf16",
     workers,
     maxBadImages,
-    seen,
+    afterBatch,
   });
   const checkpoint = loadCheckpoint(bestCheckpoint);
   const { config } = checkpoint;

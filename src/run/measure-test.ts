@@ -12,8 +12,8 @@ export interface TestTask {
   readonly device: string;
   readonly workers: number;
   readonly maxBadImages: number;
-  /** Called for each image. */
-  readonly seen: () => void;
+  /** Called after each batch of images; what it throws ends it. */
+  readonly afterBatch: () => void;
 }
 
 /**
@@ -22,11 +22,11 @@ export interface TestTask {
  * @returns undefined where that was done at the same end before
  */
 export async function measureTest(run: RunFolder, task: TestTask): Promise<TestEvent | undefined> {
-  const { test, epochs, epoch, device, workers, maxBadImages, seen } = task;
+  const { test, epochs, epoch, device, workers, maxBadImages, afterBatch } = task;
   const before = run.readCurves().filter((event) => event.type === "test");
   if (before.some((event) => event.epochs === epochs)) return undefined;
   const checkpoint = existsSync(run.bestCheckpoint) ? run.bestCheckpoint : run.lastCheckpoint;
-  const place = { device, workers, maxBadImages, seen };
+  const place = { device, workers, maxBadImages, afterBatch };
   const { metrics, images } = await evaluateCheckpoint(checkpoint, [test], place);
   return { type: "test", epochs, epoch, images, metrics, time: before.length + 1 };
 }

@@ -2,7 +2,9 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.js";
 import { chartSvg, FILE_COLORS } from "../pages/chart.js";
 import { linePanels, type Panel, type Point } from "../pages/line-chart.js";
+import type { MetricDescription } from "../metrics/metric.js";
 import type { EpochEvent, StepEvent, TrainEvent } from "./events.js";
+import { metricsOf, selectedOf } from "./metric-fields.js";
 
 const WIDTH = 900;
 const PANEL_HEIGHT = 250;
@@ -11,6 +13,8 @@ const PANEL_HEIGHT = 250;
 export interface RunCurves {
   readonly loss: Panel;
   readonly top1: Panel;
+  /** What decides on the best epoch, where that is neither the loss nor top-1. */
+  readonly selected: Panel | undefined;
   readonly lr: Panel;
   readonly throughput: Panel;
   /** Only where the run scales its loss. */
@@ -18,14 +22,14 @@ export interface RunCurves {
 }
 
 /**
- * Draws a run's loss, top-1 and learning rate over the epochs into `curves.svg` of its folder.
+ * Draws a run's loss, top-1, what decides on its best epoch, and learning rate over the epochs into `curves.svg` of its folder.
  *
  * @returns the file's path
  */
 export function writeCurves(runFolder: string, metrics: readonly TrainEvent[]): string {
   const file = join(runFolder, "curves.svg");
-  const { loss, top1, lr } = curvesOf(metrics);
-  const panels = [loss, top1, lr];
+  const { loss, top1, selected, lr } = curvesOf(metrics);
+  const panels = [loss, top1, ...(selected ? [selected] : []), lr];
   const option = linePanels(panels, { panelHeight: PANEL_HEIGHT, colors: FILE_COLORS, xName: "epoch" });
   writeFileAtomic(file, chartSvg(option, { width: WIDTH, height: panels.length * PANEL_HEIGHT }));
   return file;
@@ -39,6 +43,9 @@ export function curvesOf(metrics: readonly TrainEvent[]): RunCurves {
   const loss = perStep((step) => step.labelLoss);
   const speed = perStep((step) => step.imagesPerSecond);
   const scales = perStep((step) => step.lossScale);
+  const best = epochs.findLast((event) => event.best)?.epoch;
+  const mark = best === undefined ? undefined : { at: best, name: "best" };
+  const selected = selectedOf(metrics);
   return {
     loss: {
       title: "Loss (cross-entropy, nats)",
@@ -47,12 +54,19 @@ export function curvesOf(metrics: readonly TrainEvent[]): RunCurves {
         { name: "training, smoothed", points: smooth(loss), color: "first" },
         { name: "validation", points: perEpoch((e) => e.validationLoss), color: "second", dash: "dashed", marks: true },
       ],
+      mark,
     },
     top1: {
       title: "Validation accuracy, top-1 (%)",
       curves: [{ name: "top-1", points: perEpoch((e) => 100 * e.top1), color: "second", dash: "dashed", marks: true }],
       farFromZero: true,
+      percent: true,
+      mark,
     },
+    selected:
+      selected === undefined || ["top-1", "loss"].includes(selected.name)
+        ? undefined
+        : selectedPanel(selected, perEpoch, mark),
     lr: { title: "Learning rate", curves: [{ name: "learning rate", points: perStep((s) => s.lr), color: "first" }] },
     throughput: {
       title: "Training throughput (images/s)",
@@ -64,6 +78,22 @@ export function curvesOf(metrics: readonly TrainEvent[]): RunCurves {
     lossScale: scales.some(([, scale]) => scale !== 1)
       ? { title: "Loss scale", curves: [{ name: "loss scale", points: scales, color: "first" }] }
       : undefined,
+  };
+}
+
+function selectedPanel(
+  { name, title, form }: MetricDescription,
+  perEpoch: (value: (event: EpochEvent) => number) => Point[],
+  mark: Panel["mark"],
+): Panel {
+  const percent = form === "percent";
+  const points = perEpoch((event) => (percent ? 100 : 1) * (metricsOf(event)[name] ?? Number.NaN));
+  return {
+    title: `Validation ${title}${percent ? " (%)" : ""}`,
+    curves: [{ name: title, points, color: "second", dash: "dashed", marks: true }],
+    farFromZero: true,
+    percent,
+    mark,
   };
 }
 

@@ -11,7 +11,7 @@ const value = z
   .nullable()
   .transform((number) => number ?? Number.NaN);
 
-/** Whatever metrics there were: only top-1, which decides on the best epoch, has to be among them. */
+/** Whatever metrics there were: only top-1, which every version measures, has to be among them. */
 const presentEvaluation = z.strictObject({ images: count, metrics: z.object({ "top-1": fraction }).catchall(value) });
 
 /** As knack 0.1.0 wrote it. */
@@ -32,8 +32,11 @@ const positionSchema = z.strictObject({
   lossSum: value,
   /** Steps that the sum is of: all but those skipped, where an earlier version does not say. */
   lossSteps: count.optional(),
-  /** The evaluation with the highest top-1 and the number of finished epochs it came after; null before the first. */
-  best: z.strictObject({ epoch: count, evaluation }).nullable(),
+  /**
+   * The best evaluation and the number of finished epochs it came after, of equal ones the last; null before the first. `improved`: the first of the equal
+   * ones, where that was another.
+   */
+  best: z.strictObject({ epoch: count, evaluation, improved: count.optional() }).nullable(),
   /** The last one; null before the first. */
   evaluation: evaluation.nullable(),
   /** Training time so far. */

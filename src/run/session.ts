@@ -7,8 +7,8 @@ import { DivergedError, KnackError } from "../base/errors.js";
 import { lackIn } from "../base/lack.js";
 import { ConvolutionChoices } from "../engine/convolution-choices.js";
 import type { Doing } from "../base/thread-stream.js";
-import { isBetter } from "../metrics/metric.js";
-import { top1 } from "../metrics/top-1.js";
+import { metricNamed } from "../metrics/index.js";
+import { betterBy } from "../metrics/metric.js";
 import { formForImages } from "../models/registry.js";
 import { makeDeterministic } from "../tensor/engine.js";
 import { requireDevice } from "../tensor/require-device.js";
@@ -288,7 +288,7 @@ class Session {
   /** Whether a trick ends the run here. */
   #isStale(): boolean {
     const { epoch, best } = this.#position;
-    return best !== null && this.trainer.ends(epoch, best.epoch);
+    return best !== null && this.trainer.ends(epoch, best.improved ?? best.epoch);
   }
 
   /** The rest of the epoch under way. */
@@ -396,14 +396,19 @@ class Session {
         `epoch ${epoch + 1}: the validation loss is not finite: the weights have run away; try a smaller --lr or a longer --warmup`,
       );
     }
-    const best = earlier === null || isBetter(top1, fields.top1, fieldsOf(earlier.evaluation.metrics).top1);
+    const { select } = trainer.recipe;
+    const better =
+      earlier && betterBy(metricNamed(select), evaluation.metrics[select], earlier.evaluation.metrics[select]);
+    const best = better === null || better >= 0;
+    const tied = better === 0 ? earlier : null;
+    const improved = tied && (tied.improved ?? tied.epoch);
     const step = this.#step;
     this.#position = {
       epoch: epoch + 1,
       stepInEpoch: 0,
       lossSum: 0,
       lossSteps: 0,
-      best: best ? { epoch: epoch + 1, evaluation } : earlier,
+      best: best ? { epoch: epoch + 1, evaluation, ...(improved !== null && { improved }) } : earlier,
       evaluation,
       seconds: this.#seconds,
     };
@@ -417,6 +422,7 @@ class Session {
       imagesPerSecond: this.#stepCount > 0 ? imagesPerSecond : 0,
       lr: trainer.schedule.at(step - 1) * trainer.lrFactor,
       best,
+      ...(tied && { tiedWith: tied.epoch }),
       waitSeconds: this.#waitSeconds,
       badPictures: this.#writeBadPictures(),
       seconds: (performance.now() - this.#epochStarted) / 1000,
@@ -461,13 +467,16 @@ class Session {
   #done(): TrainEvent {
     const { evaluation: last, epoch: epochs, best } = this.#position;
     const restored = this.trainer.bestCounts ? best : null;
-    const evaluation = restored?.evaluation ?? last;
+    const { metrics } = restored?.evaluation ?? last ?? { metrics: { "top-1": 0, "top-5": 0, loss: 0 } };
+    const { select } = this.trainer.recipe;
     return {
       type: "done",
       run: this.run.path,
-      ...fieldsOf(evaluation?.metrics ?? { "top-1": 0, "top-5": 0, loss: 0 }),
+      ...fieldsOf(metrics),
+      metrics,
       epoch: restored?.epoch ?? epochs,
       bestTop1: best ? fieldsOf(best.evaluation.metrics).top1 : 0,
+      best: best && { epoch: best.epoch, value: best.evaluation.metrics[select] ?? Number.NaN },
       seconds: this.#seconds,
       skippedSteps: this.trainer.scaler.skippedSteps,
     };

@@ -167,6 +167,12 @@ export function scatterValueInPlace(input: Tensor, dim: number, index: Tensor, v
   return aten_scatter(input, dim, index, value);
 }
 
+const aten_gather = tensorOperator("aten::gather");
+/** output[n, j] = input[n, index[n, j]] */
+export function gather(input: Tensor, dim: number, index: Tensor): Tensor {
+  return aten_gather(input, dim, index);
+}
+
 export const equal: (a: Tensor, b: Tensor) => Tensor = tensorOperator("aten::eq", "Tensor");
 export const finite: (input: Tensor) => Tensor = tensorOperator("aten::isfinite");
 export const all: (input: Tensor) => Tensor = tensorOperator("aten::all");

@@ -2,28 +2,20 @@ import { KnackError } from "../base/errors.js";
 import { type Batch, Loader, type LoaderOptions } from "../data/loading/loader.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import type { InputFormat, LabelledSet, Split } from "../data/split.js";
-import { METRICS } from "../metrics/index.js";
+import { valuesOf } from "../metrics/index.js";
 import type { Metric, MetricValues } from "../metrics/metric.js";
+import type { Outcomes } from "../metrics/outcomes.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
-import { concatenate } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { OutcomesOnDevice } from "./outcomes-on-device.js";
 import { SentBatch } from "./sent-batch.js";
 
 export interface Evaluation {
   readonly images: number;
-  /** Every metric's value by its name, also where it says nothing for so few classes. */
+  /** Every metric's value by its name, also where it says nothing for so few classes; not where it is undefined. */
   readonly metrics: MetricValues;
-}
-
-/** What an evaluation saw of one image. */
-export interface EvaluatedImage {
-  /** Its place among the images evaluated, from 0. */
-  readonly index: number;
-  readonly label: number;
-  /** [classes], of float32. */
-  readonly logits: readonly number[];
 }
 
 /** There was no image, or none that could be read. */
@@ -58,10 +50,8 @@ export interface EvaluationOptions {
   readonly device: string;
   /** What computes the model's logits; the model itself by default. */
   readonly logits?: ((images: Tensor) => Tensor) | undefined;
-  /** What is measured, at least one; all that there is by default. */
-  readonly metrics?: readonly Metric[] | undefined;
-  /** Told of every image in turn. It makes each batch wait for the device. */
-  readonly seen?: ((image: EvaluatedImage) => void) | undefined;
+  /** Called after each batch; what it throws ends the evaluation. */
+  readonly afterBatch?: (() => void) | undefined;
 }
 
 /**
@@ -69,58 +59,45 @@ export interface EvaluationOptions {
  *
  * @param model with float32 weights
  * @param batches the images, each once
- * @throws NothingToEvaluate where there are no images; what `seen` throws.
+ * @param metrics what is measured; all that there is by default
+ * @throws NothingToEvaluate where there are no images; what `afterBatch` throws.
  */
 export async function evaluate(
   model: Module,
   batches: AsyncIterable<Batch> | Iterable<Batch>,
-  { format, device, logits: logitsOf = (images) => model.forward(images), metrics = METRICS, seen }: EvaluationOptions,
+  { metrics, ...options }: EvaluationOptions & { readonly metrics?: readonly Metric[] | undefined },
 ): Promise<Evaluation> {
+  return evaluationOf(await outcomesOf(model, batches, options), metrics);
+}
+
+/** What outcomes come to. */
+export function evaluationOf(outcomes: Outcomes, metrics?: readonly Metric[]): Evaluation {
+  return { images: outcomes.labels.length, metrics: valuesOf(outcomes, metrics) };
+}
+
+/** The same image by image, for whatever is to be made of it. @throws as `evaluate` */
+export async function outcomesOf(
+  model: Module,
+  batches: AsyncIterable<Batch> | Iterable<Batch>,
+  { format, device, logits: logitsOf = (images) => model.forward(images), afterBatch }: EvaluationOptions,
+): Promise<Outcomes> {
   const wasTraining = model.training;
   model.eval();
-  let images = 0;
-  const sums = metrics.map((metric) => metric.init(format.classes.length, device));
+  using outcomes = new OutcomesOnDevice(format.classes.length, device);
   try {
     for await (const batch of batches) {
       using sent = new SentBatch(batch, format, device);
       scope(() =>
         noGradient(() => {
-          const prepared = sent.prepare();
-          const logits = logitsOf(prepared.images);
-          for (const [index, { update }] of metrics.entries()) {
-            update(sums[index] as Tensor, { logits, labels: prepared.labels });
-          }
-          if (seen) for (const image of imagesOf(logits, batch, images)) seen(image);
+          const { images, labels } = sent.prepare();
+          outcomes.add(logitsOf(images), labels, batch.labels);
         }),
       );
-      images += batch.size;
+      afterBatch?.();
     }
-    if (images === 0) throw new NothingToEvaluate();
-    return { images, metrics: resultsOf(metrics, sums, images) };
+    if (outcomes.images === 0) throw new NothingToEvaluate();
+    return outcomes.read();
   } finally {
     model.train(wasTraining);
-    for (const each of sums) each.dispose();
   }
-}
-
-/** @param first the number of the batch's first image */
-function imagesOf(logits: Tensor, { labels, size }: Batch, first: number): EvaluatedImage[] {
-  const rows = logits.toArray();
-  const classes = rows.length / size;
-  return Array.from(labels, (label, row) => {
-    return { index: first + row, label, logits: rows.slice(row * classes, (row + 1) * classes) };
-  });
-}
-
-/** All sums are read at once: each reading waits for the device. */
-function resultsOf(metrics: readonly Metric[], sums: readonly Tensor[], images: number): MetricValues {
-  const all = scope(() => concatenate(sums, 0).toArray());
-  let read = 0;
-  return Object.fromEntries(
-    metrics.map(({ name, result }, index) => {
-      const from = read;
-      read += (sums[index] as Tensor).size;
-      return [name, result(all.slice(from, read), images)];
-    }),
-  );
 }

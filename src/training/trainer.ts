@@ -185,9 +185,9 @@ export class Trainer implements Run {
     return this.#tricks.audit();
   }
 
-  /** Whether the run ends after so many epochs, the best of which was `bestEpoch`. */
-  ends(finishedEpochs: number, bestEpoch: number): boolean {
-    return this.#tricks.ended(finishedEpochs, bestEpoch);
+  /** Whether the run ends after so many epochs, `improvedEpoch` being the last that was better than all before. */
+  ends(finishedEpochs: number, improvedEpoch: number): boolean {
+    return this.#tricks.ended(finishedEpochs, improvedEpoch);
   }
 
   /** Whether the run's result is its best epoch's, not its last one's. */

@@ -1,16 +1,17 @@
 import { counted } from "../base/printable.js";
+import { metricNamed } from "../metrics/index.js";
 import { count, offOr } from "../settings/schema.js";
 import { touched, trick } from "./trick.js";
 
-/** Not in the paper: ends a run that no longer gets better; the best weights count. */
+/** Not in the paper: ends a run that no longer gets better by the metric of its recipe's `select`; the best weights count. */
 export const earlyStop = trick({
   name: "early-stop",
-  summary: "end after some epochs without a better top-1",
+  summary: "end after some epochs that were not better",
   group: "transfer",
   switches: [
     {
       flags: "--early-stop <epochs>",
-      help: "end after so many epochs without a better top-1, with the best weights",
+      help: "end after so many epochs without a better top-1 (or what --select says), with the best weights",
       key: "earlyStop.patience",
       reads: "number",
     },
@@ -23,13 +24,14 @@ export const earlyStop = trick({
     if (!earlyStop) return false;
     const { patience } = earlyStop;
     const { epochs } = recipe;
+    const { title } = metricNamed(recipe.select);
     return {
-      ended: (finishedEpochs, bestEpoch) => finishedEpochs - bestEpoch >= patience,
+      ended: (finishedEpochs, improvedEpoch) => finishedEpochs - improvedEpoch >= patience,
       touched: () => {
         const reachable = patience < epochs;
         const detail = reachable
-          ? `after ${counted(patience, "epoch")} without a better top-1; the best weights are kept`
-          : `${counted(patience, "epoch")} without a better top-1 cannot happen in ${counted(epochs, "epoch")}: give a smaller --early-stop`;
+          ? `after ${counted(patience, "epoch")} without a better ${title}; the best weights are kept`
+          : `${counted(patience, "epoch")} without a better ${title} cannot happen in ${counted(epochs, "epoch")}: give a smaller --early-stop`;
         return touched(reachable ? epochs - patience : 0, detail);
       },
     };

@@ -137,8 +137,8 @@ export class RunningTricks {
     return new Map(kept);
   }
 
-  ended(finishedEpochs: number, bestEpoch: number): boolean {
-    return this.#at("ended").some(({ act }) => act(finishedEpochs, bestEpoch));
+  ended(finishedEpochs: number, improvedEpoch: number): boolean {
+    return this.#at("ended").some(({ act }) => act(finishedEpochs, improvedEpoch));
   }
 
   /** Whether the best epoch's weights are the run's result, and not the last one's. */

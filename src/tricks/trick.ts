@@ -112,8 +112,8 @@ export interface Moments {
   readonly weights?: () => ReadonlyMap<string, Tensor>;
   /** Tensors that a checkpoint keeps, by name: the same ones at each call, made in `built`. A resumed run copies what was kept into them. */
   readonly kept?: () => ReadonlyMap<string, Tensor>;
-  /** An epoch was evaluated. @returns whether the run ends here, with its best weights */
-  readonly ended?: (finishedEpochs: number, bestEpoch: number) => boolean;
+  /** An epoch was evaluated. @param improvedEpoch the last that was better than all before. @returns whether the run ends here, with its best weights */
+  readonly ended?: (finishedEpochs: number, improvedEpoch: number) => boolean;
   /** For the audit, after `built`; undefined where there is nothing to say. */
   readonly touched: () => Touched | undefined;
   /** The run is over: frees what the trick holds. */

@@ -187,7 +187,7 @@ describe("what scripts rely on", { concurrency: 2 }, () => {
       const { stdout, code } = await knack("eval", `run/checkpoints/${kind}`, "data", "--json");
       assert.equal(code, 0);
       const result = JSON.parse(stdout);
-      assert.deepEqual(Object.keys(result).sort(), ["images", "loss", "top1", "top5"]);
+      assert.deepEqual(Object.keys(result).sort(), ["classes", "images", "loss", "metrics", "top1", "top5"]);
       const epochs = ofType(events, "epoch");
       const epoch = kind === "last" ? epochs.at(-1) : epochs.findLast(({ best }) => best);
       assert.deepEqual([result.top1, result.top5, result.images], [epoch?.top1, epoch?.top5, 64]);

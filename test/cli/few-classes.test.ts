@@ -46,9 +46,12 @@ for (const [classes, shown] of [
       assert.equal(text.includes("top-5"), shown, text);
     }
     const evaluated = new RegExp(
-      `^top-1 \\S+ % \\| ${shown ? "top-5 \\S+ % \\| " : ""}(.+ \\| )?loss \\d\\.\\d{4} (\\| .+ )?\\| 64 images\n$`,
+      `^top-1 \\S+ % \\| ${shown ? "top-5 \\S+ % \\| " : ""}loss \\d\\.\\d{4} \\| 64 images\n(.+\n)+lowest F1: .+\n$`,
     );
-    assert.match(knack("eval", run, data), evaluated);
+    const text = knack("eval", run, data);
+    assert.match(text, evaluated);
+    assert.match(text, /^balanced accuracy \S+ % \| macro F1 \S+ % /m);
+    for (const line of text.trimEnd().split("\n")) assert.ok(line.length <= 80, line);
     const page = readFileSync(join(scratch, run, "report.html"), "utf8");
     assert.ok(page.includes("<dt>top-1</dt>") && page.includes("<dt>NLL (nats)</dt>"));
     assert.equal(page.includes("top-5"), shown);
@@ -64,7 +67,12 @@ for (const [classes, shown] of [
     const { "top-1": top1, "top-5": top5, loss } = epoch?.metrics ?? {};
     assert.deepEqual([top1, top5, loss], [epoch?.top1, epoch?.top5, epoch?.validationLoss]);
     const json = JSON.parse(knack("eval", run, data, "--json"));
-    assert.deepEqual(Object.keys(json), ["top1", "top5", "loss", "images"]);
+    assert.deepEqual(Object.keys(json), ["top1", "top5", "loss", "images", "metrics", "classes"]);
+    assert.deepEqual(Object.keys(json.metrics), Object.keys(epoch?.metrics ?? {}));
+    assert.deepEqual(
+      json.classes.map((each: { class: string; images: number }) => each.images > 0),
+      Array.from({ length: classes }, () => true),
+    );
     for (const value of [json.top5, top5]) assert.ok(shown ? typeof value === "number" : value === 1);
   });
 }

@@ -108,7 +108,7 @@ test("settings with which nothing could be trained leave nothing behind", async 
 });
 
 test("the mean is Student's over the folds; one that diverged is left out; an image in two folds is an error", () => {
-  const image = { label: 0, predicted: 0, confidence: 1, negativeLogLikelihood: 0, probabilities: [1, 0] };
+  const image = { label: 0, predicted: 0, rank: 0, confidence: 1, loss: 0, probabilities: [1, 0] };
   const outcome = (fold: number, top1: number, name: string): FoldOutcome => ({
     ...{ fold, seconds: 1 },
     predictions: { epoch: 1, metrics: { "top-1": top1 }, classes: ["a", "b"], held: 2, images: [{ ...image, name }] },

@@ -1,34 +1,25 @@
 /** Metrics by themselves and through the evaluator. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { METRICS, metricsFor } from "../../src/metrics/index.js";
+import { METRICS, METRIC_NAMES, metricsFor, valuesOf, whyNot } from "../../src/metrics/index.js";
 import { loss } from "../../src/metrics/loss.js";
+import { macroF1 } from "../../src/metrics/macro-f1.js";
 import { meanMetric } from "../../src/metrics/mean-metric.js";
-import { isBetter, type Metric, valueText } from "../../src/metrics/metric.js";
+import { betterBy, type Metric, valueText } from "../../src/metrics/metric.js";
+import { MOST_SCORES, type Truth } from "../../src/metrics/outcomes.js";
 import { top1 } from "../../src/metrics/top-1.js";
 import { top5 } from "../../src/metrics/top-5.js";
 import { topK } from "../../src/metrics/top-k.js";
 import { Module } from "../../src/nn/module.js";
-import { addInPlace, full, reshape, sum, toDType } from "../../src/tensor/ops.js";
-import { liveTensors, scope } from "../../src/tensor/scope.js";
-import { Tensor } from "../../src/tensor/tensor.js";
-import { type EvaluatedImage, evaluate, NothingToEvaluate } from "../../src/training/evaluate.js";
-
-type Rows = readonly { readonly logits: readonly number[]; readonly label: number }[];
+import { reshape } from "../../src/tensor/ops.js";
+import { liveTensors } from "../../src/tensor/scope.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
+import { evaluate, NothingToEvaluate, outcomesOf } from "../../src/training/evaluate.js";
+import { outcomesFrom, type Rows } from "../support/outcomes.js";
 
 /** A metric over one batch. */
-function measured({ init, update, result }: Metric, rows: Rows): number {
-  return scope(() => {
-    const classes = rows[0]?.logits.length ?? 0;
-    const sums = init(classes, "cpu");
-    const logits = Tensor.from(
-      rows.flatMap((row) => row.logits),
-      [rows.length, classes],
-    );
-    const labels = toDType(Tensor.from(Int32Array.from(rows, ({ label }) => label)), "int64");
-    update(sums, { logits, labels });
-    return result(sums.toArray(), rows.length);
-  });
+function measured(metric: Metric, rows: Rows): number {
+  return metric.value(outcomesFrom(rows));
 }
 
 const eachLabel = (logits: readonly number[]): Rows => logits.map((_, label) => ({ logits, label }));
@@ -70,24 +61,43 @@ test("the loss is the mean cross-entropy in nats", () => {
   assert.ok(Math.abs(measured(loss, rows) - (logSum - 1 / 3)) < 1e-6);
 });
 
+const truth = (classes: number, labels: readonly number[] = [0, 1]): Truth => ({ classes, labels });
+
 test("top-5 says nothing among five classes or fewer", () => {
-  const names = (classes: number) => metricsFor(classes).map(({ name }) => name);
+  const names = (classes: number) => metricsFor(truth(classes)).map(({ name }) => name);
   for (const classes of [2, 5, 6]) {
     assert.equal(names(classes).includes("top-5"), classes > 5);
     assert.ok(names(classes).includes("top-1") && names(classes).includes("loss"));
   }
+  assert.match(whyNot(top5, truth(5)) ?? "", /nothing where there are 5 classes/);
+});
+
+test("what tells classes apart is left out where there is one, and what is made of scores where there are too many", () => {
+  const missing = (of: Truth) => METRIC_NAMES.filter((name) => !metricsFor(of).some((metric) => metric.name === name));
+  const kappas = ["kappa", "linear-kappa", "quadratic-kappa"];
+  assert.deepEqual(missing(truth(6, [3, 3, 3])), ["auroc", ...kappas]);
+  const rows = [0, 1, 2].map((spread) => ({ logits: [spread, 3, 0], label: 1 }));
+  assert.deepEqual(
+    METRIC_NAMES.filter((name) => !(name in valuesOf(outcomesFrom(rows)))),
+    ["auroc", ...kappas],
+  );
+  const labels = Int32Array.from({ length: 2 ** 12 }, (_, image) => image % 3);
+  assert.deepEqual(missing({ classes: MOST_SCORES / 2 ** 12, labels }), []);
+  assert.deepEqual(missing({ classes: MOST_SCORES / 2 ** 12 + 1, labels }), ["auroc", "average-precision"]);
 });
 
 test("every metric has a name and a title of its own, and says which way is up", () => {
-  for (const key of ["name", "title"] as const) {
+  for (const key of ["name", "title", "meaning"] as const) {
     const values = METRICS.map((metric) => metric[key]);
     assert.deepEqual([...new Set(values)], values);
   }
   assert.deepEqual(
-    [isBetter(top1, 0.6, 0.5), isBetter(top1, 0.5, 0.5), isBetter(top1, Number.NaN, 0)],
-    [...[true, false, false]],
+    [betterBy(top1, 0.625, 0.5), betterBy(top1, 0.5, 0.5), betterBy(top1, 0.25, 0.5)],
+    [...[0.125, 0, -0.25]],
   );
-  assert.deepEqual([isBetter(loss, 0.6, 0.5), isBetter(loss, 0.4, 0.5)], [false, true]);
+  assert.deepEqual([betterBy(loss, 0.625, 0.5), betterBy(loss, 0.25, 0.5)], [-0.125, 0.25]);
+  const none = Number.NaN;
+  assert.deepEqual([betterBy(top1, none, 0), betterBy(loss, 9, undefined), betterBy(loss, none, none)], [-1, 1, 0]);
   assert.deepEqual([valueText(top1, 0.91503), valueText(loss, 0.25006)], ["91.50 %", "0.2501"]);
 });
 
@@ -115,41 +125,53 @@ const ROWS: Rows = [
   { logits: [3, 3, 7], label: 2 },
 ];
 
-test("a metric of several sums and one of a mean go through the evaluator beside the others", async () => {
+test("a metric of one's own goes through the evaluator beside the others", async () => {
   const before = liveTensors();
+  const about = { meaning: "nothing", higherIsBetter: false, form: "number" } as const;
   const meanLabel = meanMetric(
-    { name: "mean-label", title: "mean label", higherIsBetter: false, form: "number", saysAnythingFor: () => true },
-    ({ labels }) => sum(labels, [0]),
+    { name: "mean-label", title: "mean label", ...about },
+    (_, image) => ROWS[image]?.label ?? 9,
   );
-  /** The largest share of one class among the logits' sums. */
   const lopsided: Metric = {
-    ...{ name: "lopsided", title: "lopsided", higherIsBetter: false, form: "percent", saysAnythingFor: () => true },
-    init: (classes, device) => full([classes], 0, "float64", device),
-    update: (sums, { logits }) => void addInPlace(sums, sum(toDType(logits, "float64"), [0])),
-    result: (sums) => Math.max(...sums) / sums.reduce((a, b) => a + b),
+    ...{ name: "lopsided", title: "lopsided", ...about },
+    value: ({ predicted }) => Math.max(...predicted) - Math.min(...predicted),
   };
   const metrics = [top1, lopsided, loss, meanLabel];
   const { images, metrics: values } = await evaluate(new Pixels(), batchesOf(ROWS), { format, device: "cpu", metrics });
   assert.deepEqual([images, Object.keys(values)], [3, ["top-1", "lopsided", "loss", "mean-label"]]);
-  assert.deepEqual([values["top-1"], values.lopsided, values["mean-label"]], [2 / 3, 13 / 29, 1]);
+  assert.deepEqual([values["top-1"], values.lopsided, values["mean-label"]], [2 / 3, 2, 1]);
   const all = await evaluate(new Pixels(), batchesOf(ROWS), { format, device: "cpu" });
-  assert.deepEqual(
-    Object.keys(all.metrics),
-    METRICS.map(({ name }) => name),
-  );
+  assert.deepEqual(Object.keys(all.metrics), METRIC_NAMES);
   assert.equal(all.metrics.loss, values.loss);
+  assert.equal(all.metrics["macro-f1"], macroF1.value(outcomesFrom(ROWS)));
   assert.equal(liveTensors(), before);
 });
 
-test("an evaluation hands on every image it saw, in order, and changes no value by it", async () => {
-  const seen: EvaluatedImage[] = [];
-  const options = { format, device: "cpu" };
-  const told = await evaluate(new Pixels(), batchesOf(ROWS), { ...options, seen: (image) => void seen.push(image) });
+test("the outcomes of batches are those of all images, in their order", async () => {
+  const { scores, ...outcomes } = await outcomesOf(new Pixels(), batchesOf(ROWS), { format, device: "cpu" });
+  const { scores: __, ...whole } = outcomesFrom(ROWS);
+  assert.deepEqual(outcomes, whole);
   assert.deepEqual(
-    seen,
-    ROWS.map((row, index) => ({ index, ...row })),
+    [[...outcomes.labels], [...outcomes.predicted], [...outcomes.ranks]],
+    [
+      [0, 1, 2],
+      [0, 2, 2],
+      [0, 1, 0],
+    ],
   );
-  assert.deepEqual(told, await evaluate(new Pixels(), batchesOf(ROWS), options));
+  const logSum = Math.log(Math.exp(9) + 2);
+  assert.ok(Math.abs((outcomes.losses[0] ?? 9) - (logSum - 9)) < 1e-12);
+  assert.ok(Math.abs((outcomes.confidences[0] ?? 0) - Math.exp(9 - logSum)) < 1e-12);
+  assert.deepEqual([...(scores?.rankingOf(2).places ?? [])], [0, 0, 1]);
+});
+
+test("an evaluation that is to end after a batch does, and frees what it kept", async () => {
+  const before = liveTensors();
+  const afterBatch = () => {
+    throw new Error("enough");
+  };
+  await assert.rejects(evaluate(new Pixels(), batchesOf(ROWS), { format, device: "cpu", afterBatch }), /enough/);
+  assert.equal(liveTensors(), before);
 });
 
 test("without images there is nothing to evaluate, and no tensor stays", async () => {

@@ -6,13 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type ImageSet, sharedBytes, sharedLabels } from "../../src/data/image-set.js";
-import { calibrationOf } from "../../src/report/calibration.js";
+import { calibrationOf } from "../../src/metrics/calibration.js";
+import type { Outcomes } from "../../src/metrics/outcomes.js";
+import { loss } from "../../src/metrics/loss.js";
 import { confusionOf } from "../../src/report/confusion.js";
 import { reportPage } from "../../src/report/report-page.js";
 import type { RunRecord } from "../../src/report/run-record.js";
 import { randomFor } from "../../src/tensor/random.js";
 import type { EpochEvent, StepEvent } from "../../src/run/events.js";
-import type { ImagePrediction } from "../../src/run/predict-set.js";
 import { presets } from "../../src/recipe/presets.js";
 import { repositoryRoot } from "../support/oracle.js";
 import { writeTinyData } from "../support/tiny-data.js";
@@ -21,9 +22,21 @@ const scratch = mkdtempSync(join(tmpdir(), "knack-report-"));
 const at = (...path: string[]) => join(scratch, ...path);
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-function prediction(label: number, predicted: number, confidence: number): ImagePrediction {
-  const likelihood = label === predicted ? confidence : (1 - confidence) / 2;
-  return { index: 0, label, predicted, confidence, negativeLogLikelihood: -Math.log(likelihood) };
+type Prediction = readonly [label: number, predicted: number, confidence: number];
+
+function outcomesOf(predictions: readonly Prediction[], classes: number): Outcomes {
+  const likelihood = ([label, predicted, confidence]: Prediction) =>
+    label === predicted ? confidence : (1 - confidence) / 2;
+  return {
+    classes,
+    weights: new Float64Array(predictions.length).fill(1),
+    labels: Int32Array.from(predictions, ([label]) => label),
+    predicted: Int32Array.from(predictions, ([, predicted]) => predicted),
+    ranks: Int32Array.from(predictions, ([label, predicted]) => (label === predicted ? 0 : 1)),
+    losses: Float64Array.from(predictions, (each) => -Math.log(likelihood(each))),
+    confidences: Float64Array.from(predictions, ([, , confidence]) => confidence),
+    scores: undefined,
+  };
 }
 
 /** Nothing of the program shows in the page, and nothing in it is elsewhere. */
@@ -34,12 +47,16 @@ function assertPlain(page: string): void {
 }
 
 test("calibration is that of Guo et al., section 2, worked by hand", () => {
-  const found = calibrationOf([
-    prediction(0, 0, 0.95), // bin 15, (14/15, 1]
-    prediction(0, 1, 0.99), // bin 15
-    prediction(1, 1, 0.6), // bin 9, (8/15, 9/15]
-    prediction(1, 2, 0.61), // bin 10
-  ]);
+  const outcomes = outcomesOf(
+    [
+      [0, 0, 0.95], // bin 15, (14/15, 1]
+      [0, 1, 0.99], // bin 15
+      [1, 1, 0.6], // bin 9, (8/15, 9/15]
+      [1, 2, 0.61], // bin 10
+    ],
+    3,
+  );
+  const found = calibrationOf(outcomes);
   assert.equal(found.bins.length, 15);
   assert.deepEqual(
     found.bins.map(({ images }) => images),
@@ -48,14 +65,21 @@ test("calibration is that of Guo et al., section 2, worked by hand", () => {
   const ece = (2 / 4) * Math.abs(0.5 - 0.97) + (1 / 4) * (1 - 0.6) + (1 / 4) * 0.61;
   assert.ok(Math.abs(found.ece - ece) < 1e-12);
   const nll = -(Math.log(0.95) + Math.log(0.005) + Math.log(0.6) + Math.log(0.195)) / 4;
-  assert.ok(Math.abs(found.nll - nll) < 1e-12);
+  assert.ok(Math.abs(loss.value(outcomes) - nll) < 1e-12);
   assert.ok(Math.abs(found.accuracy - 0.5) < 1e-12);
   assert.ok(Math.abs(found.confidence - 0.7875) < 1e-12);
 });
 
 test("a sure network that is right is calibrated, also at confidence 1", () => {
-  const { ece, nll, bins } = calibrationOf([prediction(0, 0, 1), prediction(1, 1, 1)]);
-  assert.deepEqual({ ece, nll: nll + 0, images: bins[14]?.images }, { ece: 0, nll: 0, images: 2 });
+  const sure = outcomesOf(
+    [
+      [0, 0, 1],
+      [1, 1, 1],
+    ],
+    2,
+  );
+  const { ece, bins } = calibrationOf(sure);
+  assert.deepEqual({ ece, nll: loss.value(sure) + 0, images: bins[14]?.images }, { ece: 0, nll: 0, images: 2 });
 });
 
 test("confusion counts, and sorts the pairs that were confused", () => {
@@ -67,8 +91,10 @@ test("confusion counts, and sorts the pairs that were confused", () => {
     [2, 2],
   ] as const;
   const found = confusionOf(
-    pairs.map(([label, predicted]) => prediction(label, predicted, 0.5)),
-    3,
+    outcomesOf(
+      pairs.map(([label, predicted]) => [label, predicted, 0.5]),
+      3,
+    ),
   );
   assert.deepEqual(
     [0, 1, 2].map((label) => [0, 1, 2].map((predicted) => found.count(label, predicted))),
@@ -82,7 +108,8 @@ test("confusion counts, and sorts the pairs that were confused", () => {
     { label: 0, predicted: 1, images: 2 },
     { label: 2, predicted: 0, images: 1 },
   ]);
-  assert.deepEqual(found.classes, [
+  const counts = found.classes.map(({ label, images, right, taken }) => ({ label, images, right, taken }));
+  assert.deepEqual(counts, [
     { label: 0, images: 3, right: 1, taken: 2 },
     { label: 1, images: 0, right: 0, taken: 2 },
     { label: 2, images: 2, right: 1, taken: 1 },
@@ -99,11 +126,11 @@ test("a run of 1,000 classes, 50,000 images and 100,000 steps has a report below
   const shown = 300;
   const pixels = sharedBytes(shown * 64 * 64 * 3).map(() => random.integer(256));
   const set: ImageSet = { name: "noise", ...shape, pixels, labels, count: images, classes: names, mean: [], std: [] };
-  const predictions = Array.from({ length: images }, (_, index): ImagePrediction => {
-    const label = labels[index] as number;
+  const predictions = Array.from(labels, (label, index): Prediction => {
     const confidence = index < shown ? 0.99 : random.integer(90) / 100 + 0.001;
-    return { ...prediction(label, random.integer(2) ? label : random.integer(classes), confidence), index };
+    return [label, random.integer(2) ? label : random.integer(classes), confidence];
   });
+  const indices = predictions.map((_, index) => index);
   const epoch = (step: number) => Math.ceil(step / 1000);
   const stepEvents = Array.from({ length: steps }, (_, index): StepEvent => {
     const place = { step: index + 1, totalSteps: steps, epoch: epoch(index + 1), epochs: 100, stepInEpoch: 1 };
@@ -132,12 +159,14 @@ test("a run of 1,000 classes, 50,000 images and 100,000 steps has a report below
     ...{ recipe: { ...presets.baseline }, environment: undefined },
   };
   const metrics = { "top-1": 0.5, "top-5": 0.75, loss: 2 };
-  const page = await reportPage(run, { set, predictions, metrics, checkpoint: "best", epoch: undefined });
+  const outcomes = outcomesOf(predictions, classes);
+  const page = await reportPage(run, { set, outcomes, indices, metrics, checkpoint: "best", epoch: undefined });
   assert.ok(page.length > 100_000 && page.length < 5e6, `${page.length} bytes`);
   assert.ok(!page.includes('class="matrix"'), "a matrix of 1,000 classes is not looked at");
   assert.ok(page.includes("Loss scale"));
   assert.match(page, /All 1,000 classes/);
-  assert.ok(page.includes("<dt>top-5</dt><dd>75.00\u00a0%</dd>"));
+  assert.match(page, /<dt>top-5<\/dt><dd>75\.00\u00a0%<\/dd><dd class="interval">\d/);
+  assert.match(page, /AUROC[\s\S]*left out: 50,000 images of 1,000 classes have more than 16,777,216 scores/);
   assertPlain(page);
 });
 
@@ -187,7 +216,14 @@ describe("knack report", () => {
     assert.ok(page.includes(`<dd>${loss.toFixed(4)}</dd>`));
     assert.ok(page.includes(`<dd>${images}</dd>`));
     assert.match(page, /Of the best checkpoint \(after epoch 1\)/);
-    for (const title of ["Curves", "Confusion", "Accuracy of each class", "Calibration", "Most confident mistakes"]) {
+    for (const title of [
+      "Curves",
+      "Metrics",
+      "Confusion",
+      "Accuracy of each class",
+      "Calibration",
+      "Most confident mistakes",
+    ]) {
       assert.ok(page.includes(`<h2>${title}</h2>`), title);
     }
     for (const title of ["What each trick changed", "Recipe", "Environment"])

@@ -1,6 +1,10 @@
 import { Command } from "commander";
 import { usableProcessors } from "../../base/limits.js";
-import { valueText } from "../../metrics/metric.js";
+import { type ClassFigures, classFiguresOf } from "../../metrics/class-figures.js";
+import { METRICS, metricsFor } from "../../metrics/index.js";
+import { macroF1 } from "../../metrics/macro-f1.js";
+import { type Metric, valueText } from "../../metrics/metric.js";
+import { printable } from "../../base/printable.js";
 import { unreadText } from "../../data/photos/other-files.js";
 import { isSplitName } from "../../data/sources/photos/split-names.js";
 import type { AnySource } from "../../data/sources/source.js";
@@ -9,6 +13,9 @@ import { addListOptions, type DataOptions, type ListCommandOptions, listOptionsF
 import { fieldsOf } from "../../run/metric-fields.js";
 import type { EvaluationPrecision } from "../../training/evaluation-precision.js";
 import { type Device, deviceOption, evaluationPrecisionOption } from "../options/compute-options.js";
+
+const LINE = 80;
+const SHOWN_CLASSES = 3;
 
 interface EvalOptions extends Pick<DataOptions, "holdOut">, ListCommandOptions {
   readonly all?: boolean;
@@ -34,7 +41,10 @@ export function evalCommand(): Command {
     .option("--all", "all its images, not only the validation images")
     .option("--ignore-unknown-classes", "leave out images of classes that the checkpoint does not know")
     .option("--max-bad-images <share>", "photographs that may be unreadable, such as 10% (default: 5%)")
-    .option("--json", 'print {"top1":…,"top5":…,"loss":…,"images":…}, fractions of 1');
+    .option(
+      "--json",
+      'print {"top1":…,"top5":…,"loss":…,"images":…,"metrics":{"macro-f1":…},"classes":[…]}, fractions of 1',
+    );
   return addListOptions(command).action(async (checkpoint: string, data: string | undefined, options: EvalOptions) => {
     const {
       holdOut,
@@ -49,7 +59,6 @@ export function evalCommand(): Command {
     // Only here, so that the other commands start sooner.
     const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
     const { evaluationData } = await import("../../run/evaluation-data.js");
-    const { metricsFor } = await import("../../metrics/index.js");
     const { source, ofRun } = evaluationData(checkpoint, data, { holdOut, ...listOptionsFrom(list) });
     const place = {
       device,
@@ -58,24 +67,52 @@ export function evalCommand(): Command {
       ignoreUnknownClasses,
       maxBadImages: shareOf(maxBadImages),
     };
-    const { badPictures, images, metrics, absent, ignored, byNumber, insteadOf } = await evaluateCheckpoint(
-      checkpoint,
-      all ? [source.train, source.validation] : [source.validation],
-      place,
-    );
+    const { badPictures, images, metrics, classes, outcomes, absent, ignored, byNumber, insteadOf } =
+      await evaluateCheckpoint(checkpoint, all ? [source.train, source.validation] : [source.validation], place);
     if (insteadOf !== undefined) console.error(`knack: warning: ${insteadOf}`);
     for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
     for (const line of remarks(source, { ofRun, all, absent, ignored, byNumber })) console.error(`knack: ${line}`);
+    for (const { title, undefinedFor } of METRICS) {
+      const reason = undefinedFor?.(outcomes);
+      if (reason !== undefined) console.error(`knack: ${title} is left out: ${reason}`);
+    }
+    const ofClasses = classFiguresOf(outcomes).map((figures, label) => ({
+      class: classes[label] as string,
+      ...figures,
+    }));
     if (json) {
       const { top1, top5, validationLoss: loss } = fieldsOf(metrics);
-      console.log(JSON.stringify({ top1, top5, loss, images, ...(absent.length > 0 && { absent }) }));
+      const lacking = absent.length > 0 && { absent };
+      console.log(JSON.stringify({ top1, top5, loss, images, metrics, classes: ofClasses, ...lacking }));
       return;
     }
-    const shown = metricsFor(source.validation.classes.length).map((metric) => {
-      return `${metric.title} ${valueText(metric, metrics[metric.name] ?? Number.NaN)}`;
-    });
-    console.log([...shown, `${images} images`].join(" | "));
+    const text = (metric: Metric) => {
+      const value = valueText(metric, metrics[metric.name] ?? Number.NaN);
+      return `${metric.title} ${value}${metric.ofOrder ? " (ordered classes)" : ""}`;
+    };
+    const shown = metricsFor(outcomes);
+    console.log([...shown.filter(({ brief }) => brief).map(text), `${images} images`].join(" | "));
+    for (const line of inLines(shown.filter(({ brief }) => !brief).map(text))) console.log(line);
+    console.log(lowestText(ofClasses));
   });
+}
+
+/** As many on a line as it has room for. */
+function inLines(texts: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const text of texts) {
+    const longer = lines.length === 0 ? text : `${lines.at(-1)} | ${text}`;
+    if (lines.length === 0 || longer.length > LINE) lines.push(text);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
+}
+
+/** The classes that are recognised worst. */
+function lowestText(classes: readonly (ClassFigures & { readonly class: string })[]): string {
+  const occurring = classes.filter(({ images }) => images > 0);
+  const lowest = occurring.toSorted((a, b) => a.f1 - b.f1).slice(0, SHOWN_CLASSES);
+  return `lowest F1: ${lowest.map((each) => `${printable(each.class, 30)} ${valueText(macroF1, each.f1)}`).join(", ")}`;
 }
 
 interface Measured {

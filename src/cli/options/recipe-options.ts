@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { InputError } from "../../base/errors.js";
 import { AUGMENTATION_SWITCHES } from "../../data/augment/index.js";
+import { METRIC_NAMES } from "../../metrics/index.js";
 import { OPTIMIZERS } from "../../optim/optimizers/index.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
 import { parseRecipe } from "../../recipe/parse.js";
@@ -34,6 +35,12 @@ const GROUPS: readonly (readonly [heading: string, switches: readonly Switch[]])
       ...CORE_SWITCHES.training,
       { flags: "--optimizer <name>", help: OPTIMIZER_NAMES, key: "optimizer", reads: "text" },
       ...OPTIMIZERS.flatMap(({ switches }) => switches),
+      {
+        flags: "--select <metric>",
+        help: `what decides on the best epoch, and what ablate compares: ${METRIC_NAMES.join(", ")}`,
+        key: "select",
+        reads: "text",
+      },
     ],
   ],
   ["Tricks:", tricksOf("tricks")],

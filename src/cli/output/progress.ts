@@ -82,7 +82,9 @@ class Report implements Progress {
   private first: { step: number; time: number } | undefined;
   private epochs = 0;
   private peakLr = 0;
+  /** Those that lines have. */
   private metrics: readonly MetricDescription[] = [];
+  private select = "";
   private closed = false;
   private ended = false;
 
@@ -102,20 +104,21 @@ class Report implements Progress {
       case "audit":
         this.epochs = event.epochs;
         this.peakLr = event.peakLr;
-        this.metrics = event.metrics;
+        this.metrics = event.metrics.filter(({ name, brief }) => brief || name === event.select);
+        this.select = event.select;
         this.print(...auditLines(event, this.shared()));
         break;
       case "changed":
         this.print(...changedLines(event, this.peakLr));
         break;
       case "epoch":
-        this.print(epochLine(event, this.epochs, this.metrics));
+        this.print(epochLine(event, this.epochs, this.metrics, this.select));
         break;
       case "test":
         this.print(testLine(event, this.metrics));
         break;
       case "done":
-        this.print(...doneLines(event, this.metrics));
+        this.print(...doneLines(event, this.metrics, this.select));
         break;
       case "interrupted":
         this.print(
@@ -215,6 +218,7 @@ function auditLines(event: AuditEvent, shared: string | undefined): string[] {
     `model: ${event.model}, ${(event.parameters / 1e6).toFixed(2)} M parameters, ${event.precision}, ${engineText(event)}${shared === undefined ? "" : `; slower now, as ${shared}`}`,
     `data: ${event.data}`,
     `schedule: ${counted(event.epochs, "epoch")} of ${counted(event.stepsPerEpoch, "step")} of ${counted(event.batchSize, "image")}, lr up to ${lr(event.peakLr)}`,
+    ...selectionLines(event),
     "tricks:",
     ...event.tricks.map(({ trick, detail }) => `  ${trick.padEnd(width)}  ${detail}`),
   ];
@@ -227,6 +231,15 @@ function engineText({ engine, whyPlain, inLibtorch = [] }: AuditEvent): string {
   return `${engine} engine${without}${beside}`;
 }
 
+/** What the best epoch is. */
+function selectionLines({ metrics, select }: AuditEvent): string[] {
+  const metric = metrics.find(({ name }) => name === select);
+  if (metric === undefined) return [];
+  return [
+    `best epoch: the ${metric.higherIsBetter ? "highest" : "lowest"} ${labelOf(metric)}, of equal ones the later`,
+  ];
+}
+
 function stepText(event: StepEvent, remaining: number): string {
   const parts = [
     `${Math.round(event.imagesPerSecond)} images/s`,
@@ -237,8 +250,9 @@ function stepText(event: StepEvent, remaining: number): string {
   return parts.join(" | ") + skipped(event.skippedSteps);
 }
 
-function epochLine(event: EpochEvent, epochs: number, metrics: readonly MetricDescription[]): string {
-  const notes = { "top-1": event.best ? " (best)" : "" };
+function epochLine(event: EpochEvent, epochs: number, metrics: readonly MetricDescription[], select: string): string {
+  const tie = event.tiedWith === undefined ? "" : `, equal to epoch ${event.tiedWith}`;
+  const notes = { [select]: event.best ? ` (best${tie})` : "" };
   const isLoss = ({ name }: MetricDescription) => name === "loss";
   // The loss goes beside that of training.
   const ordered = [...metrics.filter(isLoss), ...metrics.filter((metric) => !isLoss(metric))];
@@ -262,9 +276,10 @@ function testLine({ epoch, images, metrics: values, time }: TestEvent, metrics: 
   return `test: ${results} on ${counted(images, "image")} kept for it, by the best weights (epoch ${epoch})${again}`;
 }
 
-function doneLines(event: DoneEvent, metrics: readonly MetricDescription[]): string[] {
-  const best = metrics.find(({ name }) => name === "top-1");
-  const notes = { "top-1": best ? ` (best ${valueText(best, event.bestTop1)})` : "" };
+function doneLines(event: DoneEvent, metrics: readonly MetricDescription[], select: string): string[] {
+  const metric = metrics.find(({ name }) => name === select);
+  const { best } = event;
+  const notes = { [select]: metric && best ? ` (best ${valueText(metric, best.value)} in epoch ${best.epoch})` : "" };
   const results = metricTexts(metrics, metricsOf(event), notes).join(", ");
   return [`done in ${formatDuration(event.seconds)}: ${results}${skipped(event.skippedSteps)}`, `run: ${event.run}`];
 }
@@ -277,11 +292,15 @@ function metricTexts(
   lossName = "validation loss",
 ): string[] {
   return metrics.flatMap((metric) => {
-    const { name, title } = metric;
+    const { name } = metric;
     const value = values[name];
-    const label = name === "loss" ? lossName : title;
+    const label = name === "loss" ? lossName : labelOf(metric);
     return value === undefined ? [] : [`${label} ${valueText(metric, value)}${notes[name] ?? ""}`];
   });
+}
+
+function labelOf({ name, title }: MetricDescription): string {
+  return name === "loss" ? "validation loss" : title;
 }
 
 function epochText(epoch: number, epochs: number): string {

@@ -1,15 +1,14 @@
 import { chart, chartText, PAGE_COLORS } from "../../pages/chart.js";
 import { type Html, html } from "../../pages/html.js";
 import { figure, type Section } from "../../pages/page.js";
-import type { Bin, Calibration } from "../calibration.js";
+import type { Bin, Calibration } from "../../metrics/calibration.js";
 import { percent } from "../figures-text.js";
 
 const WIDTH = 380;
 const HEIGHT = 270;
 
-/** Whether the network is right as often as it says. */
-export function calibrationSection(calibration: Calibration): Section {
-  const { bins, ece, nll, accuracy, confidence } = calibration;
+/** Whether the network is right as often as it says. @param nll the mean negative log-likelihood of the labels, nats */
+export function calibrationSection({ bins, ece, accuracy, confidence }: Calibration, nll: number): Section {
   const lean =
     Math.abs(confidence - accuracy) < 0.005
       ? "On the whole it is as sure as it is right"

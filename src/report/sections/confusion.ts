@@ -1,6 +1,6 @@
 import { type Html, html, nameHtml } from "../../pages/html.js";
 import { type Column, type Section, table } from "../../pages/page.js";
-import type { ClassFigures, ConfusedPair, Confusion } from "../confusion.js";
+import type { ConfusedPair, Confusion, LabelledFigures } from "../confusion.js";
 import { percent, whole } from "../figures-text.js";
 
 /** A matrix of more classes is no longer read as one. */
@@ -54,11 +54,12 @@ function pairColumns({ classes }: Confusion, names: readonly string[]): Column<C
 
 /** How often each class is recognised, the worst first. */
 export function classesSection({ classes }: Confusion, names: readonly string[]): Section {
-  const accuracy = ({ right, images }: ClassFigures) => (images === 0 ? 2 : right / images);
+  const accuracy = ({ recall, images }: LabelledFigures) => (images === 0 ? 2 : recall);
   const sorted = classes.toSorted((a, b) => accuracy(a) - accuracy(b) || a.label - b.label);
   const columns = classColumns(names);
   const explained = html`<p class="remarks">Accuracy: the share of the class's images that are recognised (recall). Precision: the share of
-the images taken for the class that are of it.</p>`;
+the images taken for the class that are of it. F1: the harmonic mean of both. AUROC and average precision (AP): how well the class's probability tells it from all
+others.</p>`;
   if (sorted.length <= MOST_CLASSES) {
     return { title: "Accuracy of each class", body: html`${explained}${table(columns, sorted)}` };
   }
@@ -69,14 +70,21 @@ the images taken for the class that are of it.</p>`;
   };
 }
 
-function classColumns(names: readonly string[]): Column<ClassFigures>[] {
-  const share = (part: number, all: number, none: string) => (all === 0 ? none : percent(part / all));
+function classColumns(names: readonly string[]): Column<LabelledFigures>[] {
+  const score = (value: number) => (Number.isNaN(value) ? "–" : value.toFixed(4));
   return [
     { title: "class", cell: ({ label }) => nameHtml(names[label] as string), style: "name" },
-    { title: "accuracy", cell: ({ right, images }) => bar(images === 0 ? 0 : right / images) },
-    { title: "", cell: ({ right, images }) => share(right, images, "no images"), style: "right" },
+    { title: "accuracy", cell: ({ recall }) => bar(recall) },
+    { title: "", cell: ({ recall, images }) => (images === 0 ? "no images" : percent(recall)), style: "right" },
     { title: "right", cell: ({ right, images }) => `${whole(right)} of ${whole(images)}`, style: "right" },
-    { title: "precision", cell: ({ right, taken }) => share(right, taken, "never taken"), style: "right" },
+    {
+      title: "precision",
+      cell: ({ precision, taken }) => (taken === 0 ? "never taken" : percent(precision)),
+      style: "right",
+    },
+    { title: "F1", cell: ({ f1, images, taken }) => (images + taken === 0 ? "–" : percent(f1)), style: "right" },
+    { title: "AUROC", cell: ({ auroc }) => score(auroc), style: "right" },
+    { title: "AP", cell: ({ averagePrecision }) => score(averagePrecision), style: "right" },
   ];
 }
 

@@ -10,8 +10,8 @@ const HEIGHT = 220;
 
 /** The run over its epochs. */
 export function curvesSection({ metrics }: RunRecord): Section {
-  const { loss, top1, lr, throughput, lossScale } = curvesOf(metrics);
-  const panels = [loss, top1, lr, throughput, ...(lossScale ? [lossScale] : [])];
+  const { loss, top1, selected, lr, throughput, lossScale } = curvesOf(metrics);
+  const panels = [loss, top1, selected, lr, throughput, lossScale].filter((panel) => panel !== undefined);
   return { title: "Curves", body: html`<div class="pair">${panels.map(curveFigure)}</div>` };
 }
 

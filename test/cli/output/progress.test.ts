@@ -49,10 +49,12 @@ const audit = {
     { trick: "no-bias-decay", asked: false, touched: 0, detail: "off: weight decay on all" },
   ],
   metrics: [
-    { name: "top-1", title: "top-1", higherIsBetter: true, form: "percent" },
-    { name: "top-5", title: "top-5", higherIsBetter: true, form: "percent" },
-    { name: "loss", title: "loss", higherIsBetter: false, form: "number" },
+    { name: "top-1", title: "top-1", higherIsBetter: true, form: "percent", brief: true },
+    { name: "top-5", title: "top-5", higherIsBetter: true, form: "percent", brief: true },
+    { name: "loss", title: "loss", higherIsBetter: false, form: "number", brief: true },
+    { name: "macro-f1", title: "macro F1", higherIsBetter: true, form: "percent" },
   ],
+  select: "top-1",
 } as const satisfies AuditEvent;
 
 const epoch: EpochEvent = {
@@ -79,7 +81,9 @@ const done: TrainEvent = {
   top5: 0.99,
   validationLoss: 0.3,
   epoch: 10,
+  metrics: { "top-1": 0.9, "top-5": 0.99, loss: 0.3, "macro-f1": 0.8 },
   bestTop1: 0.915,
+  best: { epoch: 7, value: 0.915 },
   seconds: 3725,
   skippedSteps: 2,
 };
@@ -132,13 +136,14 @@ test("piped: a line per epoch and one every half minute", () => {
     "model: resnet18d, 11.19 M parameters, bf16, plain engine",
     "data: fashion-mnist, 60000 training and 10000 validation images",
     "schedule: 2 epochs of 10 steps of 128 images, lr up to 0.0500",
+    "best epoch: the highest top-1, of equal ones the later",
     "tricks:",
     "  warmup         5 steps",
     "  no-bias-decay  off: weight decay on all",
     "epoch 1/2 step 6/10 | 812 images/s | loss 1.5000 | lr 0.0500 | 1m24s left",
     "epoch 1/2 | training loss 1.2500 | validation loss 0.2501 | top-1 91.50 % (best) | top-5 99.87 % | 800 images/s | 1m15s",
     "epoch 2/2 step 9/10 | 812 images/s | loss not finite | lr 0.0500 | 5s left | skipped steps: 1",
-    "done in 1h02m: top-1 90.00 % (best 91.50 %), top-5 99.00 %, validation loss 0.3000 | skipped steps: 2",
+    "done in 1h02m: top-1 90.00 % (best 91.50 % in epoch 7), top-5 99.00 %, validation loss 0.3000 | skipped steps: 2",
     "run: runs/a",
     "",
   ]);
@@ -148,13 +153,36 @@ test("only what says something of the run's classes is shown, and any other metr
   const screen = new Screen();
   const progress = createProgress(screen, { json: false });
   const [top1, , loss] = audit.metrics;
-  const toy = { name: "toy", title: "toy metric", higherIsBetter: true, form: "number" } as const;
+  const toy = { name: "toy", title: "toy metric", higherIsBetter: true, form: "number", brief: true } as const;
   progress.show({ ...audit, metrics: [top1, loss, toy] });
   progress.show({ ...epoch, metrics: { ...epoch.metrics, toy: 7.5 } });
   progress.show(done);
   assert.deepEqual(screen.text.split("\n").slice(-4, -2), [
     "epoch 1/2 | training loss 1.2500 | validation loss 0.2501 | top-1 91.50 % (best) | toy metric 7.5000 | 800 images/s | 1m15s",
-    "done in 1h02m: top-1 90.00 % (best 91.50 %), validation loss 0.3000 | skipped steps: 2",
+    "done in 1h02m: top-1 90.00 % (best 91.50 % in epoch 7), validation loss 0.3000 | skipped steps: 2",
+  ]);
+});
+
+test("lines have what decides on the best epoch, and say which that is and what it is equal to", () => {
+  const screen = new Screen();
+  const progress = createProgress(screen, { json: false });
+  const metrics = { ...epoch.metrics, "macro-f1": 0.85 };
+  progress.show({ ...audit, select: "macro-f1" });
+  progress.show({ ...epoch, metrics, tiedWith: 3 });
+  progress.show({ ...epoch, metrics, best: false });
+  progress.show({ ...done, best: { epoch: 4, value: 0.85 } });
+  progress.show({ ...audit, select: "loss" });
+  progress.show({ ...epoch, metrics, best: true });
+  const lines = screen.text.split("\n");
+  const shown = lines.filter((line) => /^(best|epoch|done)/.test(line)).map((line) => line.replace(/ \| 800 .*$/, ""));
+  const measured = "epoch 1/2 | training loss 1.2500 | validation loss 0.2501";
+  assert.deepEqual(shown, [
+    "best epoch: the highest macro F1, of equal ones the later",
+    `${measured} | top-1 91.50 % | top-5 99.87 % | macro F1 85.00 % (best, equal to epoch 3)`,
+    `${measured} | top-1 91.50 % | top-5 99.87 % | macro F1 85.00 %`,
+    "done in 1h02m: top-1 90.00 %, top-5 99.00 %, validation loss 0.3000, macro F1 80.00 % (best 85.00 % in epoch 4) | skipped steps: 2",
+    "best epoch: the lowest validation loss, of equal ones the later",
+    `${measured} (best) | top-1 91.50 % | top-5 99.87 %`,
   ]);
 });
 

@@ -1,4 +1,4 @@
-import type { ImagePrediction } from "../run/predict-set.js";
+import { imagesOf, type Outcomes } from "./outcomes.js";
 
 /** Images whose confidence lies in (low, high]. */
 export interface Bin {
@@ -14,8 +14,6 @@ export interface Calibration {
   readonly bins: readonly Bin[];
   /** Expected calibration error, a fraction of 1. */
   readonly ece: number;
-  /** Mean negative log-likelihood of the labels, nats. */
-  readonly nll: number;
   readonly accuracy: number;
   readonly confidence: number;
 }
@@ -27,16 +25,17 @@ const BINS = 15;
  * their 15 bins of equal width.
  *
  *     ECE = sum over bins m of |B_m| / n * |acc(B_m) - conf(B_m)|
- *
- * @param predictions at least one
  */
-export function calibrationOf(predictions: readonly ImagePrediction[]): Calibration {
+export function calibrationOf(outcomes: Outcomes): Calibration {
+  const { weights, labels, predicted, confidences } = outcomes;
   const sums = Array.from({ length: BINS }, () => ({ images: 0, right: 0, confidence: 0 }));
-  for (const { label, predicted, confidence } of predictions) {
-    const bin = sums[Math.min(BINS, Math.max(1, Math.ceil(confidence * BINS))) - 1] as (typeof sums)[number];
-    bin.images += 1;
-    bin.right += label === predicted ? 1 : 0;
-    bin.confidence += confidence;
+  for (let image = 0; image < labels.length; image++) {
+    const [weight, confidence] = [weights[image] as number, confidences[image] as number];
+    const bin = sums[Math.min(BINS, Math.max(1, Math.ceil(confidence * BINS))) - 1];
+    if (bin === undefined) continue; // no number
+    bin.images += weight;
+    bin.right += labels[image] === predicted[image] ? weight : 0;
+    bin.confidence += weight * confidence;
   }
   const bins = sums.map(({ images, right, confidence }, index): Bin => {
     const mean = (sum: number) => (images === 0 ? 0 : sum / images);
@@ -48,12 +47,11 @@ export function calibrationOf(predictions: readonly ImagePrediction[]): Calibrat
       confidence: mean(confidence),
     };
   });
-  const count = predictions.length;
+  const count = imagesOf(outcomes);
   const total = (value: (bin: Bin) => number) => bins.reduce((sum, bin) => sum + bin.images * value(bin), 0) / count;
   return {
     bins,
     ece: total(({ accuracy, confidence }) => Math.abs(accuracy - confidence)),
-    nll: predictions.reduce((sum, { negativeLogLikelihood }) => sum + negativeLogLikelihood, 0) / count,
     accuracy: total(({ accuracy }) => accuracy),
     confidence: total(({ confidence }) => confidence),
   };

@@ -1,0 +1,10 @@
+import type { Metric } from "./metric.js";
+import { meanOverClasses, tooManyScores } from "./one-against-rest.js";
+
+/** Average precision, each class against all others, the mean over the classes (mAP). */
+export const averagePrecision: Metric = {
+  ...{ name: "average-precision", title: "average precision", higherIsBetter: true, form: "number" },
+  meaning: "the mean area under the classes' curves of precision over recall, mAP (average_precision_score)",
+  undefinedFor: tooManyScores,
+  value: (outcomes) => meanOverClasses(outcomes, "averagePrecision"),
+};

@@ -1,0 +1,98 @@
+import { MOST_SCORES, type Outcomes } from "../metrics/outcomes.js";
+import { Scores } from "../metrics/scores.js";
+import {
+  clone,
+  concatenate,
+  descendingOrder,
+  equal,
+  gather,
+  logSoftmax,
+  mul,
+  narrow,
+  sum,
+  toDevice,
+  toDType,
+  unsqueeze,
+} from "../tensor/ops.js";
+import { scope } from "../tensor/scope.js";
+import { Tensor } from "../tensor/tensor.js";
+
+/** The outcomes of the batches so far. They stay on the device while batches come: reading them would wait for it, so that happens once, at the end. */
+export class OutcomesOnDevice implements Disposable {
+  readonly #labels: Int32Array[] = [];
+  /** Of each batch [N, 4]: predicted class, rank of the label, and the logarithms of the probabilities of the label and of the predicted class. */
+  readonly #columns: Tensor[] = [];
+  /** Of each batch; none where all of them are too many. */
+  readonly #logits: Tensor[] = [];
+  readonly #places: Tensor;
+  #images = 0;
+
+  constructor(
+    private readonly classes: number,
+    device: string,
+  ) {
+    this.#places = scope(() => toDevice(Tensor.from(Float64Array.from({ length: classes }, (_, at) => at)), device));
+    this.#places.keep();
+  }
+
+  get images(): number {
+    return this.#images;
+  }
+
+  /**
+   * @param logits [N, classes], on the device; what is kept of them is copied
+   * @param labels [N] int64, on the device
+   * @param known the same labels here
+   */
+  add(logits: Tensor, labels: Tensor, known: ArrayLike<number>): void {
+    this.#images += known.length;
+    this.#labels.push(Int32Array.from(known));
+    this.#columns.push(scope(() => columnsOf(logits, unsqueeze(labels, 1), this.#places)).keep());
+    if (this.#images * this.classes <= MOST_SCORES) this.#logits.push(clone(toDType(logits, "float32")).keep());
+    else for (const each of this.#logits.splice(0)) each.dispose();
+  }
+
+  /** Of all images that were added, at least one. */
+  read(): Outcomes {
+    const { classes } = this;
+    const read = scope(() => concatenate(this.#columns, 0).toArray());
+    const column = (at: number) => Float64Array.from({ length: this.#images }, (_, image) => read[4 * image + at] ?? 0);
+    const labels = Int32Array.from(this.#labels.flatMap((each) => [...each]));
+    return {
+      classes,
+      weights: new Float64Array(labels.length).fill(1),
+      labels,
+      predicted: Int32Array.from(column(0)),
+      ranks: Int32Array.from(column(1)),
+      losses: column(2).map((logarithm) => 0 - logarithm),
+      confidences: column(3).map(Math.exp),
+      scores: this.#logits.length === 0 ? undefined : new Scores(this.#readLogits(), labels, classes),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    for (const each of [this.#places, ...this.#columns, ...this.#logits]) each.dispose();
+  }
+
+  /** Batch by batch: they are not held twice. */
+  #readLogits(): Float32Array {
+    const all = new Float32Array(this.#images * this.classes);
+    let read = 0;
+    for (const logits of this.#logits) {
+      const { buffer, byteOffset } = logits.bytes();
+      all.set(new Float32Array(buffer, byteOffset, logits.size), read);
+      read += logits.size;
+      logits.dispose();
+    }
+    return all;
+  }
+}
+
+/** @param own the labels, [N, 1]. @param places 0 .. classes-1, float64 */
+function columnsOf(logits: Tensor, own: Tensor, places: Tensor): Tensor {
+  const order = descendingOrder(logits);
+  const first = narrow(order, 1, 0, 1);
+  const rank = sum(mul(equal(order, own), places), [1], true);
+  const logarithms = logSoftmax(toDType(logits, "float64"), 1);
+  return concatenate([toDType(first, "float64"), rank, gather(logarithms, 1, own), gather(logarithms, 1, first)], 1);
+}
