@@ -140,8 +140,11 @@ describe("a planted effect and a planted nothing", () => {
     assert.deepEqual([document.complete, document.finishedRuns, document.runs], [true, 9, 9]);
   });
 
-  test("started again, nothing is trained again", async () => {
+  test("started again, nothing is trained again, also where an earlier version of recipes had no select", async () => {
     const before = figuresOf("planted");
+    const settings = at("planted", "ablation.json");
+    writeFileSync(settings, readFileSync(settings, "utf8").replaceAll(/ *"select": "top-1",\n/g, ""));
+    assert.doesNotMatch(readFileSync(settings, "utf8"), /"select"/);
     const metricsFile = at("planted", "runs", "1-base", "seed-0", "metrics.jsonl");
     const { mtimeMs } = statSync(metricsFile);
     const again = await ablate(PLANTED);

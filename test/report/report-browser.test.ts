@@ -114,13 +114,14 @@ test("an ablation's page shows hostile names as text, loads nothing and fits a p
     const compared = index > 0;
     return {
       ...{ row, recipe, seeds: [0, 1], top1: figures, best: figures, imagesPerSecond: 100, seconds: 10, paper: null },
+      ...{ selected: figures, loss: figures, lossDelta: compared ? figures : null },
       ...{ against: compared ? (HOSTILE_NAMES[index - 1] as string) : null, delta: compared ? figures : null },
       ...{ bestDelta: compared ? figures : null, verdict: compared ? "helps" : null, seedsToTell: null, diverged: [] },
     };
   });
   const document: TableDocument = {
     ...{ table: "x", title: "<b>title</b>", data: "<i>data</i>", seeds: [0, 1], trainShare: 1, complete: false },
-    ...{ finishedRuns: 1, runs: 2, comparison: "the row above", notes: ["<u>note</u>"], rows },
+    ...{ finishedRuns: 1, runs: 2, select: "top-1", comparison: "the row above", notes: ["<u>note</u>"], rows },
   };
   const file = at("table.html");
   writeFileSync(file, tableHtml(document, new Map()));

@@ -1,9 +1,12 @@
+import { loss } from "../../metrics/loss.js";
+import type { Metric } from "../../metrics/metric.js";
+import { top1 } from "../../metrics/top-1.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import type { FinishedRun, RunResult } from "../runs/results.js";
 import { type Estimate, estimate, meanOf, medianOf, seedsToTell, type Verdict, verdictOf } from "./statistics.js";
-import type { AblationTable, PaperFigure, Row } from "../tables/table.js";
+import { type AblationTable, comparedBy, type PaperFigure, type Row } from "../tables/table.js";
 
-/** A figure over seeds. Fractions of 1. */
+/** A figure over seeds. Shares are fractions of 1. */
 export interface SeedFigures extends Estimate {
   /** One value a seed, in the order of the row's `seeds`. */
   readonly seeds: readonly number[];
@@ -18,13 +21,18 @@ export interface RowSummary {
   readonly seeds: readonly number[];
   /** Of the last epoch (with early stop, of the best). */
   readonly top1: SeedFigures | null;
-  /** Of the best epoch: somewhat too good, because it is chosen by the same images. */
+  /** Cross-entropy on the validation images of the same epoch, nats. */
+  readonly loss: SeedFigures | null;
+  /** What rows are compared by (`select`), of the same epoch. */
+  readonly selected: SeedFigures | null;
+  /** The same of the best epoch: somewhat too good, because it is chosen by the same images. */
   readonly best: SeedFigures | null;
   /** The row that this one is compared with; null for the one that others build on. */
   readonly against: string | null;
-  /** top1 less that of `against`, seed by seed. */
+  /** `selected` less that of `against`, seed by seed. */
   readonly delta: SeedFigures | null;
   readonly bestDelta: SeedFigures | null;
+  readonly lossDelta: SeedFigures | null;
   /** Of `delta`; null where there is nothing to compare with. */
   readonly verdict: Verdict | null;
   /** Where it is unclear: how many seeds would tell such a difference from 0; null where that cannot be said. */
@@ -47,7 +55,7 @@ export function summarize(table: AblationTable, seeds: readonly number[], result
   return table.rows.map((row) => {
     const own = finishedOf(row.name);
     const other = row.against === undefined ? undefined : finishedOf(row.against);
-    return summary(row, own, other, divergedOf(seeds, results.get(row.name)));
+    return summary(row, comparedBy(table), own, other, divergedOf(seeds, results.get(row.name)));
   });
 }
 
@@ -69,7 +77,13 @@ function divergedOf(seeds: readonly number[], runs: ReadonlyMap<number, RunResul
   });
 }
 
-function summary(row: Row, own: Finished, other: Finished | undefined, diverged: RowSummary["diverged"]): RowSummary {
+function summary(
+  row: Row,
+  metric: Metric,
+  own: Finished,
+  other: Finished | undefined,
+  diverged: RowSummary["diverged"],
+): RowSummary {
   const { seed: _, ...recipe } = row.recipe;
   const runs = [...own.values()];
   const differences = (figure: (run: FinishedRun) => number) =>
@@ -77,17 +91,26 @@ function summary(row: Row, own: Finished, other: Finished | undefined, diverged:
       const paired = other?.get(seed);
       return paired === undefined ? [] : [figure(run) - figure(paired)];
     });
-  const deltas = differences(({ top1 }) => top1);
-  const verdict = other === undefined ? null : verdictOf(deltas);
+  const lastOf =
+    ({ name }: Metric) =>
+    ({ last }: FinishedRun) =>
+      last[name] ?? Number.NaN;
+  const bestOf = ({ best }: FinishedRun) => best[metric.name] ?? Number.NaN;
+  const deltas = differences(lastOf(metric));
+  const gains = deltas.map((delta) => (metric.higherIsBetter ? delta : -delta));
+  const verdict = other === undefined ? null : verdictOf(gains);
   return {
     row: row.name,
     recipe,
     seeds: [...own.keys()],
-    top1: figures(runs.map(({ top1 }) => top1)),
-    best: figures(runs.map(({ bestTop1 }) => bestTop1)),
+    top1: figures(runs.map(lastOf(top1))),
+    loss: figures(runs.map(lastOf(loss))),
+    selected: figures(runs.map(lastOf(metric))),
+    best: figures(runs.map(bestOf)),
     against: row.against ?? null,
     delta: figures(deltas),
-    bestDelta: figures(differences(({ bestTop1 }) => bestTop1)),
+    bestDelta: figures(differences(bestOf)),
+    lossDelta: figures(differences(lastOf(loss))),
     verdict,
     seedsToTell: verdict === "unclear" ? seedsToTell(deltas) : null,
     imagesPerSecond: orNull(

@@ -1,6 +1,6 @@
 import type { Extent } from "../runs/plan.js";
 import { type Results, type RowSummary, summarize } from "./summary.js";
-import type { AblationTable } from "../tables/table.js";
+import { type AblationTable, comparedBy } from "../tables/table.js";
 
 /** What `table.json` holds. */
 export interface TableDocument {
@@ -16,6 +16,8 @@ export interface TableDocument {
   /** Finished and diverged runs, and all, without the teacher's. */
   readonly finishedRuns: number;
   readonly runs: number;
+  /** The metric that rows are compared by: `select` of their recipes. */
+  readonly select: string;
   /** With which row each is compared. */
   readonly comparison: string;
   readonly notes: readonly string[];
@@ -35,6 +37,7 @@ export function tableDocument(table: AblationTable, extent: Extent, data: string
     complete: finishedRuns === runs,
     finishedRuns,
     runs,
+    select: comparedBy(table).name,
     comparison: table.comparison,
     notes: table.notes,
     rows: summarize(table, seeds, results),

@@ -1,5 +1,8 @@
 import { chart, chartText, PAGE_COLORS } from "../../pages/chart.js";
 import type { Html } from "../../pages/html.js";
+import { mostPercent } from "../../pages/line-chart.js";
+import type { Metric } from "../../metrics/metric.js";
+import { metricsOf } from "../../run/metric-fields.js";
 import { printable } from "../../base/printable.js";
 import type { FinishedRun } from "../runs/results.js";
 import { meanOf } from "./statistics.js";
@@ -20,14 +23,20 @@ interface Interval {
   readonly symbol: string;
 }
 
-/** Top-1 of each row: seeds as small circles, the mean, and its 95 % interval. */
-export function topOnePlot(rows: readonly RowSummary[]): Html {
-  const intervals = rows.map(({ row, top1 }) => ({ label: row, figures: top1, color: BLUE, symbol: "diamond" }));
-  return intervalPlot(intervals, "top-1 (%)", false);
+/** What rows are compared by: seeds as small circles, the mean, and its 95 % interval. */
+export function selectedPlot(metric: Metric, rows: readonly RowSummary[]): Html {
+  const intervals = rows.map(({ row, selected }) => ({
+    label: row,
+    figures: selected,
+    color: BLUE,
+    symbol: "diamond",
+  }));
+  const { title, form } = metric;
+  return intervalPlot(intervals, { metric, name: form === "percent" ? `${title} (%)` : title, ofDifferences: false });
 }
 
 /** The differences of the rows that are compared with another. Verdicts differ in marks too, not only in colour. */
-export function deltaPlot(rows: readonly RowSummary[]): Html {
+export function deltaPlot(metric: Metric, rows: readonly RowSummary[]): Html {
   const intervals = rows
     .filter(({ against }) => against !== null)
     .map(({ row, delta, verdict }) => ({
@@ -36,20 +45,33 @@ export function deltaPlot(rows: readonly RowSummary[]): Html {
       color: verdict === "helps" ? BLUE : verdict === "hurts" ? ORANGE : GREY,
       symbol: verdict === "helps" ? "triangle" : verdict === "hurts" ? "rect" : "diamond",
     }));
-  return intervalPlot(intervals, "difference (percentage points)", true);
+  const name = metric.form === "percent" ? "difference (percentage points)" : `difference (${metric.title})`;
+  return intervalPlot(intervals, { metric, name, ofDifferences: true });
 }
 
-function intervalPlot(intervals: readonly Interval[], axis: string, zero: boolean): Html {
+interface IntervalAxis {
+  readonly metric: Metric;
+  readonly name: string;
+  /** They lie around 0; values of a share lie within 0 and 100 %, and what an interval has beyond that is not drawn. */
+  readonly ofDifferences: boolean;
+}
+
+function intervalPlot(intervals: readonly Interval[], { metric, name, ofDifferences }: IntervalAxis): Html {
   const height = intervals.length * ROW_HEIGHT + AXIS_HEIGHT;
-  const percent = (value: number) => Number((100 * value).toFixed(4));
+  const isShare = metric.form === "percent" && !ofDifferences;
+  const drawn = (value: number) => {
+    const shown = drawnValue(metric, value);
+    return isShare ? Math.min(100, Math.max(0, shown)) : shown;
+  };
   const shown = intervals.flatMap(({ figures, ...style }, index) => (figures ? [{ figures, index, ...style }] : []));
   return chart(
     {
       grid: { left: 16, right: 16, top: 4, height: intervals.length * ROW_HEIGHT },
       xAxis: {
         type: "value",
-        scale: !zero,
-        name: axis,
+        scale: !ofDifferences,
+        ...(isShare && { max: mostPercent }),
+        name,
         nameLocation: "middle",
         nameGap: 26,
         nameTextStyle: TEXT,
@@ -69,7 +91,7 @@ function intervalPlot(intervals: readonly Interval[], axis: string, zero: boolea
         {
           type: "custom",
           data: shown.map(({ figures, index }) => [
-            ...(figures.ci95 ?? [figures.mean, figures.mean]).map(percent),
+            ...(figures.ci95 ?? [figures.mean, figures.mean]).map(drawn),
             index,
           ]),
           encode: { x: [0, 1], y: 2 },
@@ -77,16 +99,16 @@ function intervalPlot(intervals: readonly Interval[], axis: string, zero: boolea
         },
         {
           type: "scatter",
-          data: shown.flatMap(({ figures, index }) => figures.seeds.map((value) => [percent(value), index + 0.72])),
+          data: shown.flatMap(({ figures, index }) => figures.seeds.map((value) => [drawn(value), index + 0.72])),
           symbol: "circle",
           symbolSize: 6,
           itemStyle: { color: "transparent", borderColor: INK, borderWidth: 1 },
-          ...(zero && { markLine: zeroLine() }),
+          ...(ofDifferences && { markLine: zeroLine() }),
         },
         {
           type: "scatter",
           data: shown.map(({ figures, index, color, symbol }) => ({
-            value: [percent(figures.mean), index + 0.72],
+            value: [drawn(figures.mean), index + 0.72],
             symbol,
             itemStyle: { color },
           })),
@@ -95,13 +117,13 @@ function intervalPlot(intervals: readonly Interval[], axis: string, zero: boolea
         {
           // The rows' names, above their intervals: beside them they would leave no room on a phone.
           type: "custom",
-          data: intervals.map((_, index) => [percent(shown[0]?.figures.mean ?? 0), index]),
+          data: intervals.map((_, index) => [drawn(shown[0]?.figures.mean ?? 0), index]),
           encode: { x: [], y: 1 },
           renderItem: rowName(intervals.map(({ label }) => label)),
         },
       ],
     },
-    { width: WIDTH, height, label: `${axis} of each row` },
+    { width: WIDTH, height, label: `${name} of each row` },
   );
 }
 
@@ -149,33 +171,52 @@ function zeroLine() {
   };
 }
 
+/** As plots show it: a share as a percentage. */
+function drawnValue({ form }: Metric, value: number): number {
+  return form === "percent" ? Number((100 * value).toFixed(4)) : value;
+}
+
 /**
- * Validation top-1 over the epochs, a plot a row: each seed thin, the mean thick, and behind it the mean of what the row is compared
+ * What rows are compared by, over the epochs, a plot a row: each seed thin, the mean thick, and behind it the mean of what the row is compared
  * with. All have one scale, so that they can be compared by eye.
  */
-export function curvesPlots(rows: readonly RowSummary[], results: Results): { row: RowSummary; content: Html }[] {
-  const percents = rows.flatMap(({ row }) =>
-    curvesOf(results, row).flatMap((curve) => curve.map(([, value]) => value)),
+export function curvesPlots(
+  metric: Metric,
+  rows: readonly RowSummary[],
+  results: Results,
+): { row: RowSummary; content: Html }[] {
+  const values = rows.flatMap(({ row }) =>
+    curvesOf(metric, results, row).flatMap((curve) => curve.map(([, value]) => value)),
   );
-  const range = roundRange(Math.min(...percents, 100), Math.max(...percents, 0));
-  return rows.map((row) => ({ row, content: curvesPlot(row, results, range) }));
+  const range = metric.form === "percent" ? percentRange(values) : fineRange(values);
+  return rows.map((row) => ({ row, content: curvesPlot(metric, row, results, range) }));
 }
 
 interface AxisRange {
   readonly min: number;
   readonly max: number;
-  readonly interval: number;
+  readonly interval?: number;
 }
 
-/** Of at most five round steps. */
-function roundRange(least: number, most: number): AxisRange {
+/** Of at most five round steps, within 0 and 100. */
+function percentRange(values: readonly number[]): AxisRange {
+  const [least, most] = [Math.min(...values, 100), Math.max(...values, 0)];
   const interval = [1, 2, 5, 10, 20].find((step) => most - least <= 3 * step) ?? 25;
-  return { min: interval * Math.floor(least / interval), max: interval * Math.ceil(most / interval + 1e-9), interval };
+  const max = Math.min(100, interval * Math.ceil(most / interval + 1e-9));
+  return { min: Math.min(interval * Math.floor(least / interval), max - interval), max, interval };
 }
 
-function curvesPlot(row: RowSummary, results: Results, range: AxisRange): Html {
-  const own = curvesOf(results, row.row);
-  const other = row.against === null ? [] : meanCurve(curvesOf(results, row.against));
+/** Of numbers of any size, with a little room. */
+function fineRange(values: readonly number[]): AxisRange {
+  if (values.length === 0) return { min: 0, max: 0 };
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const step = 10 ** Math.floor(Math.log10(Math.max(most - least, 1e-3)));
+  return { min: step * Math.floor(least / step), max: step * Math.ceil(most / step + 1e-9) };
+}
+
+function curvesPlot(metric: Metric, row: RowSummary, results: Results, range: AxisRange): Html {
+  const own = curvesOf(metric, results, row.row);
+  const other = row.against === null ? [] : meanCurve(curvesOf(metric, results, row.against));
   const line = (points: readonly Point[], style: { color: string; width: number; type?: string }) => ({
     type: "line",
     data: points,
@@ -202,7 +243,7 @@ function curvesPlot(row: RowSummary, results: Results, range: AxisRange): Html {
       yAxis: {
         type: "value",
         ...(range.min < range.max && range),
-        axisLabel: { ...TEXT, formatter: "{value} %" },
+        axisLabel: { ...TEXT, ...(metric.form === "percent" && { formatter: "{value} %" }) },
         splitLine: { lineStyle: { color: FAINT } },
       },
       series: [
@@ -211,15 +252,19 @@ function curvesPlot(row: RowSummary, results: Results, range: AxisRange): Html {
         line(meanCurve(own), { color: BLUE, width: 2.5 }),
       ],
     },
-    { width: 300, height: 170, label: `top-1 over the epochs: ${row.row}` },
+    { width: 300, height: 170, label: `${metric.title} over the epochs: ${row.row}` },
   );
 }
 
-type Point = readonly [epoch: number, percent: number];
+type Point = readonly [epoch: number, value: number];
 
-function curvesOf(results: Results, row: string): Point[][] {
+function curvesOf(metric: Metric, results: Results, row: string): Point[][] {
   const runs = [...(results.get(row)?.values() ?? [])].filter((run): run is FinishedRun => "epochs" in run);
-  return runs.map(({ epochs }) => epochs.map(({ epoch, top1 }): Point => [epoch, 100 * top1]));
+  return runs.map(({ epochs }) =>
+    epochs
+      .map((event): Point => [event.epoch, drawnValue(metric, metricsOf(event)[metric.name] ?? Number.NaN)])
+      .filter(([, value]) => Number.isFinite(value)),
+  );
 }
 
 /** Over the epochs that every run has: early stop ends some before others. */

@@ -1,5 +1,9 @@
 import type { TableDocument } from "./table-document.js";
-import { deltaText, paperText, percentText, plusMinus, verdictText } from "./cell-texts.js";
+import { metricNamed } from "../../metrics/index.js";
+import { loss } from "../../metrics/loss.js";
+import type { Metric } from "../../metrics/metric.js";
+import { top1 } from "../../metrics/top-1.js";
+import { deltaText, figuresText, lossText, paperText, verdictText } from "./cell-texts.js";
 import type { RowSummary } from "./summary.js";
 
 /** One column of the table for people. */
@@ -10,14 +14,20 @@ export interface Column {
 }
 
 /** The columns of the terminal's, Markdown's and HTML's table. */
-export function columnsOf({ rows }: TableDocument): Column[] {
+export function columnsOf({ rows, select }: TableDocument): Column[] {
+  const metric = metricNamed(select);
   const paper: Column = { title: "paper", align: "right", text: paperText };
+  const titleOf = ({ title, form }: Metric) => (form === "percent" ? `${title} %` : title);
+  const topOne: Column = { title: titleOf(top1), align: "right", text: (row) => figuresText(top1, row.top1) };
+  const beside: Column = { title: `${loss.title} (difference)`, align: "right", text: lossText };
   return [
     { title: "row", align: "left", text: ({ row }) => row },
-    { title: "top-1 %", align: "right", text: ({ top1 }) => percentText(top1) + plusMinus(top1) },
-    { title: "difference", align: "right", text: ({ delta }) => deltaText(delta) },
+    { title: titleOf(metric), align: "right", text: ({ selected }) => figuresText(metric, selected) },
+    { title: "difference", align: "right", text: ({ delta }) => deltaText(metric, delta) },
     { title: "verdict", align: "left", text: verdictText },
-    { title: "best", align: "right", text: ({ best }) => percentText(best) + plusMinus(best) },
+    { title: "best", align: "right", text: ({ best }) => figuresText(metric, best) },
+    ...(metric === top1 ? [] : [topOne]),
+    ...(metric === loss ? [] : [beside]),
     { title: "images/s", align: "right", text: ({ imagesPerSecond }) => rounded(imagesPerSecond) },
     { title: "s/run", align: "right", text: ({ seconds }) => duration(seconds) },
     ...(rows.some((row) => row.paper !== null) ? [paper] : []),
@@ -34,13 +44,19 @@ function duration(seconds: number | null): string {
 
 /** What has to be said with the table, a line each. */
 export function remarksOf(document: TableDocument): string[] {
-  const { comparison, notes, seeds, rows, complete, finishedRuns, runs, trainShare } = document;
+  const { comparison, notes, seeds, rows, complete, finishedRuns, runs, trainShare, select } = document;
+  const { title, form, higherIsBetter } = metricNamed(select);
   const compared = rows.filter(({ verdict }) => verdict !== null).length;
   const papers = rows.flatMap(({ paper }) => (paper === null ? [] : [paper]));
   return [
     ...(complete ? [] : [`PARTIAL: ${finishedRuns} of ${runs} runs are finished; the figures may change`]),
-    "top-1 is that of the last epoch; that of the best epoch is somewhat too good, because the same images choose it",
-    `differences are in percentage points, paired by seed: ${comparison}`,
+    `${title} is that of the last epoch; that of the best epoch (of equal ones the later) is somewhat too good, because the same images choose it`,
+    `differences are ${form === "percent" ? "in percentage points, " : ""}paired by seed${higherIsBetter ? "" : ", and what is lower is better"}: ${comparison}`,
+    ...(select === loss.name
+      ? []
+      : [
+          "the validation loss (nats, lower is better) often tells rows apart where shares cannot; label smoothing and mixup change it by themselves",
+        ]),
     seeds.length === 1
       ? "one seed shows no spread, so there are no intervals and every verdict is unclear; give --seeds 3 or more"
       : `± is half the 95 % interval over ${seeds.length} seeds (Student t); a row helps or hurts where that of its difference excludes 0`,

@@ -7,6 +7,7 @@ import type { ListOptions } from "../../data/sources/source.js";
 import type { SplitOptions } from "../../data/split-options.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
+import { parseRecipe } from "../../recipe/parse.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { FolderLock, LOCK } from "../../run/run-lock.js";
 import { differences } from "../../recipe/differences.js";
@@ -83,8 +84,10 @@ export class AblationFolder {
     const file = join(this.path, SETTINGS);
     let settings: Settings;
     try {
-      settings = JSON.parse(fs.readFileSync(file, "utf8")) as Settings;
+      const saved = JSON.parse(fs.readFileSync(file, "utf8")) as Settings;
+      settings = { ...saved, asked: completed(saved.asked, file) };
     } catch (error) {
+      if (error instanceof InputError) throw error;
       throw new InputError(`cannot read ${file}: ${systemReason(error)}`, error);
     }
     const found = differences(settings.asked, asked);
@@ -113,6 +116,16 @@ export class AblationFolder {
   private has(name: string): boolean {
     return fs.existsSync(join(this.path, name));
   }
+}
+
+/** What an earlier version asked for, its recipes with the keys that recipes have now. */
+function completed(asked: Asked, file: string): Asked {
+  const whole = (recipe: Recipe) => parseRecipe(recipe, file);
+  return {
+    ...asked,
+    teacher: asked.teacher && whole(asked.teacher),
+    rows: asked.rows.map((row) => ({ ...row, recipe: whole(row.recipe) })),
+  };
 }
 
 /**

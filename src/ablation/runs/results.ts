@@ -1,17 +1,19 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.js";
+import type { MetricValues } from "../../metrics/metric.js";
 import type { EpochEvent } from "../../run/events.js";
+import { metricsOf } from "../../run/metric-fields.js";
 import { RunFolder } from "../../run/run-folder.js";
 
 /** What became of a run that came to its end. */
 export type RunResult = FinishedRun | DivergedRun;
 
 export interface FinishedRun {
-  /** Of the last epoch, a fraction of 1. */
-  readonly top1: number;
-  /** The highest of all epochs. */
-  readonly bestTop1: number;
+  /** Of the last epoch (with early stop, of the best). */
+  readonly last: MetricValues;
+  /** Of the best epoch by what the recipe selects by. */
+  readonly best: MetricValues;
   /** Of the whole run. */
   readonly seconds: number;
   readonly epochs: readonly EpochEvent[];
@@ -35,7 +37,9 @@ export function stateOf(folder: string): RunState {
   const done = metrics.find((event) => event.type === "done");
   if (done === undefined) return "resumable";
   const epochs = metrics.filter((event): event is EpochEvent => event.type === "epoch");
-  return { result: { top1: done.top1, bestTop1: done.bestTop1, seconds: done.seconds, epochs } };
+  const last = epochs.find(({ epoch }) => epoch === done.epoch) ?? done;
+  const best = epochs.findLast((epoch) => epoch.best) ?? last;
+  return { result: { last: metricsOf(last), best: metricsOf(best), seconds: done.seconds, epochs } };
 }
 
 /** Whether a folder holds a run that came to a checkpoint or ran away. */

@@ -1,4 +1,7 @@
 import { InputError } from "../../base/errors.js";
+import { metricNamed } from "../../metrics/index.js";
+import type { Metric } from "../../metrics/metric.js";
+import { top1 } from "../../metrics/top-1.js";
 import { parseRecipe } from "../../recipe/parse.js";
 import type { Recipe } from "../../recipe/recipe.js";
 
@@ -48,6 +51,11 @@ export interface TableRequest {
 /** Stands in `distillation.teacher` for the teacher that the ablation trains: its run, relative to the ablation's folder. */
 export const OWN_TEACHER = "runs/teacher";
 
+/** What decides on best epochs, and what rows are compared by: the same for all of them. */
+export function comparedBy({ rows }: Pick<AblationTable, "rows">): Metric {
+  return metricNamed(rows[0]?.recipe.select ?? top1.name);
+}
+
 export function learnsFromOwnTeacher({ distillation }: Recipe): boolean {
   return distillation !== false && distillation.teacher === OWN_TEACHER;
 }
@@ -65,6 +73,13 @@ export function checkRows(where: string, rows: readonly Row[]): void {
   const content = ({ recipe }: Row) => JSON.stringify({ ...recipe, name: "" });
   for (const [index, row] of rows.entries()) {
     const above = rows.slice(0, index);
+    const { select } = row.recipe;
+    const other = above.find(({ recipe }) => recipe.select !== select);
+    if (other) {
+      throw new InputError(
+        `${where}: row "${row.name}" selects by ${select} and "${other.name}" by ${other.recipe.select}: rows are compared by one metric; give it by --select`,
+      );
+    }
     if (above.some(({ name }) => name === row.name)) {
       throw new InputError(`${where}: two rows are called "${row.name}"; give each a name of its own`);
     }

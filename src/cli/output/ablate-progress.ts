@@ -11,8 +11,11 @@ import type {
   RunEvent,
   TrainingEvent,
 } from "../../ablation/events.js";
-import { points } from "../../ablation/output/cell-texts.js";
 import { columnsOf, remarksOf } from "../../ablation/output/table-text.js";
+import type { FinishedRun } from "../../ablation/runs/results.js";
+import { type Metric, valueText } from "../../metrics/metric.js";
+import { comparedBy } from "../../ablation/tables/table.js";
+import { top1 } from "../../metrics/top-1.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { peakLearningRate } from "../../recipe/learning-rate-schedule.js";
 import { formatDuration } from "./progress.js";
@@ -30,6 +33,8 @@ export class AblationProgress {
   readonly #durations: number[] = [];
   #started = 0;
   #current: RunEvent | undefined;
+  /** What rows are compared by. */
+  #metric: Metric = top1;
   #closed = false;
   #ended = false;
 
@@ -46,6 +51,7 @@ export class AblationProgress {
         this.#print(`checking ${event.rows} rows${event.timed ? " and timing their steps" : ""} …`);
         break;
       case "plan":
+        this.#metric = comparedBy(event.table);
         this.#print(...planLines(event));
         break;
       case "run":
@@ -102,11 +108,14 @@ export class AblationProgress {
     if (!current) return;
     const took = this.clock() - this.#started;
     if (!current.resumed) this.#durations.push(took);
-    const outcome =
-      "diverged" in result
-        ? `diverged: ${result.diverged}`
-        : `top-1 ${points(result.top1)} % (best ${points(result.bestTop1)} %)`;
+    const outcome = "diverged" in result ? `diverged: ${result.diverged}` : this.#outcome(result);
     this.#print([place(current), outcome, formatDuration(took), ...this.#left(current)].join(" | "));
+  }
+
+  #outcome({ last, best }: FinishedRun): string {
+    const { name, title } = this.#metric;
+    const [now, most] = [last, best].map((values) => valueText(this.#metric, values[name] ?? Number.NaN));
+    return `${title} ${now} (best ${most})`;
   }
 
   /** At the mean pace of the runs so far. */

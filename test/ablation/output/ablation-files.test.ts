@@ -8,10 +8,11 @@ import { parse } from "csv-parse/sync";
 import { tableDocument } from "../../../src/ablation/output/table-document.js";
 import type { RunResult } from "../../../src/ablation/runs/results.js";
 import type { AblationTable } from "../../../src/ablation/tables/table.js";
-import { row } from "../../../src/ablation/tables/table.js";
+import { checkRows, row } from "../../../src/ablation/tables/table.js";
 import { writeTableFiles } from "../../../src/ablation/output/table-files.js";
 import type { EpochEvent } from "../../../src/run/events.js";
 import { presets } from "../../../src/recipe/presets.js";
+import { inputError } from "../../support/input-error.js";
 
 const folder = mkdtempSync(join(tmpdir(), "knack-table-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -32,14 +33,17 @@ const table: AblationTable = {
   teacher: undefined,
 };
 
+const valuesAt = (top1: number) => ({ "top-1": top1, "top-5": 1, loss: 1 - top1, "macro-f1": top1 / 2 });
+
 function finished(top1: number): RunResult {
-  const common = { type: "epoch", step: 1, trainLoss: 1, top5: 1, validationLoss: 1, lr: 0.1, best: true } as const;
+  const validationLoss = 1 - top1;
+  const common = { type: "epoch", step: 1, trainLoss: 1, top5: 1, validationLoss, lr: 0.1, best: true } as const;
   const epochs = [top1 / 2, top1].map((value, index): EpochEvent => {
     const times = { imagesPerSecond: 100 + index, waitSeconds: 0, badPictures: 0, seconds: 1 };
-    const metrics = { "top-1": value, "top-5": 1, loss: 1 };
+    const metrics = valuesAt(value);
     return { ...common, ...times, epoch: index + 1, top1: value, metrics };
   });
-  return { top1, bestTop1: top1 + 0.01, seconds: 2, epochs };
+  return { last: valuesAt(top1), best: valuesAt(top1 + 0.01), seconds: 2, epochs };
 }
 
 const runs = (...tops: number[]) => new Map(tops.map((top1, seed): [number, RunResult] => [seed, finished(top1)]));
@@ -106,4 +110,57 @@ test("a recalled figure of the paper is marked wherever it stands", () => {
     JSON.parse(json).rows.map(({ paper }: { paper: { read: boolean } | null }) => paper?.read ?? null),
     [true, false, null, null],
   );
+});
+
+test("the loss stands beside top-1, with its difference", () => {
+  const [, hostile] = JSON.parse(json).rows;
+  assert.deepEqual(hostile.selected, hostile.top1);
+  assert.ok(Math.abs(hostile.loss.mean + hostile.top1.mean - 1) < 1e-12);
+  assert.ok(Math.abs(hostile.lossDelta.mean + hostile.delta.mean) < 1e-12);
+  assert.match(markdown, /\| loss \(difference\) \|/);
+  assert.match(markdown, /\| 0\.3900 \(−0\.1000 ± 0\.\d{4}\) \|/);
+  assert.equal((parse(csv, { columns: true }) as Record<string, string>[])[0]?.loss_seeds, "0.5 0.48 0.49");
+});
+
+/** The files of a table whose rows are compared by another metric. */
+function comparedBy(select: string) {
+  const rows = table.rows.map((each) => ({ ...each, recipe: { ...each.recipe, select } }));
+  const written = tableDocument({ ...table, rows }, extent, "data", results);
+  const contents = writeTableFiles(folder, written, results).map((path) => readFileSync(path, "utf8"));
+  return { rows: written.rows, text: contents[2] ?? "", page: contents[3] ?? "" };
+}
+
+test("rows are compared by what their recipes select by", () => {
+  const { rows, text, page } = comparedBy("macro-f1");
+  assert.ok(Math.abs((rows[1]?.delta?.mean ?? 0) - 0.05) < 1e-12);
+  assert.match(text, /\| row \| macro F1 % \| difference \| verdict \| best \| top-1 % \| loss \(difference\) \|/);
+  assert.match(page, /Macro F1 of the last epoch[\s\S]*Validation macro F1 over the epochs/);
+});
+
+test("of the loss the lower is better", () => {
+  const { rows, text, page } = comparedBy("loss");
+  assert.ok(Math.abs((rows[1]?.delta?.mean ?? 0) + 0.1) < 1e-12);
+  assert.deepEqual([rows[1]?.verdict, rows[1]?.selected?.mean], ["helps", rows[1]?.loss?.mean]);
+  assert.match(text, /\| row \| loss \| difference \| verdict \| best \| top-1 % \| images\/s \|/);
+  assert.match(text, /what is lower is better/);
+  assert.doesNotMatch(page, /NaN|undefined|Infinity/);
+});
+
+test("no axis of shares goes beyond 100 %", () => {
+  const perfect = new Map([
+    ["base", runs(1, 0.9, 1)],
+    [HOSTILE, runs(1, 1, 1)],
+  ]);
+  const whole = tableDocument(table, extent, "data", perfect);
+  const [, , , page = ""] = writeTableFiles(folder, whole, perfect).map((path) => readFileSync(path, "utf8"));
+  const [, ofValues = ""] = /aria-label="top-1 \(%\) of each row"[^>]*>([\s\S]*?)<\/svg>/.exec(page) ?? [];
+  const numbers = [...ofValues.matchAll(/>(\d+(?:\.\d+)?)<\/text>/g)].map(([, text]) => Number(text));
+  assert.ok(numbers.length > 2 && Math.max(...numbers) <= 100, numbers.join(" "));
+  const shares = [...page.matchAll(/>(\d+) %<\/text>/g)].map(([, text]) => Number(text));
+  assert.ok(shares.length > 2 && Math.max(...shares) === 100, shares.join(" "));
+});
+
+test("rows that select differently are no table", () => {
+  const rows = [row("a", base, undefined), row("b", { ...base, select: "loss" }, "a")];
+  assert.throws(() => checkRows("grid.json", rows), inputError(/"b" selects by loss and "a" by top-1/));
 });
