@@ -17,7 +17,7 @@ import {
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 
-/** The outcomes of the batches so far. They stay on the device while batches come: reading them would wait for it, so that happens once, at the end. */
+/** The outcomes of the batches so far. They stay on the device while batches come: reading them would wait for it, so that happens at the end. */
 export class OutcomesOnDevice implements Disposable {
   readonly #labels: Int32Array[] = [];
   /** Of each batch [N, 4]: predicted class, rank of the label, and the logarithms of the probabilities of the label and of the predicted class. */
@@ -30,6 +30,7 @@ export class OutcomesOnDevice implements Disposable {
   constructor(
     private readonly classes: number,
     device: string,
+    private readonly mostScores = MOST_SCORES,
   ) {
     this.#places = scope(() => toDevice(Tensor.from(Float64Array.from({ length: classes }, (_, at) => at)), device));
     this.#places.keep();
@@ -48,7 +49,7 @@ export class OutcomesOnDevice implements Disposable {
     this.#images += known.length;
     this.#labels.push(Int32Array.from(known));
     this.#columns.push(scope(() => columnsOf(logits, unsqueeze(labels, 1), this.#places)).keep());
-    if (this.#images * this.classes <= MOST_SCORES) this.#logits.push(clone(toDType(logits, "float32")).keep());
+    if (this.#images * this.classes <= this.mostScores) this.#logits.push(clone(toDType(logits, "float32")).keep());
     else for (const each of this.#logits.splice(0)) each.dispose();
   }
 

@@ -112,12 +112,15 @@ for (const [name, { side = 16, recipe }] of Object.entries(CASES)) {
       assert.deepEqual(gpu.result, cpu.result);
       assert.equal(gpu.result.skippedSteps > 0, name === OVERFLOWING, "steps that overflow are skipped, no others");
       assert.deepEqual(gpu.waitsOfSteps, [1, 1, 1]);
-      // One for whether the weights are finite, one for the results.
-      assert.equal(gpu.waitsOfEvaluation, 2);
+      // One for whether the weights are finite, one for the results; then all is computed, and the scores are fetched batch by batch.
+      assert.equal(gpu.waitsOfEvaluation, 2 + BATCHES);
       assert.equal(liveTensors(), before);
     }),
   );
 }
+
+/** Of an evaluation. */
+const BATCHES = 3;
 
 /** Three steps and an evaluation. */
 async function trained(recipe: Recipe, side: number, device: string) {
@@ -136,7 +139,8 @@ async function trained(recipe: Recipe, side: number, device: string) {
     const { skippedSteps } = trainer.scaler;
     const weights = trainer.weights();
     traced();
-    const evaluation = await trainer.evaluate(inTurn([0, 1, 2].map((index) => batchOf(data, batchSize, index))));
+    const batches = Array.from({ length: BATCHES }, (_, index) => batchOf(data, batchSize, index));
+    const evaluation = await trainer.evaluate(inTurn(batches));
     return { result: { steps, evaluation, skippedSteps, weights }, waitsOfSteps, waitsOfEvaluation: waits(traced()) };
   } finally {
     trainer.dispose();
@@ -172,7 +176,8 @@ test("a batch is copied while the GPU computes the step before it", { skip }, ()
     const last = "orro w";
     // The checkpoint before the validation takes every weight from the GPU, and waits for each.
     const checkpoint = "o W";
-    const evaluation = "ow o aarro w";
+    // It ends with its results, and with the scores of its one batch.
+    const evaluation = "ow o aarro W";
     assert.equal(
       steps.replace(/[oc]+/g, "o").replace(/w{2,}/g, "W"),
       [first, next, next, last, checkpoint, evaluation].join("").replaceAll(" ", ""),

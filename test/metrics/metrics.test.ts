@@ -165,6 +165,16 @@ test("the outcomes of batches are those of all images, in their order", async ()
   assert.deepEqual([...(scores?.rankingOf(2).places ?? [])], [0, 0, 1]);
 });
 
+test("scores are kept up to a bound, and all else beyond it", () => {
+  const before = liveTensors();
+  const kept = outcomesFrom(ROWS, { batch: 1, mostScores: 9 });
+  const { scores, ...dropped } = outcomesFrom(ROWS, { batch: 1, mostScores: 8 });
+  assert.deepEqual([kept.scores?.rankingOf(0).count, scores], [3, undefined]);
+  const { scores: _, ...others } = kept;
+  assert.deepEqual(dropped, others);
+  assert.equal(liveTensors(), before);
+});
+
 test("an evaluation that is to end after a batch does, and frees what it kept", async () => {
   const before = liveTensors();
   const afterBatch = () => {

@@ -57,3 +57,25 @@ test("what cannot be drawn keeps no thread alive", () => {
   });
   assert.deepEqual([status, stdout], [0, "no label\n"]);
 });
+
+test("an axis of percents ends at 100 at most, and the best epoch is marked", () => {
+  for (const values of [
+    [81, 100],
+    [99.2, 99.9],
+    [5, 99],
+    [100, 100],
+    [62, 62],
+    [40, 70],
+  ]) {
+    const points = values.map((value, i): Point => [i, value]);
+    const curves = [{ name: "curve", points, color: "first" }] as const;
+    const panel = { title: "title", farFromZero: true, percent: true, mark: { at: 1, name: "best" }, curves };
+    const svg = chartSvg(linePanels([panel], { panelHeight: 250, colors: FILE_COLORS, xName: "epoch" }), SIZE);
+    const labels = [...svg.matchAll(/<text[^>]*text-anchor="end"[^>]*>([^<]*)<\/text>/g)].map(([, text]) =>
+      Number(text),
+    );
+    assert.ok(labels.length >= 3 && Math.max(...labels) <= 100, `${values}: ${labels.join(" ")}`);
+    assert.ok(Math.max(...labels) < 100 || Math.max(...values) > 80 || values[0] === values[1], labels.join(" "));
+    assert.match(svg, />best<\/text>/);
+  }
+});
