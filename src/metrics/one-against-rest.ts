@@ -57,5 +57,5 @@ function separation(
     taken += here + (others[place] as number);
     if (here > 0) area += (here * recalled) / taken;
   }
-  return { auroc: pairs / (right * below), averagePrecision: area / right };
+  return { auroc: pairs / (right * below), averagePrecision: below === 0 ? Number.NaN : area / right };
 }

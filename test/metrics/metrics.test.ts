@@ -74,12 +74,12 @@ test("top-5 says nothing among five classes or fewer", () => {
 
 test("what tells classes apart is left out where there is one, and what is made of scores where there are too many", () => {
   const missing = (of: Truth) => METRIC_NAMES.filter((name) => !metricsFor(of).some((metric) => metric.name === name));
-  const kappas = ["kappa", "linear-kappa", "quadratic-kappa"];
-  assert.deepEqual(missing(truth(6, [3, 3, 3])), ["auroc", ...kappas]);
+  const ofSeveral = ["auroc", "average-precision", "kappa", "linear-kappa", "quadratic-kappa"];
+  assert.deepEqual(missing(truth(6, [3, 3, 3])), ofSeveral);
   const rows = [0, 1, 2].map((spread) => ({ logits: [spread, 3, 0], label: 1 }));
   assert.deepEqual(
     METRIC_NAMES.filter((name) => !(name in valuesOf(outcomesFrom(rows)))),
-    ["auroc", ...kappas],
+    ofSeveral,
   );
   const labels = Int32Array.from({ length: 2 ** 12 }, (_, image) => image % 3);
   assert.deepEqual(missing({ classes: MOST_SCORES / 2 ** 12, labels }), []);

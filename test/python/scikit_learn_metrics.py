@@ -47,9 +47,10 @@ def ece(labels, predicted, confidence):
 
 def separation(labels, probabilities, label):
     own = labels == label
-    auroc = None if own.all() or not own.any() else float(roc_auc_score(own, probabilities[:, label]))
-    precision = None if not own.any() else float(average_precision_score(own, probabilities[:, label]))
-    return auroc, precision
+    if own.all() or not own.any():
+        return None, None
+    scores = probabilities[:, label]
+    return float(roc_auc_score(own, scores)), float(average_precision_score(own, scores))
 
 
 def values(labels, logits):
@@ -63,13 +64,13 @@ def values(labels, logits):
         "balanced-accuracy": balanced_accuracy_score(labels, predicted),
         "macro-f1": f1_score(labels, predicted, average="macro", zero_division=0),
         "weighted-f1": f1_score(labels, predicted, average="weighted", zero_division=0),
-        "average-precision": np.mean([ap for _, ap in separations if ap is not None]),
         "ece": ece(labels, predicted, probabilities.max(axis=1)),
     }
     if classes > 5:
         found["top-5"] = top_k_accuracy_score(labels, probabilities, k=5, labels=numbers)
     if len(set(labels)) > 1:
         found["auroc"] = np.mean([auroc for auroc, _ in separations if auroc is not None])
+        found["average-precision"] = np.mean([precision for _, precision in separations if precision is not None])
         for name, weights in (("kappa", None), ("linear-kappa", "linear"), ("quadratic-kappa", "quadratic")):
             found[name] = cohen_kappa_score(labels, predicted, labels=numbers, weights=weights)
     if len(set(labels)) == classes:  # scikit-learn's own mean is there only where every class is
