@@ -27,6 +27,12 @@ export interface Outcomes {
  */
 export const MOST_SCORES = 2 ** 24;
 
+/** Bytes that an evaluation takes for scores: each is a float32, and then a place among those of its class. */
+export function bytesOfScores(images: number, classes: number): number {
+  const scores = images * classes;
+  return scores > MOST_SCORES ? 0 : 8 * scores;
+}
+
 /** The labels of the images that are evaluated: what can be known of an evaluation before it. */
 export interface Truth {
   readonly classes: number;

@@ -3,6 +3,7 @@ import { availableMemory } from "../../base/limits.js";
 import { kindOf } from "../../data/kinds/kinds.js";
 import type { AnySource } from "../../data/sources/source.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
+import { bytesOfScores } from "../../metrics/outcomes.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { trainingData } from "../../run/training-data.js";
 import { type MemoryNeed, memoryNeed } from "./memory-need.js";
@@ -33,10 +34,11 @@ export async function batchMemory(
   source: AnySource,
   { recipe, engine, workers }: PlannedTraining,
 ): Promise<BatchMemory> {
-  const { train } = trainingData(source, recipe, undefined);
+  const { train, validation } = trainingData(source, recipe, undefined);
   const { height, width, channels, classes, count } = train;
   const photographs = kindOf(train).tag === "photos";
-  const held = photographs ? 0 : count * height * width * channels;
+  const images = photographs ? 0 : count * height * width * channels;
+  const held = images + bytesOfScores(validation.count, classes.length);
   const pictures = { photographs, height, width, channels, classes: classes.length };
   const need = await memoryNeed({ recipe, engine, workers, pictures }, held);
   const available = availableMemory();

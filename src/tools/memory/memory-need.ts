@@ -26,7 +26,7 @@ export interface MemoryNeed {
  * Finds out by training two steps each with a batch of a few images and one of some more, in processes of their own: memory grows by the image. All is counted: the data's workers,
  * a validation, a checkpoint. Takes some twenty seconds for ResNet-50 on two cores.
  *
- * @param held bytes of images that are in memory whatever the batch
+ * @param held bytes that are in memory whatever the batch: of images, of an evaluation's scores
  * @throws KnackError where the training fails
  */
 export async function memoryNeed(training: ProbedTraining, held = 0): Promise<MemoryNeed> {
