@@ -1,5 +1,6 @@
 // The Node-API door of the fast engine: TypeScript describes a network, and runs it.
 #include <napi.h>
+#include <omp.h>
 
 #include <unordered_set>
 
@@ -62,7 +63,8 @@ Napi::Value compile(const Napi::CallbackInfo& info) {
         if (size < 1) throw std::invalid_argument("a shape's sizes are 1 or more");
       }
       const std::string kind = read.text("kind");
-      if (shape.size() == 4) program.addImages(shape[0], shape[1], shape[2], shape[3], kind == "input");
+      if (shape.size() == 4 && kind == "integers") program.addIntegers(shape[0], shape[1], shape[2], shape[3]);
+      else if (shape.size() == 4) program.addImages(shape[0], shape[1], shape[2], shape[3], kind == "input");
       else if (shape.size() == 2) program.addVectors(shape[0], shape[1], kind == "output");
       else throw std::invalid_argument("a value has two or four dimensions");
     }
@@ -194,13 +196,14 @@ Napi::Value askForChannelsLast(const Napi::CallbackInfo& info) {
   });
 }
 
-// processor(): { instructionSet, library, block }; block is null where this processor has no fast layout.
+// processor(): { instructionSet, library, block, exactBytes }; block is null where this processor has no fast layout.
 Napi::Value processor(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     Napi::Object result = Napi::Object::New(info.Env());
     result.Set("instructionSet", instructionSet());
     result.Set("library", libraryVersion());
     result.Set("block", hasFastLayout() ? Napi::Number::New(info.Env(), kBlock) : info.Env().Null());
+    result.Set("exactBytes", addsBytesExactly());
     return result;
   });
 }
@@ -212,6 +215,15 @@ Napi::Value scheduledOfThisThread(const Napi::CallbackInfo& info) {
   result.Set("running", times.running);
   result.Set("waiting", times.waiting);
   return result;
+}
+
+// setThreads(count): of the calling thread's passes.
+Napi::Value setThreads(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsNumber() || info[0].As<Napi::Number>().Int32Value() < 1) throw std::invalid_argument("setThreads: expected a number from 1 on");
+    omp_set_num_threads(info[0].As<Napi::Number>().Int32Value());
+    return info.Env().Undefined();
+  });
 }
 
 // timeBatchNorm({ shape, bfloat16, channelsLast, repeats }) and timeAddition likewise: seconds.
@@ -229,6 +241,7 @@ Napi::Value timeOperation(const Napi::CallbackInfo& info) {
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("processor", Napi::Function::New(env, processor));
+  exports.Set("setThreads", Napi::Function::New(env, setThreads));
   exports.Set("compile", Napi::Function::New(env, compile));
   exports.Set("loadParameters", Napi::Function::New(env, loadParameters));
   exports.Set("forward", Napi::Function::New(env, forward));

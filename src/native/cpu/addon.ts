@@ -47,6 +47,8 @@ export interface Processor {
   readonly library: string;
   /** Channels that the engine's loops take side by side: 16 with AVX-512, 8 with AVX2; null with less, where the engine has no fast layout. */
   readonly block: number | null;
+  /** Whether products of uint8 with int8 are added in 32 bits (VNNI); without, two are in 16 bits, which those of 8-bit weights need not fit. */
+  readonly exactBytes: boolean;
 }
 
 /**
@@ -62,8 +64,14 @@ export interface NetworkDescription {
   readonly training: boolean;
   /** Whether images lie pixel by pixel, and not in blocks of channels. */
   readonly channelsLast: boolean;
-  /** Images [N, C, H, W] or vectors [N, C]; "input" is the network's images where a convolution alone reads them, "output" one of its results. */
-  readonly values: readonly { readonly shape: readonly number[]; readonly kind: "input" | "output" | "between" }[];
+  /**
+   * Images [N, C, H, W] or vectors [N, C]; "input" is the network's images where a convolution alone reads them, "output" one of its results,
+   * "integers" are images of uint8.
+   */
+  readonly values: readonly {
+    readonly shape: readonly number[];
+    readonly kind: "input" | "output" | "between" | "integers";
+  }[];
   readonly operations: readonly OperationDescription[];
 }
 
@@ -77,6 +85,8 @@ export interface OperationTime {
 /** What the sources beside this file exports. Every function throws an Error where what it is given does not fit together. */
 export interface CpuAddon {
   processor(): Processor;
+  /** How many threads the calling thread's networks are computed with. */
+  setThreads(count: number): void;
   compile(description: NetworkDescription): NetworkHandle;
   /** Brings changed parameters into the layouts that the passes read. */
   loadParameters(network: NetworkHandle): void;

@@ -21,6 +21,8 @@ dnnl::memory::format_tag imagesTag(bool channelsLast) {
 
 bool hasFastLayout() { return has(dnnl::cpu_isa::avx2); }
 
+bool addsBytesExactly() { return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni); }
+
 std::string instructionSet() {
   using Isa = dnnl::cpu_isa;
   switch (dnnl::get_effective_cpu_isa()) {

@@ -18,6 +18,9 @@ dnnl::memory::format_tag imagesTag(bool channelsLast);
 // Whether this processor has one of the two.
 bool hasFastLayout();
 
+// Whether products of uint8 with int8 are added in 32 bits. Without such instructions two of them are in 16, which 255 x 127 twice does not fit.
+bool addsBytesExactly();
+
 // oneDNN's name of the best instructions it takes here: "avx512_core_bf16", "avx2", "sse41", …
 std::string instructionSet();
 

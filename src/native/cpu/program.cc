@@ -59,6 +59,14 @@ Value& Program::addVectors(int64_t n, int64_t c, bool float32) {
   return value;
 }
 
+Value& Program::addIntegers(int64_t n, int64_t c, int64_t h, int64_t w) {
+  values_.push_back(std::make_unique<Value>());
+  Value& value = *values_.back();
+  value.n = n, value.c = c, value.h = h, value.w = w, value.integers = true;
+  value.layout = memory::desc({n, c, h, w}, memory::data_type::u8, memory::format_tag::acdb);
+  return value;
+}
+
 Value& Program::value(size_t index) {
   if (index >= values_.size()) throw std::invalid_argument("the program has no value " + std::to_string(index));
   return *values_[index];

@@ -33,6 +33,7 @@ struct Value {
   bool channelsLast = false;
   bool float32 = false;    // the network's results are, in every precision
   bool anyLayout = false;  // the network's images, of just their channels: where others lie in blocks, their reader chooses
+  bool integers = false;   // uint8, [N][H][W][C] of just their channels: `int8.h`
   memory::desc layout;
   Buffer* data = nullptr;
   bool needsGradient = false;
@@ -42,7 +43,7 @@ struct Value {
 
   int64_t blocks() const { return (c + kBlock - 1) / kBlock; }
   // With those that only fill the last block, as oneDNN's fast convolutions want.
-  int64_t allChannels() const { return vector || anyLayout ? c : blocks() * kBlock; }
+  int64_t allChannels() const { return vector || anyLayout || integers ? c : blocks() * kBlock; }
   size_t pixels() const { return static_cast<size_t>(h * w); }
   // Elements from a pixel's block of channels to the next pixel's.
   size_t pixelStride() const { return channelsLast ? blocks() * kBlock : kBlock; }
@@ -112,6 +113,7 @@ class Program {
 
   Value& addImages(int64_t n, int64_t c, int64_t h, int64_t w, bool anyLayout = false);
   Value& addVectors(int64_t n, int64_t c, bool float32 = false);
+  Value& addIntegers(int64_t n, int64_t c, int64_t h, int64_t w);
   Value& value(size_t index);
   void add(std::unique_ptr<Operation> operation);
   // Shares memory out among the buffers and binds the operations to it.

@@ -74,18 +74,37 @@ Value& Reader::asInput(Value& value) const {
   return value;
 }
 
-float* Reader::floats(const char* key, size_t count) const {
+Napi::TypedArray Reader::array(const char* key, napi_typedarray_type kind, const char* name, size_t count) const {
   const Napi::Value value = object_.Get(key);
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
-    wrong(key, "a Float32Array");
-  }
-  const Napi::Float32Array array = value.As<Napi::Float32Array>();
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != kind) wrong(key, name);
+  const Napi::TypedArray array = value.As<Napi::TypedArray>();
   if (array.ElementLength() != count) {
     throw std::invalid_argument(std::string(key) + ": " + std::to_string(array.ElementLength()) + " numbers, not " +
                                 std::to_string(count));
   }
-  compiled_.kept.push_back(Napi::Reference<Napi::TypedArray>::New(array, 1));
-  return const_cast<float*>(array.Data());
+  return array;
+}
+
+float* Reader::floats(const char* key, size_t count) const {
+  const Napi::TypedArray numbers = array(key, napi_float32_array, "a Float32Array", count);
+  compiled_.kept.push_back(Napi::Reference<Napi::TypedArray>::New(numbers, 1));
+  return const_cast<float*>(numbers.As<Napi::Float32Array>().Data());
+}
+
+const uint8_t* Reader::bytes(const char* key, size_t count) const {
+  const Napi::TypedArray numbers = array(key, napi_uint8_array, "a Uint8Array", count);
+  compiled_.kept.push_back(Napi::Reference<Napi::TypedArray>::New(numbers, 1));
+  return numbers.As<Napi::Uint8Array>().Data();
+}
+
+std::vector<float> Reader::copyOfFloats(const char* key, size_t count) const {
+  const float* numbers = array(key, napi_float32_array, "a Float32Array", count).As<Napi::Float32Array>().Data();
+  return std::vector<float>(numbers, numbers + count);
+}
+
+std::vector<int8_t> Reader::copyOfIntegers(const char* key, size_t count) const {
+  const int8_t* numbers = array(key, napi_int8_array, "an Int8Array", count).As<Napi::Int8Array>().Data();
+  return std::vector<int8_t>(numbers, numbers + count);
 }
 
 Parameter Reader::parameter(const char* key, const char* gradientKey, size_t count) const {

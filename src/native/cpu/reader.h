@@ -28,6 +28,11 @@ class Reader {
   std::vector<int64_t> integers(const char* key, size_t count = 0) const;
   // A Float32Array over shared memory, which cannot be detached, of just so many elements.
   float* floats(const char* key, size_t count) const;
+  // The same of a Uint8Array.
+  const uint8_t* bytes(const char* key, size_t count) const;
+  // What a Float32Array or an Int8Array of so many elements holds now.
+  std::vector<float> copyOfFloats(const char* key, size_t count) const;
+  std::vector<int8_t> copyOfIntegers(const char* key, size_t count) const;
   // The gradient is null where the key is missing.
   Parameter parameter(const char* key, const char* gradientKey, size_t count) const;
   Geometry geometry() const;
@@ -42,6 +47,8 @@ class Reader {
 
  private:
   Value& asInput(Value& value) const;
+  // @param kind and its name, "a Float32Array". @throws std::invalid_argument where the key holds something else, or another count
+  Napi::TypedArray array(const char* key, napi_typedarray_type kind, const char* name, size_t count) const;
 
   Compiled& compiled_;
   Napi::Object object_;
