@@ -92,12 +92,17 @@ export class FastEngine {
 
   /** @throws UnsupportedOperation where oneDNN lacks one of these sizes */
   compile(description: NetworkDescription): NetworkHandle {
-    try {
-      return this.addon.compile(description);
-    } catch (error) {
-      const [, operation, what] = /^unsupported: (\d+): (.*)/.exec((error as Error).message) ?? [];
-      throw what === undefined ? error : new UnsupportedOperation(Number(operation), what);
-    }
+    return compileNetwork(this.addon, description);
+  }
+}
+
+/** @throws UnsupportedOperation where oneDNN lacks an operation of these sizes */
+export function compileNetwork(addon: Pick<CpuAddon, "compile">, description: NetworkDescription): NetworkHandle {
+  try {
+    return addon.compile(description);
+  } catch (error) {
+    const [, operation, what] = /^unsupported: (\d+): (.*)/.exec((error as Error).message) ?? [];
+    throw what === undefined ? error : new UnsupportedOperation(Number(operation), what);
   }
 }
 

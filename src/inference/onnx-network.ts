@@ -1,6 +1,9 @@
 import ort, { type InferenceSession } from "onnxruntime-node";
 import { InputError, KnackError } from "../base/errors.js";
+import { fastOnnx } from "../onnx/fast/fast-onnx.js";
+import { readOnnxModel } from "../onnx/model-file.js";
 import { intoPlanes, normalisingTables, plainTables } from "../onnx/picture-input.js";
+import { FastWhereSame } from "./fast-onnx-network.js";
 import { BATCH_SIZE, type Network } from "./network.js";
 import type { OnnxDescription } from "./onnx-description.js";
 
@@ -11,7 +14,8 @@ const IMAGENET = {
 } as const;
 
 /**
- * The network of an ONNX file, computed by ONNX Runtime on the CPU. Its first float32 or uint8 input of four dimensions takes the
+ * The network of an ONNX file on the CPU, computed by the fast engine where it is in integers of 8 bits and the engine has all of it, else by
+ * ONNX Runtime. Its first float32 or uint8 input of four dimensions takes the
  * pictures, which a uint8 one normalises itself; its first output holds logits. A file of another program may have probabilities there.
  *
  * @throws InputError where ONNX Runtime refuses the file, or where it takes or gives something else.
@@ -27,7 +31,7 @@ export async function openOnnxNetwork(path: string, description: OnnxDescription
   }
   const { batch, channels, height, width, mean, std } = inputOf(path, input.shape, description);
   const imageSize = channels * height * width;
-  return {
+  const slow: Network = {
     format: {
       size: [height, width],
       cropPct: description.crop_pct,
@@ -52,6 +56,9 @@ export async function openOnnxNetwork(path: string, description: OnnxDescription
     },
     dispose: () => session.release(),
   };
+  const fast =
+    input.type === "uint8" ? undefined : fastOnnx(readOnnxModel(path), { channels, height, width, mean, std });
+  return fast ? new FastWhereSame(path, fast, slow) : slow;
 }
 
 /** How pictures go in: by the graph's input, then by the file's metadata, then as networks trained on ImageNet have it. */

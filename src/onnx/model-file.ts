@@ -1,7 +1,7 @@
 import { InputError } from "../base/errors.js";
 import type { CheckpointConfig } from "../weights/config.js";
 import { OpenFile } from "../weights/open-file.js";
-import { decodeMetadata } from "./schema.js";
+import { decodeMetadata, decodeModel, type ModelProto } from "./schema.js";
 
 /** What an exported model says about itself: `config.json` of its checkpoint as texts, JSON but for names. Whoever reads `mean` and `std` normalises by them. */
 export function metadataOf(config: CheckpointConfig, input: "float32" | "uint8"): Record<string, string> {
@@ -27,9 +27,18 @@ export function metadataOf(config: CheckpointConfig, input: "float32" | "uint8")
  * @throws InputError where the file cannot be read or is no protobuf.
  */
 export function readOnnxMetadata(path: string): Record<string, string> {
+  return read(path, decodeMetadata);
+}
+
+/** @throws InputError as `readOnnxMetadata`. */
+export function readOnnxModel(path: string): ModelProto {
+  return read(path, decodeModel);
+}
+
+function read<T>(path: string, decode: (bytes: Uint8Array) => T): T {
   using file = new OpenFile(path);
   try {
-    return decodeMetadata(file.read(0, file.size));
+    return decode(file.read(0, file.size));
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(`${path} is cut off or no ONNX file: ${(error as Error).message}`, error);

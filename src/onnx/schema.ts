@@ -39,6 +39,7 @@ message NodeProto {
   optional string name = 3;
   optional string op_type = 4;
   repeated AttributeProto attribute = 5;
+  optional string domain = 7;
 }
 message AttributeProto {
   enum AttributeType {
@@ -51,6 +52,7 @@ message AttributeProto {
   optional AttributeType type = 20;
   optional float f = 2;
   optional int64 i = 3;
+  optional bytes s = 4;
   repeated int64 ints = 8;
 }
 message TensorProto {
@@ -61,6 +63,9 @@ message TensorProto {
   }
   repeated int64 dims = 1;
   optional int32 data_type = 2;
+  repeated float float_data = 4 [packed = true];
+  repeated int32 int32_data = 5 [packed = true];
+  repeated int64 int64_data = 7 [packed = true];
   optional string name = 8;
   optional bytes raw_data = 9;
 }
@@ -103,6 +108,8 @@ export interface AttributeProto {
   readonly type: number;
   readonly f?: number;
   readonly i?: number;
+  /** Text. */
+  readonly s?: Uint8Array;
   readonly ints?: readonly number[];
 }
 
@@ -112,6 +119,8 @@ export interface NodeProto {
   readonly name: string;
   readonly op_type: string;
   readonly attribute: readonly AttributeProto[];
+  /** Whose operators these are; "" or nothing: ONNX's own. */
+  readonly domain?: string;
 }
 
 export interface TensorProto {
@@ -119,6 +128,10 @@ export interface TensorProto {
   readonly data_type: number;
   readonly name: string;
   readonly raw_data: Uint8Array;
+  /** Where other programs put elements, in place of `raw_data`. */
+  readonly float_data?: readonly number[];
+  readonly int32_data?: readonly number[];
+  readonly int64_data?: readonly number[];
 }
 
 export interface ValueInfoProto {
@@ -158,6 +171,11 @@ const metadataType = root.lookupType("onnx.ModelMetadata");
 
 export function encodeModel(model: ModelProto): Uint8Array {
   return modelType.encode(model).finish();
+}
+
+/** @throws Error where the bytes are no protobuf. */
+export function decodeModel(bytes: Uint8Array): ModelProto {
+  return modelType.toObject(modelType.decode(bytes), { longs: Number, defaults: true, arrays: true }) as ModelProto;
 }
 
 /**

@@ -42,12 +42,12 @@ export interface Place {
   readonly gradient: Float32Array | undefined;
 }
 
-interface EnterOperation extends Place {
+export interface EnterOperation extends Place {
   readonly kind: "enter";
   readonly output: number;
 }
 
-interface LeaveOperation extends Place {
+export interface LeaveOperation extends Place {
   readonly kind: "leave";
   readonly input: number;
 }
