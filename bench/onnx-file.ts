@@ -4,12 +4,17 @@ import { createModel } from "../src/models/registry.js";
 import { foldBatchNorm } from "../src/nn/graph/fold-batch-norm.js";
 import { traceGraph } from "../src/nn/graph/graph.js";
 import { xavierUniform } from "../src/nn/initialise.js";
+import { BatchNorm2d } from "../src/nn/layers/batch-norm2d.js";
+import type { Module } from "../src/nn/module.js";
 import { onnxModel } from "../src/onnx/export.js";
 import { observe } from "../src/onnx/quantize/observe.js";
 import type { Pictures } from "../src/onnx/quantize/pictures.js";
 import { tensorsOf, unitsOf } from "../src/onnx/quantize/units.js";
 import { withIntegers } from "../src/onnx/quantize/with-integers.js";
 import { encodeModel, type ModelProto } from "../src/onnx/schema.js";
+import { noGradient } from "../src/tensor/autograd.js";
+import { Generator } from "../src/tensor/generator.js";
+import { full, normalInPlace } from "../src/tensor/ops.js";
 import { scope } from "../src/tensor/scope.js";
 
 /** Pictures of noise that ranges are found on. */
@@ -20,9 +25,21 @@ const size = Number(sizeText);
 const float = scope(() => {
   using network = createModel(model, { classes: 1000, inChannels: 3 });
   xavierUniform(network, 0);
+  calibrate(network);
   return onnxModel(foldBatchNorm(traceGraph(network.eval(), [1, 3, size, size])), {});
 });
 writeFileSync(file, encodeModel(form === "int8" ? await inIntegers(float) : float));
+
+/** Gives batch norms the statistics of noise: else next to nothing of the images is left in the logits, and what is left is rounding. */
+function calibrate(network: Module): void {
+  network.eval();
+  for (const [, module] of network.modules()) {
+    if (module instanceof BatchNorm2d) Object.assign(module, { training: true, momentum: 1 });
+  }
+  using generator = new Generator(0);
+  using noise = normalInPlace(full([SEEN, 3, size, size], 0), 0, 1, generator);
+  noGradient(() => network.forward(noise));
+}
 
 /** All layers in integers, ranges from the least number to the greatest, as ONNX Runtime's quantizer has them by default. */
 async function inIntegers(given: ModelProto): Promise<ModelProto> {
