@@ -81,9 +81,13 @@ function describe(report: QuantizeReport): string {
     `ranges: ${method}, on ${seen.count} images`,
     `top-1 on ${validation.count} validation images: ${percent(quality.top1)} (float ${percent(floatTop1)}, ${points < 0 ? "" : "+"}${points.toFixed(2)} points), ` +
       `the same class first for ${percent(quality.agreement)}`,
-    ...speeds.map(({ batch, float, integers }) => {
+    ...speeds.map(({ batch, float, integers, fast }) => {
       const times = (integers / float).toFixed(2);
-      return `ONNX Runtime, ${batch === 1 ? "one image" : `${batch} images`} at a time: ${rate(integers)} images/s (float ${rate(float)}, ${times} x)`;
+      const byKnack = fast === undefined ? "not by its fast engine" : `${rate(fast)} by its fast engine`;
+      return (
+        `images/s, ${batch === 1 ? "one" : batch} at a time: ONNX Runtime ${rate(integers)} (float ${rate(float)}, ${times} x), ` +
+        `knack ${byKnack}`
+      );
     }),
     `metadata: ${Object.keys(metadata).join(", ")}`,
   ].join("\n");
