@@ -1,11 +1,12 @@
 import type { Writable } from "node:stream";
 import type { SingleBar } from "cli-progress";
 import Table from "cli-table3";
-import { points } from "../../ablation/output/cell-texts.js";
 import { counted } from "../../base/printable.js";
 import type { FoldEvent, FoldResultEvent, FoldsEvent, FoldTrainingEvent } from "../../folds/events.js";
 import type { FoldsSummary } from "../../folds/summary.js";
 import { columnsOf, remarksOf } from "../../folds/text.js";
+import { valueText } from "../../metrics/metric.js";
+import { top1 } from "../../metrics/top-1.js";
 import { formatDuration, type Progress } from "./progress.js";
 import { progressBar } from "./progress-bar.js";
 import { canRedraw } from "./terminal.js";
@@ -94,7 +95,7 @@ export class FoldsProgress implements Pick<Progress, "close" | "awaitsStop"> {
     const outcome =
       "diverged" in result
         ? `diverged: ${result.diverged}`
-        : `top-1 ${points(result.top1)} % (best ${points(result.bestTop1)} %)`;
+        : `top-1 ${valueText(top1, result.last["top-1"] ?? 0)} (best epoch ${valueText(top1, result.best["top-1"] ?? 0)})`;
     this.#print([place(current), outcome, formatDuration(took), ...this.#left(current)].join(" | "));
   }
 
