@@ -1,6 +1,5 @@
 import type { Intensity } from "./deep-picture.js";
-import { openPicture } from "./picture.js";
-import { rawPixels } from "./raw-pixels.js";
+import { openPicture, readPixels } from "./picture.js";
 
 /** A picture is looked at as a grid of so many cells a side, */
 const SIDE = 9;
@@ -14,13 +13,13 @@ export const LOOK_BYTES = CELLS + 3;
  * What a picture looks like from afar: the brightness of 9 x 9 cells, and its mean colour. It changes little when a picture is saved
  * anew, resized, or made a little brighter.
  *
- * @throws as `openPicture` and its decoding
+ * @throws as `decodePicture`
  */
 export async function pictureLook(bytes: Uint8Array, intensity?: Intensity): Promise<Uint8Array> {
-  const { pipeline } = await openPicture(bytes, { intensity });
+  const picture = await openPicture(bytes, { intensity });
   // libvips decodes no more of a JPEG than so few pixels need.
-  const resized = pipeline.resize(SIDE * PIXELS, SIDE * PIXELS, { fit: "fill", kernel: "linear" });
-  const { data, channels } = await rawPixels(resized);
+  const pipeline = picture.pipeline.resize(SIDE * PIXELS, SIDE * PIXELS, { fit: "fill", kernel: "linear" });
+  const { pixels: data, channels } = await readPixels({ ...picture, pipeline });
   const cells = new Float64Array(CELLS);
   const colours = [0, 0, 0];
   for (let at = 0, pixel = 0; at < data.length; at += channels, pixel++) {
