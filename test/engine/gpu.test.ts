@@ -11,15 +11,22 @@ import { add, toDevice } from "../../src/tensor/ops.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
 import { arrive, send } from "../../src/tensor/transfer.js";
-import { checkpointConfig } from "../../src/run/checkpoint-config.js";
 import type { TrainEvent } from "../../src/run/events.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
-import type { Recipe, RecipeInput } from "../../src/recipe/recipe.js";
+import type { Recipe } from "../../src/recipe/recipe.js";
 import { runSession } from "../../src/run/session.js";
-import { Trainer } from "../../src/training/trainer.js";
-import { saveCheckpoint } from "../../src/weights/checkpoint.js";
 import { repositoryRoot } from "../support/oracle.js";
-import { batchOf, randomData } from "../support/random-data.js";
+import {
+  DEVICE_CASES,
+  EVALUATED,
+  OVERFLOWING,
+  PLAIN,
+  recipeOf,
+  TINY,
+  trained,
+  type Where,
+} from "../support/device-cases.js";
+import { randomData } from "../support/random-data.js";
 import { SIMULATED_GPU, simulatedGpu } from "../support/simulated-gpu.js";
 import { writeTinyData } from "../support/tiny-data.js";
 import { whereBf16 } from "../support/bf16.js";
@@ -31,16 +38,6 @@ const skip = simulatedGpu ? false : "the simulated GPU is written for a libtorch
 /** What happened on the GPU since this was last asked. */
 const traced = () => simulatedGpu?.traced() ?? "";
 const waits = (trace: string) => trace.split("w").length - 1;
-
-const PLAIN = { engine: "plain", winograd: true } as const;
-const TINY: RecipeInput = {
-  model: "resnet18d_small",
-  modelOptions: { width: 4 },
-  epochs: 2,
-  batchSize: 8,
-  lr: 0.01,
-  seed: 1,
-};
 
 async function withFolder(body: (folder: string) => void | Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "knack-gpu-"));
@@ -64,101 +61,30 @@ test("the simulation refuses operators of both devices, and holds back what was 
   });
 });
 
-const EVERYTHING: RecipeInput = {
-  linearScaling: { referenceBatch: 8 },
-  warmup: { epochs: 1.5 },
-  zeroGamma: true,
-  noBiasDecay: true,
-  precision: "bf16",
-  lossScale: "dynamic",
-  schedule: { type: "cosine" },
-  labelSmoothing: { epsilon: 0.1, spread: "others" },
-  distillation: { temperature: 16, loss: "cross-entropy" },
-  mixup: { alpha: 0.2, pairing: "permute" },
-  ema: { decay: 0.9 },
-  accumulation: 2,
-};
-
-const OVERFLOWING = "a loss scale that overflows";
-
-const CASES: Readonly<Record<string, { readonly side?: number; readonly recipe: RecipeInput }>> = {
-  baseline: { recipe: {} },
-  "every trick": { recipe: EVERYTHING },
-  "mixup by reversing": { recipe: { mixup: { alpha: 0.2, pairing: "reverse" } } },
-  "mixup by rolling": { recipe: { mixup: { alpha: 0.2, pairing: "roll" }, labelSmoothing: { spread: "all" } } },
-  "class weights, no Nesterov": { recipe: { classBalance: "weights", nesterov: false } },
-  [OVERFLOWING]: { recipe: { lossScale: 2 ** 126 } },
-  "a frozen backbone": { recipe: { init: { weights: "elsewhere" }, freezeEpochs: 1, backboneLr: 0.1 } },
-  MobileNet: { side: 32, recipe: { model: "mobilenetv1_025", modelOptions: {} } },
-  "Inception-V3 with auxiliary classifier and dropout": {
-    side: 299,
-    recipe: { model: "inception_v3", modelOptions: { aux_logits: true }, batchSize: 2 },
-  },
-};
-
-for (const [name, { side = 16, recipe }] of Object.entries(CASES)) {
+for (const [name, example] of Object.entries(DEVICE_CASES)) {
+  if (example.onCpu) continue; // the simulated GPU lacks what the CPU lacks
   // The simulated GPU computes as this processor does.
-  const without = skip || (recipe?.precision === "bf16" && whereBf16.skip);
+  const without = skip || (example.recipe.precision === "bf16" && whereBf16.skip);
   test(`${name}: a GPU trains to the CPU's bits, and each step waits for it once`, { skip: without }, () =>
     withFolder(async (folder) => {
       const before = liveTensors();
-      const asked = parseRecipe({ ...TINY, ...recipe }, "the test's recipe");
-      const { distillation } = asked;
-      const whole = distillation
-        ? { ...asked, distillation: { ...distillation, teacher: saveTeacher(folder, side) } }
-        : asked;
-      const cpu = await trained(whole, side, "cpu");
-      const gpu = await trained(whole, side, "cuda");
-      assert.deepEqual(gpu.result, cpu.result);
-      assert.equal(gpu.result.skippedSteps > 0, name === OVERFLOWING, "steps that overflow are skipped, no others");
-      assert.deepEqual(gpu.waitsOfSteps, [1, 1, 1]);
-      // One for whether the weights are finite, one for the results; then all is computed, and the scores are fetched batch by batch.
-      assert.equal(gpu.waitsOfEvaluation, 2 + BATCHES);
+      const recipe = recipeOf(example, folder);
+      const counted = { step: [] as number[], evaluation: [] as number[] };
+      const watch: Where["watch"] = async (part, run) => {
+        traced();
+        const result = await run();
+        counted[part].push(waits(traced()));
+        return result;
+      };
+      const cpu = await trained(recipe, example.side ?? 16, { device: "cpu", engine: PLAIN });
+      const gpu = await trained(recipe, example.side ?? 16, { device: "cuda", engine: PLAIN, watch });
+      assert.deepEqual(gpu, cpu);
+      assert.equal(gpu.skippedSteps > 0, name === OVERFLOWING, "steps that overflow are skipped, no others");
+      // Of an evaluation one for whether the weights are finite, one for the results; then all is computed, and the scores are fetched batch by batch.
+      assert.deepEqual(counted, { step: [1, 1, 1], evaluation: [2 + EVALUATED] });
       assert.equal(liveTensors(), before);
     }),
   );
-}
-
-/** Of an evaluation. */
-const BATCHES = 3;
-
-/** Three steps and an evaluation. */
-async function trained(recipe: Recipe, side: number, device: string) {
-  const { batchSize } = recipe;
-  const data = randomData(4 * batchSize, side);
-  const trainer = new Trainer(recipe, data, { device, engine: PLAIN });
-  try {
-    trainer.beginEpoch(0);
-    const waitsOfSteps: number[] = [];
-    const steps = [0, 1, 2].map((step) => {
-      traced();
-      const result = trainer.step(batchOf(data, batchSize, step), step);
-      waitsOfSteps.push(waits(traced()));
-      return result;
-    });
-    const { skippedSteps } = trainer.scaler;
-    const weights = trainer.weights();
-    traced();
-    const batches = Array.from({ length: BATCHES }, (_, index) => batchOf(data, batchSize, index));
-    const evaluation = await trainer.evaluate(inTurn(batches));
-    return { result: { steps, evaluation, skippedSteps, weights }, waitsOfSteps, waitsOfEvaluation: waits(traced()) };
-  } finally {
-    trainer.dispose();
-  }
-}
-
-async function* inTurn<T>(values: readonly T[]): AsyncGenerator<T> {
-  yield* values;
-}
-
-function saveTeacher(folder: string, side: number): string {
-  const recipe = parseRecipe({ ...TINY, seed: 2 }, "the teacher's recipe");
-  const trainer = new Trainer(recipe, randomData(32, side), { device: "cpu", engine: PLAIN });
-  const path = join(folder, "teacher");
-  const config = checkpointConfig(trainer, { epoch: 0, step: 0, evaluation: null });
-  saveCheckpoint(path, { weights: trainer.weights(), config });
-  trainer.dispose();
-  return path;
 }
 
 test("a batch is copied while the GPU computes the step before it", { skip }, () =>
