@@ -1,4 +1,4 @@
-"""step.py MODEL SIZE BATCH STEPS training|inference eager|tuned|compiled fp32|bf16: PyTorch's seconds a step, as JSON; the peer of bench/index.ts.
+"""step.py MODEL SIZE BATCH STEPS training|inference eager|tuned|compiled fp32|bf16 [cuda]: PyTorch's seconds a step, as JSON; the peer of bench/index.ts.
 
 "eager" is PyTorch as installed. "tuned" has channels-last memory, and "compiled" is that after torch.compile (PyTorch 2); bench/index.ts starts
 them with an allocator that keeps pages. All have two threads where the machine has two cores: libtorch alone would take one.
@@ -45,21 +45,23 @@ def build(name):
     return model
 
 
-name, size, batch, steps, mode, tuning, precision = sys.argv[1:]
+name, size, batch, steps, mode, tuning, precision, *on = sys.argv[1:]
+device = on[0] if on else "cpu"
 size, batch, steps = int(size), int(batch), int(steps)
 torch.set_num_threads(len(os.sched_getaffinity(0)))
-model = build(name)
-images = torch.randn(batch, 3, size, size)
+torch.backends.cudnn.benchmark = True  # as knack does
+model = build(name).to(device)
+images = torch.randn(batch, 3, size, size).to(device)
 if tuning != "eager":
     model = model.to(memory_format=torch.channels_last)
     images = images.contiguous(memory_format=torch.channels_last)
-labels = torch.arange(batch) % 1000
+labels = (torch.arange(batch) % 1000).to(device)
 optimizer = torch.optim.SGD(model.parameters(), 1e-4, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
 
 def train():
     optimizer.zero_grad(set_to_none=True)
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+    with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
         logits = compute(images)
     loss = F.cross_entropy(logits.float(), labels)
     loss.backward()
@@ -71,8 +73,10 @@ compute = torch.compile(model) if tuning == "compiled" else model
 
 
 def infer():
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+    with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
         compute(images)
+    if device != "cpu":
+        torch.cuda.synchronize()
 
 
 model.train(mode == "training")
