@@ -8,6 +8,7 @@ import { xavierUniform } from "../nn/initialise.js";
 import { moveTo } from "../nn/move-to.js";
 import { Generator } from "../tensor/generator.js";
 import { contiguous, crossEntropy, full, normalInPlace, toDevice } from "../tensor/ops.js";
+import { requireDevice } from "../tensor/require-device.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 import { lowerPrecision, type Precision } from "../nn/precision.js";
@@ -42,7 +43,7 @@ const CLASSES = 1000;
 /**
  * Measures complete training steps (forward, loss, backward, SGD with momentum) of a model on noise, 1,000 classes, without loading.
  *
- * @throws InputError where there is no such model, or the engine was asked for and cannot compute it
+ * @throws InputError where there is no such model or device, or the engine was asked for and cannot compute it
  */
 export function benchmarkTraining(options: BenchmarkOptions): Benchmark {
   const { batchSize, device, precision } = options;
@@ -97,6 +98,7 @@ export function benchmarkInference(options: BenchmarkOptions): Benchmark {
 }
 
 function withModel<T>(options: BenchmarkOptions, body: (model: ReturnType<typeof createModel>) => T): T {
+  requireDevice(options.device);
   const model = createModel(options.model, { classes: CLASSES, inChannels: 3 }, options.modelOptions);
   try {
     xavierUniform(model, 0);

@@ -201,6 +201,7 @@ describe("misuse: one line on stderr, exit code 2", () => {
     if (devices.length > 1) return t.skip("there is a GPU");
     assertOneLine(await knack("train", "data", ...TRAIN, "--device", "cuda"), 2, /--device: .* not on cuda/);
     assertOneLine(await knack("eval", "run", "data", "--device", "cuda"), 2, /--device: .* not on cuda/);
+    assertOneLine(await knack("bench", "resnet20", "--device", "cuda", "--json"), 2, /--device: .* not on cuda/);
     if (!libtorch.version.startsWith("1.")) return; // later ones have fp16 on the CPU too
     assertOneLine(await knack("train", "data", ...TRAIN, "--precision", "fp16"), 2, /fp16 .*--precision bf16/);
   });
