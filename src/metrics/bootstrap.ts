@@ -6,7 +6,7 @@ import type { Outcomes } from "./outcomes.js";
 export type Interval = readonly [low: number, high: number];
 
 /** As many draws as that, of images altogether, take seconds. */
-const MOST_DRAWS = 5e7;
+const MOST_DRAWS = 2e7;
 const MOST_SAMPLES = 1000;
 const FEWEST_SAMPLES = 100;
 /** Of more scores no interval is found: it would take long. */
@@ -14,7 +14,7 @@ const MOST_RESAMPLED_SCORES = 2 ** 20;
 
 /**
  * 95 % intervals of metrics by the percentile bootstrap (Efron 1979): what they are on as many images, drawn with replacement from those evaluated, and
- * between which values 95 % of 1,000 such samples are (of more than 50,000 images fewer samples). They tell how far chance in the choice of the images goes, and nothing
+ * between which values 95 % of 1,000 such samples are (of more than 20,000 images fewer samples). They tell how far chance in the choice of the images goes, and nothing
  * of training anew.
  *
  * @returns by the metrics' names; without those that have no value, or that repeated images shift

@@ -3,8 +3,8 @@ import { type FastOnnx, fastOnnx } from "../fast/fast-onnx.js";
 import { OnnxSession } from "./onnx-session.js";
 import { type Pictures, picturesFrom } from "./pictures.js";
 
-const ROUNDS = 7;
-const ROUND_MILLISECONDS = 300;
+const ROUNDS = 5;
+const ROUND_MILLISECONDS = 250;
 
 /** Images a second. */
 export interface Speeds {
