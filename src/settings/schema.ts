@@ -84,8 +84,9 @@ export function listed(names: readonly string[]): string {
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
-/** A value as a message shows it: JSON, not longer than 60 characters. */
+/** A value as a message shows it: JSON, not longer than 60 characters; "missing" where there is none. */
 export function show(value: unknown): string {
+  if (value === undefined) return "missing";
   const shown = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
   return shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
 }

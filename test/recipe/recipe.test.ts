@@ -412,7 +412,7 @@ describe("recipe options", () => {
       "command line: --scale: must be the smallest and the largest share of the picture, 0 < min <= max <= 1, not [1,0.5]",
     ],
     ["--image-size 3", "command line: --image-size: must be null or a whole number of pixels, at least 8, not 3"],
-    ["--mean 1,2,3", "command line: --std: must be a list of numbers, one per channel, not undefined"],
+    ["--mean 1,2,3", "command line: --std: must be a list of numbers, one per channel, not missing"],
     [
       "--init w --zero-gamma",
       "command line: --zero-gamma: would erase what the gammas of the weights in init have learned; give --no-zero-gamma",
