@@ -1,11 +1,10 @@
 #include "waiting.h"
 
 #include <omp.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <mutex>
@@ -84,7 +83,9 @@ void findThreads(Team& team) {
   team.files.resize(omp_get_max_threads());
 #pragma omp parallel for schedule(static, 1)
   for (size_t i = 0; i < team.files.size(); ++i) {
-    team.files[i] = "/proc/self/task/" + std::to_string(syscall(SYS_gettid)) + "/schedstat";
+    std::error_code none;
+    // "PID/task/TID" on Linux; elsewhere there is no such link, and nothing to read.
+    team.files[i] = "/proc/" + std::filesystem::read_symlink("/proc/thread-self", none).string() + "/schedstat";
   }
 }
 
