@@ -8,38 +8,40 @@ namespace knack::cpu {
 
 namespace {
 
-// A value's memory at either end, and the ways between them.
+enum class Way { In, Out };
+
+// A value's way between the program's memory and JavaScript's.
 class Crossing {
  public:
   // @param inside the program's memory, of the value's layout
   // @param outside JavaScript's: [N][H][W][C], or [N][C]
-  Crossing(const Program& program, const Value& value, const Buffer* inside, float* outside) : value_(value), bytes_(program.bytesOf(value)) {
+  Crossing(const Program& program, const Value& value, Way way, const Buffer* inside, float* outside)
+      : clears_(way == Way::In && value.allChannels() != value.c ? program.bytesOf(value) : 0) {
     const memory::dims dims = value.vector ? memory::dims{value.n, value.c} : memory::dims{value.n, value.c, value.h, value.w};
     const auto tag = value.vector ? memory::format_tag::ab : memory::format_tag::acdb;
-    outside_ = memory(memory::desc(dims, memory::data_type::f32, tag), program.engine, outside);
-    inside_ = bound(program, ownChannels(program, dims), inside);
-    in_ = dnnl::reorder(outside_, inside_);
-    out_ = dnnl::reorder(inside_, outside_);
+    const memory there(memory::desc(dims, memory::data_type::f32, tag), program.engine, outside);
+    const memory here = bound(program, ownChannels(program, value, dims), inside);
+    from_ = way == Way::In ? there : here;
+    to_ = way == Way::In ? here : there;
+    reorder_ = dnnl::reorder(from_, to_);
   }
 
-  void in(Program& program) {
-    if (value_.allChannels() != value_.c) std::memset(inside_.get_data_handle(), 0, bytes_);
-    in_.execute(program.stream, outside_, inside_);
+  void go(Program& program) {
+    // Channels that only fill the last block are zeros.
+    if (clears_ != 0) std::memset(to_.get_data_handle(), 0, clears_);
+    reorder_.execute(program.stream, from_, to_);
   }
-  void out(Program& program) { out_.execute(program.stream, inside_, outside_); }
 
  private:
   // The value's own channels, where whole blocks lie in memory.
-  memory::desc ownChannels(const Program& program, const memory::dims& dims) const {
-    if (value_.allChannels() == value_.c) return value_.layout;
-    return value_.channelsLast ? value_.layout.submemory_desc(dims, {0, 0, 0, 0})
-                               : memory::desc(dims, program.dataType(), imagesTag(false));
+  static memory::desc ownChannels(const Program& program, const Value& value, const memory::dims& dims) {
+    if (value.allChannels() == value.c) return value.layout;
+    return value.channelsLast ? value.layout.submemory_desc(dims, {0, 0, 0, 0}) : memory::desc(dims, program.dataType(), imagesTag(false));
   }
 
-  const Value& value_;
-  size_t bytes_;
-  memory outside_, inside_;
-  dnnl::reorder in_, out_;
+  size_t clears_;
+  memory from_, to_;
+  dnnl::reorder reorder_;
 };
 
 // A value from JavaScript, and its gradient for there.
@@ -55,13 +57,13 @@ class Enter final : public Operation {
     if (output_.needsGradient) gradient_ = program_.wholeGradient(output_, moment);
   }
   void bind() override {
-    values_ = std::make_unique<Crossing>(program_, output_, output_.data, place_.data);
-    if (gradient_) gradients_ = std::make_unique<Crossing>(program_, output_, gradient_, place_.gradient);
+    values_ = std::make_unique<Crossing>(program_, output_, Way::In, output_.data, place_.data);
+    if (gradient_) gradients_ = std::make_unique<Crossing>(program_, output_, Way::Out, gradient_, place_.gradient);
   }
-  void forward() override { values_->in(program_); }
+  void forward() override { values_->go(program_); }
   void backward() override {
     if (gradient_) program_.gatherGradient(output_);
-    if (gradients_) gradients_->out(program_);
+    if (gradients_) gradients_->go(program_);
     else if (place_.gradient) std::memset(place_.gradient, 0, output_.n * output_.c * output_.pixels() * sizeof(float));
   }
 
@@ -84,12 +86,12 @@ class Leave final : public Operation {
     if (input_.needsGradient && place_.gradient) share_ = program_.addGradient(input_, moment);
   }
   void bind() override {
-    values_ = std::make_unique<Crossing>(program_, input_, input_.data, place_.data);
-    if (share_) gradients_ = std::make_unique<Crossing>(program_, input_, share_, place_.gradient);
+    values_ = std::make_unique<Crossing>(program_, input_, Way::Out, input_.data, place_.data);
+    if (share_) gradients_ = std::make_unique<Crossing>(program_, input_, Way::In, share_, place_.gradient);
   }
-  void forward() override { values_->out(program_); }
+  void forward() override { values_->go(program_); }
   void backward() override {
-    if (gradients_) gradients_->in(program_);
+    if (gradients_) gradients_->go(program_);
   }
 
  private:
