@@ -4,6 +4,7 @@
 
 #include "convolution-passes.h"
 #include "reader.h"
+#include "residual-sum.h"
 #include "weights.h"
 
 namespace knack::cpu {
@@ -89,14 +90,7 @@ class Convolution final : public Operation {
 
   void planForward(int moment) override {
     program_.read(input_, moment);
-    if (options_.residual) {
-      program_.read(*options_.residual, moment);
-      // The sum is made in the residual's place where nobody reads it later, nor the convolution itself.
-      if (options_.residual->lastRead == moment && options_.residual != &input_) {
-        output_.data = options_.residual->data;
-        inPlace_ = true;
-      }
-    }
+    residualSum_.plan(program_, options_.residual, input_, output_, moment);
     program_.write(output_, moment);
     if (passes_.ours[0]) return planWinograd(0, moment);
     forwardWeight_.plan(program_, passes_.forward.weights_desc(), plainWeight(whole_), moment);
@@ -164,9 +158,7 @@ class Convolution final : public Operation {
 
   void forward() override {
     if (passes_.ours[0]) return forwardByWinograd();
-    if (options_.residual && !inPlace_) {
-      std::memcpy(output_.data->address, options_.residual->data->address, program_.bytesOf(output_));
-    }
+    residualSum_.prepare(program_, output_);
     forwardWeight_.makeForUse(program_.stream);
     forwardPrimitive_.execute(program_.stream, forwardArguments_);
   }
@@ -247,7 +239,7 @@ class Convolution final : public Operation {
   Passes passes_;
   Buffer* gradient_ = nullptr;
   Buffer* share_ = nullptr;
-  bool inPlace_ = false;
+  ResidualSum residualSum_;
   // The weights' own sizes, and those of whole blocks of channels. Where they differ, `padded_` stands between.
   memory::dims own_, whole_;
   std::vector<float> padded_, paddedGradient_, paddedBias_;

@@ -1,9 +1,9 @@
 // Convolutions of uint8 with int8 by oneDNN, and what becomes one with them: rounding to the result's steps, a residual, an activation.
-#include <cstring>
 #include <optional>
 
 #include "convolution-passes.h"
 #include "int8-products.h"
+#include "residual-sum.h"
 
 namespace knack::cpu {
 
@@ -57,14 +57,7 @@ class Int8Convolution final : public Int8Operation {
 
   void planForward(int moment) override {
     program_.read(input_, moment);
-    if (options_.residual) {
-      program_.read(*options_.residual, moment);
-      // The sum is made in the residual's place where nobody reads it later, nor the convolution itself.
-      if (options_.residual->lastRead == moment && options_.residual != &input_) {
-        output_.data = options_.residual->data;
-        inPlace_ = true;
-      }
-    }
+    residualSum_.plan(program_, options_.residual, input_, output_, moment);
     program_.write(output_, moment);
     weights_.plan(program_, forward_.weights_desc());
     scratchpad_.plan(program_, forward_.scratchpad_desc(), moment);
@@ -86,9 +79,7 @@ class Int8Convolution final : public Int8Operation {
   }
 
   void forward() override {
-    if (options_.residual && !inPlace_) {
-      std::memcpy(output_.data->address, options_.residual->data->address, program_.bytesOf(output_));
-    }
+    residualSum_.prepare(program_, output_);
     primitive_.execute(program_.stream, arguments_);
   }
 
@@ -116,7 +107,7 @@ class Int8Convolution final : public Int8Operation {
   Int8ConvolutionOptions options_;
   Int8Weights weights_;
   Forward::primitive_desc forward_;
-  bool inPlace_ = false;
+  ResidualSum residualSum_;
   Scratchpad scratchpad_;
   dnnl::primitive primitive_;
   Arguments arguments_;
