@@ -4,13 +4,13 @@ For int8 OpenVINO computes the file as it is, with the QuantizeLinear and Dequan
 by its own quantizer first (QDQ, weights per channel, uint8 activations, minimum and maximum of noise).
 """
 
-import json
 import os
 import sys
 import tempfile
-import time
 
 import numpy as np
+
+from measured import print_steps
 
 file, size, batch, steps, runtime, precision = sys.argv[1:]
 size, batch, steps = int(size), int(batch), int(steps)
@@ -65,11 +65,4 @@ def quantized():
 
 
 step = openvino() if runtime == "openvino" else onnxruntime()
-seconds = []
-for _ in range(steps + 1):
-    start = time.perf_counter()
-    step()
-    seconds.append(time.perf_counter() - start)
-with open("/proc/self/status") as status:
-    peak = 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-print(json.dumps({"first": seconds[0], "seconds": seconds[1:], "peakBytes": peak}))
+print_steps(step, steps)

@@ -4,15 +4,15 @@
 them with an allocator that keeps pages. All have two threads where the machine has two cores: libtorch alone would take one.
 """
 
-import json
 import os
 import sys
-import time
 
 import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as F
+
+from measured import print_steps
 
 sys.path.append(os.path.join(os.path.dirname(__file__), "..", "test", "python"))
 from resnet_reference import ResNet  # noqa: E402
@@ -81,12 +81,4 @@ def infer():
 
 model.train(mode == "training")
 step = train if mode == "training" else infer
-seconds = []
-for _ in range(steps + 1):
-    start = time.perf_counter()
-    step()
-    seconds.append(time.perf_counter() - start)
-# Not by getrusage: that counts what the process it was started by had at that moment, too.
-with open("/proc/self/status") as status:
-    peak = 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-print(json.dumps({"first": seconds[0], "seconds": seconds[1:], "peakBytes": peak}))
+print_steps(step, steps)

@@ -23,8 +23,8 @@ const OUT = join(root, "build/gpu-check");
 const MOST_MEGABYTES = 60;
 /** What of the repository goes along; of dist what the steps run. */
 const FILES = [
-  ...["package.json", "bin", "scripts", "src/native", "bench/step.py", "test/python/resnet_reference.py"],
-  ...["dist/src", "dist/test/support", "dist/test/children"],
+  ...["package.json", "bin", "scripts", "src/native", "bench/step.py", "bench/measured.py"],
+  ...["test/python/resnet_reference.py", "dist/src", "dist/test/support", "dist/test/children"],
 ];
 /** Packages that no step loads, and that are large; zrender is in echarts' one file. */
 const LEFT_OUT = ["@huggingface/hub", "onnxruntime-node", "zrender"];
