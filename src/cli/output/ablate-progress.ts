@@ -1,16 +1,8 @@
 import { counted } from "../../base/printable.js";
 import type { Writable } from "node:stream";
-import type { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import type { TableDocument } from "../../ablation/output/table-document.js";
-import type {
-  AblationEvent,
-  BudgetChoice,
-  PlanEvent,
-  ResultEvent,
-  RunEvent,
-  TrainingEvent,
-} from "../../ablation/events.js";
+import type { AblationEvent, BudgetChoice, PlanEvent, ResultEvent, RunEvent } from "../../ablation/events.js";
 import { columnsOf, remarksOf } from "../../ablation/output/table-text.js";
 import type { FinishedRun } from "../../ablation/runs/results.js";
 import { type Metric, valueText } from "../../metrics/metric.js";
@@ -19,64 +11,56 @@ import { top1 } from "../../metrics/top-1.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { peakLearningRate } from "../../recipe/learning-rate-schedule.js";
 import { formatDuration } from "./progress.js";
-import { progressBar } from "./progress-bar.js";
+import { RunBar } from "./run-bar.js";
 import { canRedraw } from "./terminal.js";
 
 /** Shows an ablation to whoever looks at `out`: the plan, a line a run, a bar on a terminal, and the table. */
 export function createAblationProgress(out: Writable, clock = () => performance.now() / 1000): AblationProgress {
-  return new AblationProgress(out, canRedraw(out), clock);
+  return new AblationProgress(out, clock);
 }
 
 export class AblationProgress {
-  #bar: SingleBar | undefined;
-  /** Seconds of each run that this process finished from its beginning on. */
-  readonly #durations: number[] = [];
-  #started = 0;
+  readonly #bar: RunBar;
   #current: RunEvent | undefined;
   /** What rows are compared by. */
   #metric: Metric = top1;
-  #closed = false;
   #ended = false;
 
-  constructor(
-    private readonly out: Writable,
-    private readonly terminal: boolean,
-    private readonly clock: () => number,
-  ) {}
+  constructor(out: Writable, clock: () => number) {
+    this.#bar = new RunBar(out, canRedraw(out), clock);
+  }
 
   show(event: AblationEvent): void {
     this.#ended ||= event.type === "interrupted" || event.type === "done";
     switch (event.type) {
       case "checking":
-        this.#print(`checking ${event.rows} rows${event.timed ? " and timing their steps" : ""} …`);
+        this.#bar.print(`checking ${event.rows} rows${event.timed ? " and timing their steps" : ""} …`);
         break;
       case "plan":
         this.#metric = comparedBy(event.table);
-        this.#print(...planLines(event));
+        this.#bar.print(...planLines(event));
         break;
       case "run":
         this.#current = event;
-        this.#started = this.clock();
+        this.#bar.begin();
         break;
       case "training":
-        this.#step(event);
+        if (this.#current) this.#bar.step(place(this.#current), event.event);
         break;
       case "result":
         this.#result(event);
         break;
       case "interrupted":
-        if (event.document && event.document.finishedRuns > 0) this.#print("", tableText(event.document));
-        this.#print("stopped; the same command goes on from here");
+        if (event.document && event.document.finishedRuns > 0) this.#bar.print("", tableText(event.document));
+        this.#bar.print("stopped; the same command goes on from here");
         break;
       case "done":
-        this.#print("", tableText(event.document), `written: ${event.files.join(", ")}`);
+        this.#bar.print("", tableText(event.document), `written: ${event.files.join(", ")}`);
     }
   }
 
-  /** Takes the bar off the screen, and draws none any more. */
   close(): void {
-    this.#closed = true;
-    this.#clear();
+    this.#bar.close();
   }
 
   /** Whether people are to be told that the ablation is stopping. */
@@ -84,45 +68,17 @@ export class AblationProgress {
     return !this.#ended;
   }
 
-  #clear(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
-
-  #print(...lines: string[]): void {
-    this.#clear();
-    for (const line of lines) this.out.write(`${line}\n`);
-  }
-
-  #step({ event }: TrainingEvent): void {
-    if (!this.terminal || this.#closed || event.type !== "step" || !this.#current) return;
-    const text = `${place(this.#current)} | epoch ${event.epoch}/${event.epochs} | ${Math.round(event.imagesPerSecond)} images/s`;
-    if (this.#bar === undefined) {
-      this.#bar = progressBar("|{bar}| {percentage} % | {text}", this.out);
-      this.#bar.start(event.totalSteps, event.step, { text });
-    } else this.#bar.update(event.step, { text });
-  }
-
   #result({ result }: ResultEvent): void {
     const current = this.#current;
     if (!current) return;
-    const took = this.clock() - this.#started;
-    if (!current.resumed) this.#durations.push(took);
     const outcome = "diverged" in result ? `diverged: ${result.diverged}` : this.#outcome(result);
-    this.#print([place(current), outcome, formatDuration(took), ...this.#left(current)].join(" | "));
+    this.#bar.end(place(current), outcome, { resumed: current.resumed, left: current.of - current.number });
   }
 
   #outcome({ last, best }: FinishedRun): string {
     const { name, title } = this.#metric;
     const [now, most] = [last, best].map((values) => valueText(this.#metric, values[name] ?? Number.NaN));
     return `${title} ${now} (best ${most})`;
-  }
-
-  /** At the mean pace of the runs so far. */
-  #left({ number, of }: RunEvent): string[] {
-    if (number === of || this.#durations.length === 0) return [];
-    const mean = this.#durations.reduce((sum, seconds) => sum + seconds, 0) / this.#durations.length;
-    return [`about ${formatDuration(mean * (of - number))} left`];
   }
 }
 

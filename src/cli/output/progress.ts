@@ -225,7 +225,7 @@ function auditLines(event: AuditEvent, shared: string | undefined): string[] {
 }
 
 /** "fast engine", with what it is without */
-function engineText({ engine, whyPlain, inLibtorch = [] }: AuditEvent): string {
+export function engineText({ engine, whyPlain, inLibtorch = [] }: AuditEvent): string {
   const without = whyPlain === undefined ? "" : ` (no fast one: ${whyPlain})`;
   const beside = inLibtorch.length === 0 ? "" : `, and libtorch for ${inLibtorch.join(", ")}`;
   return `${engine} engine${without}${beside}`;
