@@ -6,7 +6,11 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { OtherPrograms, sharedCores } from "../../src/base/other-programs.js";
 
-test("another program's core counts, and this one's own does not", async () => {
+const silent = cpus().every(({ times }) => times.user + times.sys + times.idle === 0);
+
+test("another program's core counts, and this one's own does not", {
+  skip: silent && "the system does not say",
+}, async () => {
   const loop = spawn(process.execPath, ["-e", "for (;;);"]);
   try {
     await setTimeout(300);
