@@ -47,13 +47,13 @@ const first: ConvolutionShape = { ...inner, images: [8, 3, 12, 12], first: true 
 function fakeAddon(
   seconds: (pass: number, algorithms: Algorithms) => number,
   possible: (algorithms: Algorithms) => boolean = () => true,
-  waiting = 0,
+  waiting = (_seconds: number) => 0,
 ) {
   const timed: string[] = [];
   return {
     timed,
-    // For each pass measured a second on a processor, and so many without one.
-    scheduled: () => ({ running: timed.length, waiting: waiting * timed.length }),
+    // For each pass measured a second on a processor; by then so many without one.
+    scheduled: () => ({ running: timed.length, waiting: waiting(timed.length) }),
     timeConvolution: ({ algorithms, pass, repeats }: { algorithms: Algorithms; pass: number; repeats: number }) => {
       if (!possible(algorithms)) return null;
       if (repeats === 0) return 0;
@@ -123,12 +123,27 @@ describe("remembering", () => {
 
   test("what was measured beside other programs is the run's alone", () => {
     const choices = new ConvolutionChoices();
-    assert.deepEqual(chosen(fakeAddon(winogradIn(0), undefined, 0.5), inner, choices), [1, 0, 0]);
+    assert.deepEqual(
+      chosen(
+        fakeAddon(winogradIn(0), undefined, (seconds) => seconds / 2),
+        inner,
+        choices,
+      ),
+      [1, 0, 0],
+    );
     assert.deepEqual(choices.toKeep()?.convolutions[keyOf(inner)], [1, 0, 0]);
     const alone = fakeAddon(winogradIn(2));
     assert.deepEqual(chosen(alone, inner), [0, 0, 1]);
     assert.notDeepEqual(alone.timed, []);
     assert.deepEqual(chosen(fakeAddon(winogradIn()), inner), [0, 0, 1]);
+  });
+
+  test("what disturbed measuring once is measured again, and kept", () => {
+    const disturbed = fakeAddon(winogradIn(0), undefined, (seconds) => Math.min(seconds, 1));
+    assert.deepEqual(chosen(disturbed, inner), [1, 0, 0]);
+    const again = fakeAddon(winogradIn(2));
+    assert.deepEqual(chosen(again, inner), [1, 0, 0]);
+    assert.deepEqual(again.timed, []);
   });
 
   test("of two processes that measure at once, the first to say so decides for both", () => {
