@@ -58,9 +58,13 @@ export class CompiledNetwork {
     return [...new Set(this.#parts.flatMap(({ part }) => part.operators))];
   }
 
-  /** Brings changed parameters into the layouts that the passes read. */
-  loadParameters(): void {
-    this.#engine.addon.loadParameters(this.#handle);
+  /**
+   * Brings changed parameters into the layouts that the passes read.
+   *
+   * @param andGiveBack whether the memory of those that have a copy then goes, until they are written again
+   */
+  loadParameters(andGiveBack: boolean): void {
+    this.#engine.addon.loadParameters(this.#handle, andGiveBack);
   }
 
   forward(): void {

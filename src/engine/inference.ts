@@ -34,6 +34,8 @@ export class CompiledInference {
   readonly #graph: Graph;
   /** The folded weights by their names. */
   readonly #weights = new Map<string, SharedFloats>();
+  /** Whether they are there: once a network has them in its layouts, they are held in those only. */
+  #areFolded = false;
   readonly #networks = new Map<number, Network>();
   /** Whether logits with the present weights are the plain engine's; undefined until some were compared. */
   #reproduces: boolean | undefined;
@@ -80,11 +82,19 @@ export class CompiledInference {
     const [batch = 0] = images.shape;
     const network = this.#networks.get(batch) ?? this.#compile(batch);
     const { compiled, images: place, result } = network;
-    if (!network.loaded) compiled.loadParameters();
+    if (!network.loaded) this.#load(compiled);
     network.loaded = true;
     noGradient(() => scope(() => copyInPlace(place.asImages(), images)));
     compiled.forward();
     return Tensor.from(result.floats.slice(), result.shape);
+  }
+
+  #load(network: CompiledNetwork): void {
+    if (!this.#areFolded) this.#fold();
+    // A part in libtorch may read what the engine reads too.
+    const andGiveBack = network.inLibtorch.length === 0;
+    network.loadParameters(andGiveBack);
+    this.#areFolded = !andGiveBack;
   }
 
   /** Seconds of each operation for images of that batch; zeros unless the engine is timed. */
@@ -138,10 +148,13 @@ export class CompiledInference {
 
   /** Takes the model's weights into their own memory. @returns the network over them */
   #fold(batch = TRACED_BATCH): Graph {
+    this.#areFolded = true;
     return this.#evaluating(() =>
       scope(() =>
         noGradient(() => {
           const traced = traceGraph(this.model, [batch, ...this.shape]);
+          // What the trace took, before the weights take theirs.
+          releaseKeptMemory();
           const made = new Set<string>();
           const graph = foldBatchNorm(traced, (name, shape) => {
             made.add(name);

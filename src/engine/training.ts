@@ -119,7 +119,7 @@ export class CompiledTraining {
         }
       }),
     );
-    this.#network.loadParameters();
+    this.#network.loadParameters(false);
     this.#network.forward();
     for (const norm of this.#counting) norm.countBatch();
     this.#leaves = this.#outputs.map(({ result }) => requireGradient(Tensor.from(result.floats, result.shape), true));

@@ -50,10 +50,44 @@ class Small extends Module {
   }
 }
 
+/** One convolution twice: what the first of its operations has in its layout, the second still reads. */
+class Tied extends Module {
+  readonly conv = new Conv2d(3, 32, 3, { padding: 1 });
+  readonly twice = new Conv2d(32, 32, 3, { padding: 1 });
+  readonly pool = new GlobalAvgPool2d();
+  readonly head = new Linear(32, 5);
+
+  constructor() {
+    super();
+    fill(this, 1);
+  }
+
+  override forward(images: Tensor): Tensor {
+    const once = this.twice.forward(this.conv.forward(images));
+    return this.head.forward(this.pool.forward(this.twice.forward(once)));
+  }
+}
+
 function noise(batch: number): Tensor {
   using generator = new Generator(1);
   return normalInPlace(full([batch, ...SHAPE], 0), 0, 1, generator);
 }
+
+test("one weight of two convolutions", options, () => {
+  scope(() => {
+    using model = new Tied();
+    model.eval();
+    const network = new CompiledInference(fast as FastEngine, model, SHAPE, false);
+    for (const batch of [1, 2, 3]) {
+      const images = noise(batch);
+      const expected = noGradient(() => model.forward(images)).toArray();
+      for (const [index, logit] of network.logits(images).toArray().entries()) {
+        assert.ok(Math.abs(logit - (expected[index] as number)) < 1e-4 * Math.hypot(...expected), `${batch} images`);
+      }
+    }
+    network.dispose();
+  });
+});
 
 test("a network that it reproduces is the fast engine's", options, () => {
   using model = new Small();

@@ -16,7 +16,7 @@ test("a handle of the other addon is refused", { skip: cpu === undefined && "the
   const ofCpu = network as unknown as Handle;
 
   const calls: Readonly<Record<string, (handle: NetworkHandle) => void>> = {
-    loadParameters: (handle) => cpu.loadParameters(handle),
+    loadParameters: (handle) => cpu.loadParameters(handle, false),
     forward: (handle) => cpu.forward(handle, 0, 0, false),
     backward: (handle) => cpu.backward(handle, 0, 0, false, false),
     times: (handle) => cpu.times(handle),

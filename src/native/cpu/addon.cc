@@ -90,9 +90,10 @@ Napi::Value compile(const Napi::CallbackInfo& info) {
   });
 }
 
+// loadParameters(network, andGiveBack)
 Napi::Value loadParameters(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    compiledOf(info).program->loadParameters();
+    compiledOf(info).program->loadParameters(info[1].ToBoolean());
     return info.Env().Undefined();
   });
 }

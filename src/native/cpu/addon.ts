@@ -88,8 +88,13 @@ export interface CpuAddon {
   /** How many threads the calling thread's networks are computed with. */
   setThreads(count: number): void;
   compile(description: NetworkDescription): NetworkHandle;
-  /** Brings changed parameters into the layouts that the passes read. */
-  loadParameters(network: NetworkHandle): void;
+  /**
+   * Brings changed parameters into the layouts that the passes read.
+   *
+   * @param andGiveBack whether the memory of those that have a copy then goes back to the system: whoever loads them again writes them before. Of
+   *   inference only, and not where something else reads them
+   */
+  loadParameters(network: NetworkHandle, andGiveBack: boolean): void;
   /** The operations from one number to before another. */
   forward(network: NetworkHandle, from: number, to: number, timed: boolean): void;
   /**

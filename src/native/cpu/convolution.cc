@@ -156,6 +156,12 @@ class Convolution final : public Operation {
     if (!passes_.ours[0]) forwardWeight_.makeToStay(program_.stream);
   }
 
+  void giveBackParameters() override {
+    if (keptWeight_.empty() && !forwardWeight_.stays()) return;
+    giveBack(padded_.data(), padded_.size() * sizeof(float));
+    if (program_.hasOneReader(options_.weight.data)) giveBack(options_.weight.data, product(own_, 0) * sizeof(float));
+  }
+
   void forward() override {
     if (passes_.ours[0]) return forwardByWinograd();
     residualSum_.prepare(program_, output_);

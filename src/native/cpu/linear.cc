@@ -98,6 +98,10 @@ class Linear final : public Operation {
     forwardWeight_.makeToStay(program_.stream);
   }
 
+  void giveBackParameters() override {
+    if (forwardWeight_.stays() && program_.hasOneReader(weight_.data)) giveBack(weight_.data, plainWeight().get_size());
+  }
+
   void forward() override {
     forwardWeight_.makeForUse(program_.stream);
     forwardPrimitive_.execute(program_.stream, forwardArguments_);

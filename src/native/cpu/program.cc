@@ -34,6 +34,12 @@ void wantLargePages([[maybe_unused]] void* memory, [[maybe_unused]] size_t bytes
 #endif
 }
 
+void giveBack(void* memory, size_t bytes) {
+  const auto start = (reinterpret_cast<uintptr_t>(memory) + kAlignment - 1) / kAlignment * kAlignment;
+  const auto end = (reinterpret_cast<uintptr_t>(memory) + bytes) / kAlignment * kAlignment;
+  if (end > start) madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
+}
+
 Program::Program(Settings given) : settings(given), engine(dnnl::engine::kind::cpu, 0), stream(engine) {}
 
 Program::~Program() {
@@ -161,8 +167,11 @@ void Program::finish() {
   for (auto& operation : operations_) operation->bind();
 }
 
-void Program::loadParameters() {
-  for (auto& operation : operations_) operation->loadParameters();
+void Program::loadParameters(bool andGiveBack) {
+  for (auto& operation : operations_) {
+    operation->loadParameters();
+    if (andGiveBack) operation->giveBackParameters();
+  }
 }
 
 void Program::forward(Range range, bool timed) {

@@ -91,6 +91,8 @@ class Operation {
   virtual void backward() = 0;
   // Brings changed parameters into the layout that the passes want.
   virtual void loadParameters() {}
+  // After that: the memory of those whose layout is another goes back to the system, and their numbers with it.
+  virtual void giveBackParameters() {}
   double forwardSeconds = 0, backwardSeconds = 0;
 };
 
@@ -119,7 +121,11 @@ class Program {
   // Shares memory out among the buffers and binds the operations to it.
   void finish();
 
-  void loadParameters();
+  // @param andGiveBack whether weights are then held in the passes' layouts only
+  void loadParameters(bool andGiveBack);
+  // Notes that one more operation reads these parameters.
+  void noteReader(const float* parameters) { ++readers_[parameters]; }
+  bool hasOneReader(const float* parameters) const { return readers_.at(parameters) == 1; }
   // Some of the operations, in their order.
   void forward(Range range, bool timed);
   // Some of them from the last to the first.
@@ -151,6 +157,7 @@ class Program {
   std::vector<std::unique_ptr<Value>> values_;
   std::vector<std::unique_ptr<Operation>> operations_;
   std::vector<std::unique_ptr<Buffer>> buffers_;
+  std::unordered_map<const float*, int> readers_;
   char* arena_ = nullptr;
   size_t arenaBytes_ = 0;
   bool accumulating_ = false;
@@ -181,5 +188,8 @@ struct Geometry {
 
 // Asks for large pages under the whole ones in a piece of memory that nobody has touched yet.
 void wantLargePages(void* memory, size_t bytes);
+
+// Gives the whole pages in it back to the system. Its numbers are gone; it can be written again.
+void giveBack(void* memory, size_t bytes);
 
 }  // namespace knack::cpu

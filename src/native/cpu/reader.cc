@@ -110,6 +110,7 @@ std::vector<int8_t> Reader::copyOfIntegers(const char* key, size_t count) const 
 Parameter Reader::parameter(const char* key, const char* gradientKey, size_t count) const {
   Parameter parameter;
   parameter.data = floats(key, count);
+  program().noteReader(parameter.data);
   if (has(gradientKey)) parameter.gradient = floats(gradientKey, count);
   return parameter;
 }

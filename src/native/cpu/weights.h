@@ -27,8 +27,11 @@ class WeightCopy {
 
   // Called when weights may have changed.
   void makeToStay(const dnnl::stream& stream) {
-    if (needed_ && !buffer_) reorder_.execute(stream, weight_, copy_);
+    if (stays()) reorder_.execute(stream, weight_, copy_);
   }
+
+  // Whether it was made to stay: nobody reads the weight itself.
+  bool stays() const { return needed_ && !buffer_; }
 
   // Called right before the primitive runs.
   void makeForUse(const dnnl::stream& stream) {

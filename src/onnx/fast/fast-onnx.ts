@@ -121,7 +121,7 @@ export class FastOnnx implements Disposable {
     } as const;
     const { description, result } = lowerOnnx(this.graph, memory, this.addon.processor().exactBytes);
     const handle = compileNetwork(this.addon, description);
-    this.addon.loadParameters(handle);
+    this.addon.loadParameters(handle, false);
     const network = { handle, operations: description.operations.length, ...memory, result };
     this.#networks.set(batch, network);
     return network;
