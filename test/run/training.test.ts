@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { ImageSet } from "../../src/data/image-set.js";
 import type { Batch } from "../../src/data/loading/loader.js";
+import { ConvolutionChoices } from "../../src/engine/convolution-choices.js";
+import { DEFAULT_ENGINE } from "../../src/engine/engine-name.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { Module } from "../../src/nn/module.js";
 import { reshape } from "../../src/tensor/ops.js";
@@ -42,9 +44,12 @@ function tinyRecipe(changes: RecipeInput = {}): Recipe {
   return parseRecipe({ ...TINY, ...changes }, "the test's recipe");
 }
 
+/** As the trainers of one run: the same algorithms for all of them, also where others use the machine while they are chosen. */
+const engine = { ...DEFAULT_ENGINE, choices: new ConvolutionChoices() };
+
 /** Runs `body` with a trainer of a tiny network. */
 function withTrainer<T>(changes: RecipeInput, body: (trainer: Trainer) => T): T {
-  const trainer = new Trainer(tinyRecipe(changes), data, { device: "cpu" });
+  const trainer = new Trainer(tinyRecipe(changes), data, { device: "cpu", engine });
   try {
     return body(trainer);
   } finally {

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DataSource } from "../../src/data/image-set.js";
 import type { TrainEvent } from "../../src/index.js";
+import { ConvolutionChoices } from "../../src/engine/convolution-choices.js";
+import { DEFAULT_ENGINE } from "../../src/engine/engine-name.js";
 import { addon } from "../../src/native/torch/addon.js";
 import { audit } from "../../src/run/audit.js";
 import { startingWeights } from "../../src/tricks/starting-weights.js";
@@ -57,9 +59,12 @@ export function disposing(trainer: Trainer): Trainer & Disposable {
   return Object.assign(trainer, { [Symbol.dispose]: () => trainer.dispose() });
 }
 
+/** As the trainers of one run: the same algorithms for all of them, also where others use the machine while they are chosen. */
+const engine = { ...DEFAULT_ENGINE, choices: new ConvolutionChoices() };
+
 export function trainerOf(changes: RecipeInput, data: DataSource = four): Trainer & Disposable {
   const recipe = tiny(changes);
-  return disposing(new Trainer(recipe, data, { device: "cpu", startsFrom: startingWeights(recipe, []) }));
+  return disposing(new Trainer(recipe, data, { device: "cpu", engine, startsFrom: startingWeights(recipe, []) }));
 }
 
 /** Steps from `from` up to, but not including, `to`. */

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ConvolutionChoices } from "../../src/engine/convolution-choices.js";
+import { DEFAULT_ENGINE } from "../../src/engine/engine-name.js";
 import { SentBatch } from "../../src/training/sent-batch.js";
 import { AuxiliaryNetwork } from "../../src/models/auxiliary-network.js";
 import { addon } from "../../src/native/torch/addon.js";
@@ -18,10 +20,16 @@ import { batchOf, randomData } from "../support/random-data.js";
 // Two threads that wait for each other on a busy machine's two cores are far slower than one.
 addon.setThreads(1);
 
+/** As the trainers of one run: the same algorithms for all of them, also where others use the machine while they are chosen. */
+const engine = { ...DEFAULT_ENGINE, choices: new ConvolutionChoices() };
+
 /** Runs `body` with a trainer of Inception-V3 on 8 noise images of `side` pixels. */
 function withTrainer<T>(side: number, changes: RecipeInput, body: (trainer: Trainer) => T): T {
   const settings = { name: "test", model: "inception_v3", epochs: 10, batchSize: 4, lr: 0.01, ...changes };
-  const trainer = new Trainer(parseRecipe(settings, "the test's recipe"), randomData(8, side), { device: "cpu" });
+  const trainer = new Trainer(parseRecipe(settings, "the test's recipe"), randomData(8, side), {
+    device: "cpu",
+    engine,
+  });
   try {
     return body(trainer);
   } finally {
