@@ -3,10 +3,12 @@ import type { TrainEvent } from "./run/events.js";
 import { streamFromThread } from "./base/thread-stream.js";
 import { type ResumeOptions, type TrainOptions, train } from "./run/train.js";
 import type { ReportTask } from "./report/report-worker.js";
-import type { WrittenReport } from "./report/write-report.js";
+import type { MeasuredBest, WrittenReport } from "./report/write-report.js";
 
 /** What became of the report at the end of a run. */
-export type ReportOutcome = { readonly file: string } | { readonly problem: string };
+export type ReportOutcome =
+  | { readonly file: string; readonly best: MeasuredBest | undefined }
+  | { readonly problem: string };
 
 /**
  * Trains a model, in a thread of its own, as a stream of events: first "audit", then "step", "epoch" and "checkpoint", last
@@ -42,7 +44,8 @@ async function report(run: string, options: TrainOptions | ResumeOptions): Promi
   const task: ReportTask = { run, device, workers, data: typeof data === "string" ? undefined : data };
   const module = new URL("./report/report-worker.js", import.meta.url);
   try {
-    for await (const { file } of streamFromThread<WrittenReport>(module, task, { signal, begins })) return { file };
+    for await (const { file, best } of streamFromThread<WrittenReport>(module, task, { signal, begins }))
+      return { file, best };
     return { problem: "its thread ended early" };
   } catch (error) {
     if (signal?.aborted) return stopped;

@@ -11,6 +11,7 @@ const FLOORS = [
   "", // index.ts and train.ts: the library
   "folds",
   "ablation",
+  "auto",
   "tools",
   "report",
   "inference",

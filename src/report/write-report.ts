@@ -3,16 +3,29 @@ import { writeFileAtomic } from "../base/atomic-file.js";
 import type { AnySource } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
 import { entryAt } from "../base/folders.js";
+import { classFiguresOf } from "../metrics/class-figures.js";
+import type { MetricValues } from "../metrics/metric.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
 import { RunFolder } from "../run/run-folder.js";
-import { measure } from "./measure.js";
+import { type Measured, measure } from "./measure.js";
 import { reportPage } from "./report-page.js";
 import { readRun } from "./run-record.js";
+
+/** What a run's checkpoint was measured to be on its validation images. */
+export interface MeasuredBest {
+  /** Epochs after which it was written; undefined where it does not say. */
+  readonly epoch: number | undefined;
+  readonly metrics: MetricValues;
+  /** The class of the lowest F1, a fraction of 1. */
+  readonly worst: { readonly class: string; readonly f1: number };
+}
 
 export interface WrittenReport {
   readonly file: string;
   /** Why the page holds only what the run's files say, where it does. */
   readonly missing: string | undefined;
+  /** Undefined where that is missing. */
+  readonly best: MeasuredBest | undefined;
 }
 
 export interface ReportOptions {
@@ -38,7 +51,21 @@ export async function writeReport(
   const record = readRun(run);
   const measurement = await measure(run, data, place);
   writeFileAtomic(out, await reportPage(record, measurement));
-  return { file: out, missing: "missing" in measurement ? measurement.missing : undefined };
+  return "missing" in measurement
+    ? { file: out, missing: measurement.missing, best: undefined }
+    : { file: out, missing: undefined, best: bestOf(measurement) };
+}
+
+function bestOf({ set, outcomes, metrics, epoch }: Measured): MeasuredBest {
+  const figures = classFiguresOf(outcomes).map(({ f1, images }, label) => ({
+    class: set.classes[label] ?? "",
+    f1,
+    images,
+  }));
+  const [worst = { class: "", f1: Number.NaN }] = figures
+    .filter(({ images }) => images > 0)
+    .sort((a, b) => a.f1 - b.f1);
+  return { epoch, metrics, worst: { class: worst.class, f1: worst.f1 } };
 }
 
 /** Found before the evaluation, which takes its time. */

@@ -12,6 +12,7 @@ import { addDataOptions, type DataOptions, selectionFrom } from "../options/data
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
 import { withModelOfInit } from "../options/model-of-init.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions, switchedOff } from "../options/recipe-options.js";
+import { secondsOf } from "../options/time.js";
 import { untilSignal } from "../stops/until-signal.js";
 import { wholeNumber } from "../options/whole-number.js";
 
@@ -77,7 +78,7 @@ async function run(data: string, options: AblateCommandOptions): Promise<void> {
   }
   const seeds = wholeNumber("--seeds", options.seeds, 1);
   const workers = options.workers === undefined ? undefined : wholeNumber("--workers", options.workers, 0);
-  const budget = options.budget === undefined ? undefined : secondsOf(options.budget);
+  const budget = options.budget === undefined ? undefined : secondsOf("--budget", options.budget);
   const base = await baseRecipe(name, options);
   const table = await buildTable(name, { base, without: switchedOff(options), teacherModel, equalEpochs });
   refuseIdle(options, name, table.teacher !== undefined);
@@ -125,13 +126,4 @@ function refuseIdle({ teacherModel, equalEpochs }: AblateCommandOptions, table: 
   if (equalEpochs && table !== "refinements") {
     throw new InputError(`--equal-epochs: has no effect with --table ${table}; drop it`);
   }
-}
-
-/** "1h30m" -> 5400 */
-function secondsOf(text: string): number {
-  const [, hours = 0, minutes = 0, seconds = 0] =
-    /^(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?$/.exec(text) ?? [];
-  const total = 3600 * Number(hours) + 60 * Number(minutes) + Number(seconds);
-  if (total > 0) return total;
-  throw new InputError(`--budget: must be a time such as 2h, 90m, 45s or 1h30m, not "${text}"`);
 }

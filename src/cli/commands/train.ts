@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { Command } from "commander";
 import { InputError, KnackError } from "../../base/errors.js";
 import { OtherPrograms, sharedCores } from "../../base/other-programs.js";
@@ -11,6 +12,7 @@ import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
 import type { WarningEvent } from "../../run/events.js";
 import { COMPARING, MEASURING } from "../../run/phases.js";
 import type { ResumeOptions, TrainOptions } from "../../run/train.js";
+import { autoRecipeFor, summaryOf } from "./train-auto.js";
 import { asFolds, trainFolds } from "./train-folds.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { addCheckpointOptions, type CheckpointOptions, checkpointsFrom } from "../options/checkpoint-options.js";
@@ -34,6 +36,7 @@ type TrainCommandOptions = RecipeOptions &
   DataOptions &
   CheckpointOptions & {
     recipe?: string;
+    budget?: string;
     out?: string;
     resume?: string;
     workers?: string;
@@ -69,8 +72,9 @@ export function trainCommand(): Command {
     )
     .option(
       "--recipe <recipe>",
-      "baseline, efficient, bag-of-tricks, fine-tune, a .json, .ts or .js file, or a run's folder (default: baseline)",
+      "auto, baseline, efficient, bag-of-tricks, fine-tune, a .json, .ts or .js file, or a run's folder (default: auto for photographs, if model, epochs, batch size and rate are left to it; else baseline)",
     )
+    .option("--budget <time>", "auto: how long training may take, such as 20m or 1h30m (default: 20m)")
     .option("--out <folder>", "the run's folder (default: runs/<data>-<recipe>-<date>)")
     .option("--resume <run>", "go on with the run in this folder; with --epochs for longer")
     .option("--allow-changes", "let a resumed run go on with other settings, and on other data")
@@ -96,7 +100,7 @@ export function trainCommand(): Command {
     try {
       asked = await trainOptions(data, options);
       const folds = asFolds(asked);
-      await (folds ? trainFolds(folds, json) : run(asked, progress, !json));
+      await (folds ? trainFolds(folds, json) : run(asked, progress, { forPeople: !json, isFirst: isAuto(asked) }));
     } catch (thrown) {
       const advice = asked && isLackOfMemory(thrown) ? await memoryAdvice(asked) : undefined;
       const error = advice === undefined ? thrown : new KnackError(`${(thrown as Error).message}; ${advice}`);
@@ -134,14 +138,28 @@ async function trainOptions(
   }
   if (options.allowChanges) throw new InputError("--allow-changes: it is for a run that goes on; give --resume RUN");
   if (data === undefined) throw new InputError("the data is missing: knack train fashion-mnist, or a folder's path");
-  const isAuto = options.batchSize === "auto";
-  const given = isAuto ? { ...options, batchSize: undefined } : options;
-  const asked = recipeFromOptions(await withModelOfInit(await loadRecipe(spec ?? "baseline"), given), given);
+  const isLargest = options.batchSize === "auto";
+  const given = isLargest ? { ...options, batchSize: undefined } : options;
+  const chosen = await autoRecipeFor(data, options);
+  const asked = recipeFromOptions(
+    chosen ?? (await withModelOfInit(await loadRecipe(spec ?? "baseline"), given)),
+    given,
+  );
   const repeats = spec !== undefined && isRunFolder(spec) ? spec : undefined;
   const how = { workers, device, engine, winograd, reproducible, repeats, ...checkpointsFrom(options) };
   const selection = selectionFrom(options);
-  const recipe = isAuto ? await largest(asked, data, selection, how) : asked;
+  const recipe = isLargest ? await largest(asked, data, selection, how) : asked;
   return { data, ...selection, recipe, out, cache, ...how, tensorboard };
+}
+
+/** Who reads along: people, and whether it is their first run, which ends with what to do next. */
+interface Audience {
+  readonly forPeople: boolean;
+  readonly isFirst: boolean;
+}
+
+function isAuto({ recipe }: TrainOptions | ResumeOptions): boolean {
+  return typeof recipe === "object" && recipe.name === "auto";
 }
 
 /** `--batch-size auto` */
@@ -164,7 +182,7 @@ async function largest(
 /** What takes a while before the first line of a run: once a machine, and once a data set. */
 const TOLD: readonly string[] = [MEASURING.what, COMPARING.what];
 
-async function run(options: TrainOptions | ResumeOptions, progress: Progress, forPeople: boolean): Promise<void> {
+async function run(options: TrainOptions | ResumeOptions, progress: Progress, audience: Audience): Promise<void> {
   let report: ReportOutcome | undefined;
   let begun = false;
   const tell = (outcome: ReportOutcome) => {
@@ -172,7 +190,7 @@ async function run(options: TrainOptions | ResumeOptions, progress: Progress, fo
   };
   await untilSignal(progress, async (signal, exitCode) => {
     const onDoing = (what: string) => {
-      if (forPeople && TOLD.includes(what)) console.log(`${what} …`);
+      if (audience.forPeople && TOLD.includes(what)) console.log(`${what} …`);
     };
     for await (const event of trainWithReport({ ...options, signal, onDoing }, tell)) {
       begun = true;
@@ -183,7 +201,7 @@ async function run(options: TrainOptions | ResumeOptions, progress: Progress, fo
       console.error("knack: stopped before the run began: start it again");
       process.exitCode = exitCode();
     }
-    if (report) showReport(report, forPeople);
+    if (report) showReport(report, audience);
     // The run is done, and only its report was stopped.
     if (report && "problem" in report && signal.aborted) process.exitCode = exitCode();
   });
@@ -196,7 +214,10 @@ async function withAdvice(event: WarningEvent, options: TrainOptions | ResumeOpt
 }
 
 /** The run is done and saved: a report that cannot be written is a warning. */
-function showReport(outcome: ReportOutcome, forPeople: boolean): void {
+function showReport(outcome: ReportOutcome, { forPeople, isFirst }: Audience): void {
   if ("problem" in outcome) console.error(`knack: warning: ${problemText(outcome)}`);
-  else if (forPeople) console.log(`report: ${outcome.file}`);
+  else if (forPeople) {
+    console.log(`report: ${outcome.file}`);
+    if (isFirst && outcome.best) for (const line of summaryOf(outcome.best, dirname(outcome.file))) console.log(line);
+  }
 }

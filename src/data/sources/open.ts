@@ -39,6 +39,13 @@ export function openData(spec: string, selection: DataSelection = {}): AnySource
   return openAs(SOURCES, spec, selection);
 }
 
+/** Whether `openData` would find photographs there, of which nothing is read. */
+export function holdsPhotos(spec: string): boolean {
+  const place = new Place(spec);
+  const format = SOURCES.find((each) => each.recognises(place));
+  return PHOTO_SOURCES.some(({ name }) => name === format?.name);
+}
+
 /** As `openData`, for a measurement: photographs without a split of their own are all in `validation`, and classes may be empty. */
 export function openWhole(spec: string, selection: DataSelection = {}): AnySource {
   return openAs(SOURCES, spec, { ...selection, whole: true });
