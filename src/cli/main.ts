@@ -17,12 +17,14 @@ import { quantizeCommand } from "./commands/quantize.js";
 import { reportCommand } from "./commands/report.js";
 import { scheduleCommand } from "./commands/schedule.js";
 import { trainCommand } from "./commands/train.js";
+import { dressTerminals } from "./output/on-terminals.js";
 import { endWithOutput } from "./output/standard-output.js";
 
 /** Runs the command line. Sets the process's exit code: 0 done, 1 the run failed, 2 the command line or the input is wrong. */
 export async function main(argv: readonly string[]): Promise<void> {
   settleLibraries((line) => console.error(`knack: warning: ${line}`));
   endWithOutput();
+  dressTerminals();
   const program = new Command("knack")
     .description("Train image classifiers from TypeScript, with the whole bag of tricks")
     .version(VERSION);

@@ -1,6 +1,5 @@
 import { counted } from "../../base/printable.js";
 import type { Writable } from "node:stream";
-import Table from "cli-table3";
 import type { TableDocument } from "../../ablation/output/table-document.js";
 import type { AblationEvent, BudgetChoice, PlanEvent, ResultEvent, RunEvent } from "../../ablation/events.js";
 import { columnsOf, remarksOf } from "../../ablation/output/table-text.js";
@@ -10,6 +9,7 @@ import { comparedBy } from "../../ablation/tables/table.js";
 import { top1 } from "../../metrics/top-1.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { peakLearningRate } from "../../recipe/learning-rate-schedule.js";
+import { fittingTable } from "./fitting-table.js";
 import { formatDuration } from "./progress.js";
 import { RunBar } from "./run-bar.js";
 import { canRedraw } from "./terminal.js";
@@ -26,7 +26,10 @@ export class AblationProgress {
   #metric: Metric = top1;
   #ended = false;
 
+  readonly #out: Writable;
+
   constructor(out: Writable, clock: () => number) {
+    this.#out = out;
     this.#bar = new RunBar(out, canRedraw(out), clock);
   }
 
@@ -51,11 +54,12 @@ export class AblationProgress {
         this.#result(event);
         break;
       case "interrupted":
-        if (event.document && event.document.finishedRuns > 0) this.#bar.print("", tableText(event.document));
+        if (event.document && event.document.finishedRuns > 0)
+          this.#bar.print("", tableText(event.document, this.#out));
         this.#bar.print("stopped; the same command goes on from here");
         break;
       case "done":
-        this.#bar.print("", tableText(event.document), `written: ${event.files.join(", ")}`);
+        this.#bar.print("", tableText(event.document, this.#out), `written: ${event.files.join(", ")}`);
     }
   }
 
@@ -120,14 +124,12 @@ function budgetLines({ budget, expected, asked, chosen }: BudgetChoice): string[
   return [`budget: ${formatDuration(budget)}: ${choice}; expected: about ${formatDuration(expected)}`];
 }
 
-function tableText(document: TableDocument): string {
-  const columns = columnsOf(document);
-  const table = new Table({
-    head: columns.map(({ title }) => title),
-    colAligns: columns.map(({ align }) => align),
-    style: { head: [], border: [], compact: true },
-  });
-  table.push(...document.rows.map((row) => columns.map(({ text }) => text(row))));
+function tableText(document: TableDocument, out: Writable): string {
+  const columns = columnsOf(document).map(({ title, align, text }) => ({
+    title,
+    align,
+    cells: document.rows.map(text),
+  }));
   const { title, data } = document;
-  return [title, data, table.toString(), ...remarksOf(document).map((remark) => `  ${remark}`)].join("\n");
+  return [title, data, fittingTable(columns, out), ...remarksOf(document).map((remark) => `  ${remark}`)].join("\n");
 }

@@ -1,11 +1,11 @@
 import type { Writable } from "node:stream";
-import Table from "cli-table3";
 import { counted } from "../../base/printable.js";
 import type { FoldEvent, FoldResultEvent, FoldsEvent, FoldTrainingEvent } from "../../folds/events.js";
 import type { FoldsSummary } from "../../folds/summary.js";
 import { columnsOf, remarksOf } from "../../folds/text.js";
 import { valueText } from "../../metrics/metric.js";
 import { top1 } from "../../metrics/top-1.js";
+import { fittingTable } from "./fitting-table.js";
 import { engineText, type Progress } from "./progress.js";
 import { RunBar } from "./run-bar.js";
 import { canRedraw } from "./terminal.js";
@@ -17,7 +17,10 @@ export class FoldsProgress implements Pick<Progress, "close" | "awaitsStop"> {
   #described = false;
   #ended = false;
 
+  readonly #out: Writable;
+
   constructor(out: Writable, clock = () => performance.now() / 1000) {
+    this.#out = out;
     this.#bar = new RunBar(out, canRedraw(out), clock);
   }
 
@@ -41,7 +44,7 @@ export class FoldsProgress implements Pick<Progress, "close" | "awaitsStop"> {
         this.#bar.print(`stopped; go on with: knack train --resume ${event.out}`);
         break;
       case "done":
-        this.#bar.print("", foldsTable(event.summary), `written: ${event.files.join(", ")}`);
+        this.#bar.print("", foldsTable(event.summary, this.#out), `written: ${event.files.join(", ")}`);
     }
   }
 
@@ -79,16 +82,9 @@ function place({ fold, folds, resumed }: FoldEvent): string {
   return `fold ${String(fold).padStart(String(folds).length)}/${folds}${resumed ? " (went on)" : ""}`;
 }
 
-function foldsTable(summary: FoldsSummary): string {
-  const columns = columnsOf(summary);
-  const table = new Table({
-    head: columns.map(({ title }) => title),
-    colAligns: columns.map(() => "right"),
-    style: { head: [], border: [], compact: true },
+function foldsTable(summary: FoldsSummary, out: Writable): string {
+  const columns = columnsOf(summary).map(({ title, text, whole }) => {
+    return { title, align: "right", cells: [...summary.folds.map(text), whole] } as const;
   });
-  table.push(
-    ...summary.folds.map((fold) => columns.map(({ text }) => text(fold))),
-    columns.map(({ whole }) => whole),
-  );
-  return [summary.data, table.toString(), ...remarksOf(summary).map((remark) => `  ${remark}`)].join("\n");
+  return [summary.data, fittingTable(columns, out), ...remarksOf(summary).map((remark) => `  ${remark}`)].join("\n");
 }
