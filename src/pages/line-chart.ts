@@ -86,6 +86,7 @@ export function linePanels(
       gridIndex: i,
       type: "value",
       min: 0,
+      max: "dataMax",
       name: xName,
       nameLocation: "middle",
       nameGap: 26,

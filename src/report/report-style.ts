@@ -9,12 +9,13 @@ dl.figures dd { margin: 0; font-size: 1.25rem; font-weight: 600; font-variant-nu
 dl.figures dd.interval { color: var(--muted); font-size: .8125rem; font-weight: 400; white-space: nowrap; }
 td.name { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; max-width: 16rem; }
 td.meaning { white-space: normal; min-width: 15rem; }
-.matrix { border-collapse: separate; border-spacing: 1px; }
+.matrix { border-collapse: separate; border-spacing: 1px; width: min(100%, calc(6.5rem * var(--classes) + 9rem)); }
 .matrix th, .matrix td { border: 0; padding: .3rem .4rem; }
+.matrix td, .matrix tbody th { vertical-align: middle; }
 .matrix thead th { vertical-align: bottom; }
-.matrix thead th span { display: block; writing-mode: vertical-rl; transform: rotate(180deg); max-height: 8rem; overflow: hidden; text-overflow: ellipsis; }
+.matrix thead th span { display: block; margin: 0 auto; writing-mode: vertical-rl; transform: rotate(180deg); max-height: 8rem; overflow: hidden; text-overflow: ellipsis; }
 .matrix tbody th { position: sticky; left: 0; background: var(--page); max-width: 8rem; overflow: hidden; text-overflow: ellipsis; color: var(--ink); font-weight: 400; }
-.matrix td { position: relative; min-width: 2.4rem; max-width: none; isolation: isolate; }
+.matrix td { position: relative; text-align: center; height: clamp(1.9rem, calc(28rem / var(--classes)), 4.5rem); font-size: clamp(.85rem, calc(7rem / var(--classes)), 1.3rem); min-width: 2.4rem; max-width: none; isolation: isolate; }
 .matrix td::before { content: ""; position: absolute; inset: 0; z-index: -1; background: var(--accent); opacity: calc(.06 + .5 * var(--share)); }
 .matrix td.own { outline: 2px solid var(--ink); outline-offset: -2px; font-weight: 600; }
 .bar { display: block; width: 8rem; height: .8rem; margin-top: .3rem; background: linear-gradient(var(--accent), var(--accent)) no-repeat 0 0 / calc(100% * var(--share)) 100%; border: 1px solid var(--accent); }

@@ -64,6 +64,8 @@ test("without weights: what is chosen and why in at most ten lines, then how wel
   assert.match(stdout, /^go on with: knack predict run PICTURE/m);
   const { name, model, classBalance, select, init, epochs, imageSize } = recipeOf("run");
   assert.deepEqual([name, model, init, epochs, imageSize], ["auto", "resnet18d", false, 1, 96]);
+  const preview = await knack("data", "preview", "photos", "--image-size", "96", "--out", "preview.png");
+  assert.match(preview.stdout, /model: resnet18d at 96 pixels.*\npreview: preview.png, of recipe auto$/ms);
   // Four times as many oaks.
   assert.deepEqual([classBalance, select], ["weights", "macro-f1"]);
 });

@@ -148,9 +148,9 @@ test("the command", async () => {
     );
     return { status, stdout, stderr };
   };
-  const small = ["--image-size", "32", "--mixup", "0.4", "--seed", "1", "--epoch", "3"];
+  const small = ["--recipe", "bag-of-tricks", "--image-size", "32", "--mixup", "0.4", "--seed", "1", "--epoch", "3"];
   const good = run(data, "--out", "a.png", ...small);
-  assert.deepEqual(good, { status: 0, stdout: "preview: a.png\n", stderr: "" });
+  assert.deepEqual(good, { status: 0, stdout: "preview: a.png, of recipe bag-of-tricks\n", stderr: "" });
   assert.equal(run(data, "--out", "b.png", ...small).status, 0);
   assert.deepEqual(readFileSync(at("a.png")), readFileSync(at("b.png")));
   for (const [args, complaint] of [

@@ -6,6 +6,7 @@ import type { Switch } from "../../settings/switches.js";
 import { TRICKS } from "../../tricks/index.js";
 import { momentsOf } from "../../tricks/running-tricks.js";
 import type { Trick } from "../../tricks/trick.js";
+import { autoRecipeFor } from "./train-auto.js";
 import { addListOptions, type ListCommandOptions, listOptionsFrom } from "../options/data-options.js";
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
 
@@ -22,7 +23,7 @@ type PreviewOptions = RecipeOptions &
   ListCommandOptions & {
     out: string;
     epoch: string;
-    recipe: string;
+    recipe?: string;
   };
 
 /** `knack data preview`: a picture of what training shows the network. */
@@ -32,7 +33,7 @@ export function dataPreviewCommand(): Command {
     .argument("<data>", "as for knack train: fashion-mnist, or a folder of photographs or small images")
     .requiredOption("--out <file>", "the PNG to write")
     .option("--epoch <number>", "the first epoch shown", "1")
-    .option("--recipe <recipe>", "as for knack train", "bag-of-tricks");
+    .option("--recipe <recipe>", "as for knack train, and what it takes by default");
   return addRecipeOptions(addListOptions(command), changesImages).action(
     async (data: string, options: PreviewOptions) => {
       const { out } = options;
@@ -40,7 +41,8 @@ export function dataPreviewCommand(): Command {
       if (!(Number.isSafeInteger(epoch) && epoch >= 1)) {
         throw new InputError(`--epoch: must be a whole number above 0, not "${options.epoch}"`);
       }
-      const recipe = recipeFromOptions(await loadRecipe(options.recipe), options);
+      const chosen = await autoRecipeFor(data, { ...options, device: "cpu" });
+      const recipe = recipeFromOptions(chosen ?? (await loadRecipe(options.recipe ?? "baseline")), options);
       // Only here, so that the other commands start without the engine.
       const { openData } = await import("../../data/sources/open.js");
       const { withIntensity } = await import("../../run/intensity.js");
@@ -49,7 +51,7 @@ export function dataPreviewCommand(): Command {
       const source = openData(data, listOptionsFrom(options));
       const { train } = trainingData(source, await withIntensity(recipe, source, undefined), undefined);
       await writePreview(train, recipe, epoch - 1, out);
-      console.log(`preview: ${out}`);
+      console.log(`preview: ${out}, of recipe ${recipe.name}`);
     },
   );
 }

@@ -38,7 +38,7 @@ function matrix({ classes, count: countOf }: Confusion, names: readonly string[]
     });
     return html`<tr><th scope="row">${nameHtml(names[label] as string)}</th>${cells}</tr>\n`;
   });
-  return html`<div class="scroll"><table class="matrix"><thead><tr><th scope="col">is \\ taken for</th>${head}</tr></thead>
+  return html`<div class="scroll"><table class="matrix" style="--classes:${classes.length}"><thead><tr><th scope="col">is \\ taken for</th>${head}</tr></thead>
 <tbody>${rows}</tbody></table></div>`;
 }
 
