@@ -11,6 +11,7 @@ export {
   loadClassifier,
   type Prediction,
 } from "./inference/classifier.js";
+export { type Calibrated, type CalibrateOptions, calibrateCheckpoint } from "./run/calibrate-checkpoint.js";
 export { type CrossValidateOptions, crossValidate, type GoOnOptions } from "./folds/cross-validate.js";
 export type { FoldsEvent } from "./folds/events.js";
 export type { FoldsSummary } from "./folds/summary.js";

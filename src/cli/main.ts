@@ -5,6 +5,7 @@ import { settleLibraries } from "../native/torch/library-settings.js";
 import { VERSION } from "../base/version.js";
 import { ablateCommand } from "./commands/ablate.js";
 import { benchCommand } from "./commands/bench.js";
+import { calibrateCommand } from "./commands/calibrate.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { evalCommand } from "./commands/eval.js";
@@ -33,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     evalCommand(),
     reportCommand(),
     predictCommand(),
+    calibrateCommand(),
     ablateCommand(),
     benchCommand(),
     dataCommand(),

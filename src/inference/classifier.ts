@@ -5,6 +5,8 @@ import { loadCheckpoint } from "../weights/checkpoint.js";
 import type { EvaluationPrecision } from "../training/evaluation-precision.js";
 import type { Network } from "./network.js";
 import { describeOnnx } from "./onnx-description.js";
+import { rejectionScore } from "../metrics/rejection.js";
+import type { KeptCalibration } from "../weights/calibration.js";
 
 export interface Prediction {
   /** The class's name; its index where an ONNX file names no classes. */
@@ -28,8 +30,19 @@ export interface ClassifyOptions {
 
 /** What became of one picture: its predictions, or why it could not be read. */
 export type Classified<Source extends PictureSource = PictureSource> =
-  | { readonly image: Source; readonly predictions: Prediction[]; readonly error?: undefined }
-  | { readonly image: Source; readonly predictions?: undefined; readonly error: InputError };
+  | {
+      readonly image: Source;
+      readonly predictions: Prediction[];
+      /** Whether the picture is probably of nothing that the model knows; undefined where `knack calibrate` did not say from when on. */
+      readonly unknown: boolean | undefined;
+      readonly error?: undefined;
+    }
+  | {
+      readonly image: Source;
+      readonly predictions?: undefined;
+      readonly unknown?: undefined;
+      readonly error: InputError;
+    };
 
 /**
  * A classifier for pictures from a checkpoint's folder, a run's folder, a `.safetensors` file or an `.onnx` file. How
@@ -54,13 +67,17 @@ export function loadClassifier(
     }
     const description = describeOnnx(path);
     const open = async () => (await import("./onnx-network.js")).openOnnxNetwork(path, description);
-    return new Classifier(path, description.class_names, open);
+    const { class_names: classes, calibration } = description;
+    return new Classifier(path, { classes, calibration }, open);
   }
-  const { config, insteadOf } = loadCheckpoint(path);
+  const { config, calibration, insteadOf } = loadCheckpoint(path);
   // Only when it is wanted, so that ONNX files, and programs that only import knack, do without libtorch.
   const open = async () => (await import("./checkpoint-network.js")).openCheckpoint(path, device, precision);
-  return new Classifier(path, config.label_names, open, insteadOf);
+  return new Classifier(path, { classes: config.label_names, calibration, insteadOf }, open);
 }
+
+/** What is known of a model without its weights. */
+type Described = Pick<Classifier, "classes" | "calibration"> & Partial<Pick<Classifier, "insteadOf">>;
 
 /** See `loadClassifier`. It holds memory until `dispose()` or the end of the `using` block that declares it. */
 export class Classifier implements Disposable {
@@ -68,14 +85,17 @@ export class Classifier implements Disposable {
   readonly classes: readonly string[];
   /** Where the newest checkpoint of a run is damaged and the one before it is used: which one, and how. */
   readonly insteadOf: string | undefined;
+  /** What `knack calibrate` found out: probabilities are softmax of the logits divided by its temperature. */
+  readonly calibration: KeptCalibration | undefined;
   readonly #path: string;
   readonly #open: () => Promise<Network>;
   #network: Promise<Network> | undefined;
   #disposed = false;
 
   /** @internal Programs call `loadClassifier`. */
-  constructor(path: string, classes: readonly string[], open: () => Promise<Network>, insteadOf?: string) {
+  constructor(path: string, { classes, calibration, insteadOf }: Described, open: () => Promise<Network>) {
     this.classes = classes;
+    this.calibration = calibration;
     this.insteadOf = insteadOf;
     this.#path = path;
     this.#open = open;
@@ -143,8 +163,8 @@ export class Classifier implements Disposable {
     let row = 0;
     return batch.map(({ image, pixels, error }) => {
       if (!pixels) return { image, error };
-      const predictions = this.#best(logits.subarray(row * classes, ++row * classes), top);
-      return { image, predictions };
+      const own = logits.subarray(row * classes, ++row * classes);
+      return { image, predictions: this.#best(own, top), unknown: this.#isUnknown(own) };
     });
   }
 
@@ -164,6 +184,11 @@ export class Classifier implements Disposable {
     }))
       .sort((a, b) => b.probability - a.probability)
       .slice(0, top);
+  }
+
+  #isUnknown(logits: Float32Array): boolean | undefined {
+    const rejection = this.calibration?.rejection;
+    return rejection && rejectionScore(rejection.score, logits) < rejection.threshold;
   }
 }
 

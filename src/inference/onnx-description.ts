@@ -1,6 +1,7 @@
 import { z } from "../settings/zod.js";
 import { InputError } from "../base/errors.js";
 import { readOnnxMetadata } from "../onnx/model-file.js";
+import { calibrationSchema } from "../weights/calibration.js";
 
 const count = z.int().positive();
 
@@ -26,6 +27,7 @@ const metadataSchema = z.object({
   interpolation: z.enum(["bilinear", "bicubic"]).default("bicubic"),
   crop_pct: json(z.number().positive().max(1)).default(0.875),
   intensity: json(z.tuple([z.number(), z.number()]).refine(([black, white]) => black < white)).optional(),
+  calibration: json(calibrationSchema).optional(),
 });
 
 /** What an ONNX file says about itself, under the keys `knack export` writes. What files of other programs leave open is undefined. */

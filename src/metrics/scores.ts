@@ -17,7 +17,7 @@ export class Scores {
 
   /** @param logits [images, classes] */
   constructor(
-    private readonly logits: Float32Array,
+    readonly logits: Float32Array,
     private readonly labels: Int32Array,
     private readonly classes: number,
   ) {
@@ -46,6 +46,15 @@ export class Scores {
   /** One image's, class by class. */
   probabilitiesOf(image: number): number[] {
     return Array.from({ length: this.classes }, (_, label) => this.#probability(image, label));
+  }
+
+  logProbability(image: number, label: number): number {
+    return (this.logits[image * this.classes + label] as number) - this.logSum(image);
+  }
+
+  /** ln of the sum of exp(logit) over the classes: the negative of an image's free energy. */
+  logSum(image: number): number {
+    return (this.#highest[image] as number) + Math.log(this.#sums[image] as number);
   }
 
   #probability(image: number, label: number): number {

@@ -44,6 +44,8 @@ export interface ExportReport {
   /** Batch norms that became part of a convolution. */
   readonly folded: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** By which logits are divided in the file; undefined where the checkpoint is not calibrated. */
+  readonly temperature: number | undefined;
   readonly verification?: Verification;
   /** Where the newest checkpoint of a run is damaged and the one before it was taken: which one, and how. */
   readonly insteadOf?: string | undefined;
@@ -68,10 +70,10 @@ export async function exportCheckpoint(
   const paths = options.verifyOn?.flatMap(picturesAt);
   const loaded = loadModel(checkpoint, "cpu");
   using model = loaded.model;
-  const { config, format, insteadOf } = loaded;
+  const { config, format, insteadOf, calibration } = loaded;
   const { opset = OPSET, batch, input = "float32" } = options;
   const { channels, height, width, mean, std } = format;
-  const metadata = metadataOf(config, input);
+  const metadata = metadataOf(loaded, input);
   const form: OnnxForm = { opset, batch, normalise: input === "uint8" ? { mean, std } : undefined };
   const { bytes, parameters, folded } = scope(() => {
     const traced = traceGraph(model, [1, channels, height, width]);
@@ -101,6 +103,7 @@ export async function exportCheckpoint(
     parameters,
     folded,
     metadata,
+    temperature: calibration?.temperature,
     insteadOf,
   };
   return verification === undefined ? report : { ...report, verification };

@@ -1,10 +1,16 @@
 import { InputError } from "../base/errors.js";
-import type { CheckpointConfig } from "../weights/config.js";
+import type { LoadedModel } from "../weights/load-model.js";
 import { OpenFile } from "../weights/open-file.js";
 import { decodeMetadata, decodeModel, type ModelProto } from "./schema.js";
 
-/** What an exported model says about itself: `config.json` of its checkpoint as texts, JSON but for names. Whoever reads `mean` and `std` normalises by them. */
-export function metadataOf(config: CheckpointConfig, input: "float32" | "uint8"): Record<string, string> {
+/**
+ * What an exported model says about itself: `config.json` of its checkpoint as texts, JSON but for names. Whoever reads `mean` and `std` normalises by
+ * them; its logits are already divided by the calibration's temperature.
+ */
+export function metadataOf(
+  { config, calibration }: Pick<LoadedModel, "config" | "calibration">,
+  input: "float32" | "uint8",
+): Record<string, string> {
   const { mean, std } = config;
   return {
     architecture: config.architecture,
@@ -17,6 +23,7 @@ export function metadataOf(config: CheckpointConfig, input: "float32" | "uint8")
     interpolation: config.interpolation,
     crop_pct: JSON.stringify(config.crop_pct),
     ...(config.intensity === undefined ? {} : { intensity: JSON.stringify(config.intensity) }),
+    ...(calibration === undefined ? {} : { calibration: JSON.stringify(calibration) }),
     ...(config.license === undefined ? {} : { license: config.license }),
   };
 }

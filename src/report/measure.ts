@@ -10,6 +10,7 @@ import { predictSet, type SetPrediction } from "../run/predict-set.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { RunFolder } from "../run/run-folder.js";
 import { NothingToEvaluate } from "../training/evaluate.js";
+import type { KeptCalibration } from "../weights/calibration.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
 import type { CheckpointConfig } from "../weights/config.js";
 import { classMismatches } from "../weights/checkpoint-fits.js";
@@ -20,6 +21,8 @@ export interface Measured extends SetPrediction {
   readonly checkpoint: "best" | "last";
   /** Epochs after which the checkpoint was written; undefined where it does not say. */
   readonly epoch: number | undefined;
+  /** As `UsableCheckpoint.calibration`: the outcomes are those of calibrated logits. */
+  readonly calibration?: KeptCalibration | undefined;
 }
 
 /** Or why that cannot be known, in a sentence. */
@@ -47,7 +50,13 @@ export async function measure(
     }
     const { maxBadImages } = parseRecipe(run.readJson("recipe.json"), `${run.path}/recipe.json`);
     const predicted = await predictSet(path, set, { ...place, maxBadImages });
-    return { set: asSeen(set, loaded.config), ...predicted, checkpoint, epoch: loaded.config.knack?.epoch };
+    return {
+      set: asSeen(set, loaded.config),
+      ...predicted,
+      checkpoint,
+      epoch: loaded.config.knack?.epoch,
+      calibration: loaded.calibration,
+    };
   } catch (error) {
     if (error instanceof NothingToEvaluate) return { missing: "None of its validation images can be read." };
     if (!(error instanceof KnackError)) throw error;

@@ -134,7 +134,7 @@ async function measuredSections(measured: Measured, intervals: ReadonlyMap<strin
     metricsSection(METRICS, outcomes, metrics, intervals),
     confusionSection(confusion, set.classes),
     classesSection(confusion, set.classes),
-    calibrationSection(calibrationOf(outcomes), metrics.loss ?? Number.NaN),
+    calibrationSection(calibrationOf(outcomes), metrics.loss ?? Number.NaN, measured.calibration),
     await mistakesSection(measured),
   ];
 }

@@ -10,13 +10,13 @@ import { evaluationOf } from "../engine/evaluation.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { imageMismatches } from "../weights/checkpoint-fits.js";
-import { type LoadedModel, loadModel } from "../weights/load-model.js";
+import { type LoadedModel, type LoadOptions, loadModel } from "../weights/load-model.js";
 import { evaluationLoader, NothingToEvaluate } from "../training/evaluate.js";
 import { type EvaluationPrecision, precisionFor } from "../training/evaluation-precision.js";
 import { naturalIntensity } from "./intensity.js";
 import { absentClasses, matchClasses } from "./match-classes.js";
 
-export interface EvaluationPlace {
+export interface EvaluationPlace extends LoadOptions {
   /** "cpu" (default) or "cuda". */
   readonly device?: string | undefined;
   /** Default: "fp32". */
@@ -46,8 +46,12 @@ export interface CheckpointOnData {
   readonly ignored: number;
   /** As `MatchedSet.byNumber`. */
   readonly byNumber: boolean;
-  /** As `Checkpoint.insteadOf`. */
+  /** As `UsableCheckpoint.insteadOf`. */
   readonly insteadOf: string | undefined;
+  /** As `LoadedModel.calibration`. */
+  readonly calibration: LoadedModel["calibration"];
+  /** As `LoadedModel.folder`. */
+  readonly folder: string;
 }
 
 /**
@@ -60,10 +64,17 @@ export interface CheckpointOnData {
 export async function withCheckpointOn<T>(
   path: string,
   sets: readonly [LabelledSet, ...LabelledSet[]],
-  { device = "cpu", precision = "fp32", workers = 0, ignoreUnknownClasses = false, maxBadImages }: EvaluationPlace,
+  {
+    device = "cpu",
+    precision = "fp32",
+    workers = 0,
+    ignoreUnknownClasses = false,
+    maxBadImages,
+    uncalibrated,
+  }: EvaluationPlace,
   use: (opened: CheckpointOnData) => Promise<T>,
 ): Promise<T> {
-  const loaded = loadModel(path, device);
+  const loaded = loadModel(path, device, { uncalibrated });
   const { model } = loaded;
   const loaders: Loader[] = [];
   const { channels, height, width } = loaded.format;
@@ -90,7 +101,7 @@ export async function withCheckpointOn<T>(
     if (format === undefined) throw new NothingToEvaluate();
     const absent = absentClasses(classes, measured);
     const byNumber = matched.some((each) => each.byNumber);
-    const { insteadOf } = loaded;
+    const { insteadOf, calibration, folder } = loaded;
     return await use({
       model,
       format,
@@ -102,6 +113,8 @@ export async function withCheckpointOn<T>(
       ignored,
       byNumber,
       insteadOf,
+      calibration,
+      folder,
     });
   } finally {
     await Promise.all(loaders.map((loader) => loader.close()));

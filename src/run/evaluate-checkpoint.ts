@@ -6,7 +6,7 @@ import { type Evaluation, type EvaluationOptions, evaluationOf, outcomesOf } fro
 
 export interface CheckpointEvaluation
   extends Evaluation,
-    Pick<CheckpointOnData, "absent" | "ignored" | "byNumber" | "insteadOf"> {
+    Pick<CheckpointOnData, "absent" | "ignored" | "byNumber" | "insteadOf" | "calibration" | "folder"> {
   /** Photographs that could not be read and were left out: names and reasons. */
   readonly badPictures: ReadonlyMap<string, string>;
   /** The checkpoint's, in the order of its logits. */
@@ -31,7 +31,7 @@ export function evaluateCheckpoint(
     path,
     sets,
     place,
-    async ({ model, batches, badPictures, absent, ignored, byNumber, insteadOf, ...options }) => {
+    async ({ model, batches, badPictures, absent, ignored, byNumber, insteadOf, calibration, folder, ...options }) => {
       const outcomes = await outcomesOf(model, batches, { ...options, afterBatch });
       const evaluation = evaluationOf(outcomes);
       if (!Number.isFinite(evaluation.metrics.loss)) {
@@ -46,6 +46,8 @@ export function evaluateCheckpoint(
         ignored,
         byNumber,
         insteadOf,
+        calibration,
+        folder,
       };
     },
   );

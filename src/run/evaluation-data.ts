@@ -41,10 +41,15 @@ function given(selection: DataSelection): DataSelection {
   return Object.fromEntries(Object.entries(selection).filter(([, value]) => value !== undefined));
 }
 
-/** What the run that a checkpoint is of was trained on: the checkpoint's folder is the run's, or below it. */
+/** What the run that a checkpoint is of was trained on. */
 function dataOfRun(checkpoint: string): RunData | undefined {
-  const run = [checkpoint, dirname(dirname(checkpoint))].find((folder) => existsSync(join(folder, "data.json")));
+  const run = runOf(checkpoint);
   return run === undefined ? undefined : RunFolder.find(run).readData();
+}
+
+/** The folder of the run that a checkpoint is of: it is the checkpoint's, or above it. */
+export function runOf(checkpoint: string): string | undefined {
+  return [checkpoint, dirname(dirname(checkpoint))].find((folder) => existsSync(join(folder, "data.json")));
 }
 
 function samePlace(a: string, b: string): boolean {

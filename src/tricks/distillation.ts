@@ -116,14 +116,14 @@ class Teacher {
   readonly #model: Module;
   readonly #evaluation: Evaluation;
   readonly architecture: string;
-  /** As `Checkpoint.insteadOf`. */
+  /** As `UsableCheckpoint.insteadOf`. */
   readonly insteadOf: string | undefined;
 
   /**
    * @throws InputError where the checkpoint is missing or broken, or was made for other images or classes than `set`.
    */
   constructor(path: string, { train: set, precision, device, engine }: Run) {
-    const loaded = loadModel(path, device);
+    const loaded = loadModel(path, device, { uncalibrated: true }); // the recipe has a temperature of its own
     requireSameTask(loaded, set, path);
     this.#evaluation = evaluationOf(loaded.model, [set.channels, set.height, set.width], { precision, device, engine });
     this.#model = loaded.model;

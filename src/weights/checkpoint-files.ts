@@ -3,3 +3,4 @@ export const WEIGHTS = "model.safetensors";
 export const CONFIG = "config.json";
 export const TRAINING = "training.safetensors";
 export const CONVOLUTIONS = "convolutions.json";
+export const CALIBRATION = "calibration.json";

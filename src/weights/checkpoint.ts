@@ -10,6 +10,7 @@ import { InputError, KnackError } from "../base/errors.js";
 import { entryAt, makeFolder } from "../base/folders.js";
 import { type KeptChoices, parseKeptChoices } from "../engine/convolution-choices.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
+import { type KeptCalibration, readCalibration } from "./calibration.js";
 import { CONFIG, CONVOLUTIONS, TRAINING, WEIGHTS } from "./checkpoint-files.js";
 import { type CheckpointConfig, configJson, parseConfig } from "./config.js";
 import { foldersFor, readSteadily, toImport } from "./find-checkpoint.js";
@@ -22,8 +23,20 @@ export interface Checkpoint {
   readonly config: CheckpointConfig;
   /** Which algorithm computed each convolution, where that was chosen: the same ones compute the same bits. */
   readonly convolutions?: KeptChoices | undefined;
+}
+
+/** A checkpoint as it was read. */
+interface FoundCheckpoint extends Checkpoint {
+  /** Its own folder. */
+  readonly folder: string;
   /** Where a newer one is damaged and this is the one before: which one, and how. */
   readonly insteadOf?: string;
+}
+
+/** One to compute with. */
+export interface UsableCheckpoint extends FoundCheckpoint {
+  /** What `knack calibrate` found out about it. The weights are as they were trained: it is for who uses them to divide the logits. */
+  readonly calibration: KeptCalibration | undefined;
 }
 
 /** What only a resumed run needs. */
@@ -118,9 +131,10 @@ function contentsOf(
  *   `.safetensors` file with its `config.json` beside it
  * @throws InputError where something is missing or broken, naming the file and, in `config.json`, the key.
  */
-export function loadCheckpoint(path: string): Checkpoint {
+export function loadCheckpoint(path: string): UsableCheckpoint {
   const { folders, weights } = placesOf(path);
-  return firstUndamaged(folders, (folder) => readCheckpoint(folder, weights));
+  const found = firstUndamaged(folders, (folder) => readCheckpoint(folder, weights));
+  return { ...found, calibration: readCalibration(found.folder) };
 }
 
 /** @throws InputError where `path` names no checkpoint that `loadCheckpoint` could try to read */
@@ -143,14 +157,14 @@ function placesOf(path: string): { folders: readonly string[]; weights: string }
  * @param directory a checkpoint's folder, normally `checkpoints/last` of a run
  * @throws InputError where it holds no training state or a broken one.
  */
-export function loadResumable(directory: string): Checkpoint & TrainingState {
+export function loadResumable(directory: string): FoundCheckpoint & TrainingState {
   return firstUndamaged(foldersFor(directory), (folder) => {
     return { ...readTrainingState(folder, directory), ...readCheckpoint(folder, WEIGHTS) };
   });
 }
 
 /** What the first of these folders holds that is whole, newest first. @throws InputError what is wrong with the first, where none is */
-function firstUndamaged<T extends Checkpoint>(folders: readonly string[], read: (folder: string) => T): T {
+function firstUndamaged<T extends FoundCheckpoint>(folders: readonly string[], read: (folder: string) => T): T {
   const faults: InputError[] = [];
   for (const folder of folders) {
     try {
@@ -165,12 +179,13 @@ function firstUndamaged<T extends Checkpoint>(folders: readonly string[], read: 
   throw faults[0];
 }
 
-function readCheckpoint(folder: string, weights: string): Checkpoint {
+function readCheckpoint(folder: string, weights: string): FoundCheckpoint {
   checkManifest(folder, [weights, CONFIG, CONVOLUTIONS]);
   return {
     weights: readTensors(join(folder, weights)).tensors,
     config: readConfig(join(folder, CONFIG)),
     ...readConvolutions(join(folder, CONVOLUTIONS)),
+    folder,
   };
 }
 

@@ -10,6 +10,7 @@ import { isSplitName } from "../../data/sources/photos/split-names.js";
 import type { AnySource } from "../../data/sources/source.js";
 import { shareOf } from "../options/share.js";
 import { addListOptions, type DataOptions, type ListCommandOptions, listOptionsFrom } from "../options/data-options.js";
+import { calibratedText } from "../output/calibrated-text.js";
 import { fieldsOf } from "../../run/metric-fields.js";
 import type { EvaluationPrecision } from "../../training/evaluation-precision.js";
 import { type Device, deviceOption, evaluationPrecisionOption } from "../options/compute-options.js";
@@ -67,11 +68,12 @@ export function evalCommand(): Command {
       ignoreUnknownClasses,
       maxBadImages: shareOf(maxBadImages),
     };
-    const { badPictures, images, metrics, classes, outcomes, absent, ignored, byNumber, insteadOf } =
+    const { badPictures, images, metrics, classes, outcomes, absent, ignored, byNumber, insteadOf, calibration } =
       await evaluateCheckpoint(checkpoint, all ? [source.train, source.validation] : [source.validation], place);
     if (insteadOf !== undefined) console.error(`knack: warning: ${insteadOf}`);
     for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
     for (const line of remarks(source, { ofRun, all, absent, ignored, byNumber })) console.error(`knack: ${line}`);
+    if (calibration) console.error(`knack: ${calibratedText(calibration)}`);
     for (const { title, undefinedFor } of METRICS) {
       const reason = undefinedFor?.(outcomes);
       if (reason !== undefined) console.error(`knack: ${title} is left out: ${reason}`);

@@ -50,12 +50,15 @@ function wholeNumber(option: string) {
 }
 
 function describe(report: ExportReport, invented: boolean): string {
-  const { file, bytes, opset, input, architecture, parameters, folded, metadata, verification } = report;
+  const { file, bytes, opset, input, architecture, parameters, folded, metadata, temperature, verification } = report;
   const millions = (count: number) => `${(count / 1e6).toFixed(1)}`;
   const lines = [
     `${file}: ${architecture}, ${millions(parameters)} M parameters, ${millions(bytes)} MB, opset ${opset}`,
     `input: ${input}`,
     folded > 0 ? `batch norms folded into convolutions: ${folded}` : "batch norms kept",
+    ...(temperature === undefined
+      ? []
+      : [`calibrated: the logits are divided by temperature ${temperature.toFixed(4)}`]),
     `metadata: ${Object.keys(metadata).join(", ")}`,
   ];
   if (verification) {

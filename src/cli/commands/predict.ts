@@ -4,6 +4,7 @@ import { stringify } from "csv-stringify/sync";
 import { InputError, KnackError } from "../../base/errors.js";
 import { type OtherFiles, unreadText } from "../../data/photos/other-files.js";
 import type { Prediction } from "../../inference/classifier.js";
+import { calibratedText } from "../output/calibrated-text.js";
 import type { EvaluationPrecision } from "../../training/evaluation-precision.js";
 import { type Device, deviceOption, evaluationPrecisionOption } from "../options/compute-options.js";
 
@@ -11,6 +12,7 @@ interface PredictOptions {
   readonly top: number;
   readonly json?: boolean;
   readonly csv?: boolean;
+  readonly reject?: boolean;
   readonly device: Device;
   readonly precision: EvaluationPrecision;
 }
@@ -33,70 +35,85 @@ export function predictCommand(): Command {
         'print [{"image":…,"predictions":[{"class":…,"index":…,"probability":…}]}], without pictures that cannot be read',
       ).conflicts("csv"),
     )
-    .option("--csv", "print a table image,rank,class,index,probability")
+    .option("--csv", "print a table image,rank,class,index,probability; with --reject also unknown, true or false")
+    .option("--reject", "say which pictures are of nothing it knows; knack calibrate finds from when on")
     .action(predict);
 }
 
 async function predict(
   model: string,
   paths: string[],
-  { top, json, csv, device, precision }: PredictOptions,
+  { top, json, csv, reject = false, device, precision }: PredictOptions,
 ): Promise<void> {
   // Only here, so that the other commands, `knack doctor` above all, start without the libraries for pictures.
   const { pictureFiles } = await import("../options/picture-files.js");
   const { loadClassifier } = await import("../../inference/classifier.js");
   using classifier = loadClassifier(model, { device, precision });
   if (classifier.insteadOf !== undefined) console.error(`knack: warning: ${classifier.insteadOf}`);
+  const { calibration } = classifier;
+  if (calibration) console.error(`knack: ${calibratedText(calibration)}`);
+  if (reject && calibration === undefined) {
+    throw new InputError(
+      `--reject: from when on ${model} knows nothing is not known: knack calibrate, or export what was calibrated`,
+    );
+  }
   const others: OtherFiles = { count: 0, examples: [] };
   const images = pictureFiles(paths, others);
   const unread = unreadText(others, images.length);
   if (unread !== undefined) console.error(`knack: ${unread}`);
   const { begin, between, end, entry } = json ? JSON_FORM : csv ? CSV_FORM : TEXT_FORM;
-  let [printed, unreadable] = [0, 0];
-  for await (const { image, predictions, error } of classifier.classifyAll(images, { top })) {
+  let [printed, unreadable, rejected] = [0, 0, 0];
+  for await (const { image, predictions, unknown, error } of classifier.classifyAll(images, { top })) {
     if (error) {
       unreadable++;
       console.error(`knack: ${error.message}`);
     } else {
-      await print((printed++ === 0 ? begin : between) + entry(image, predictions));
+      if (reject && unknown) rejected++;
+      await print(
+        (printed++ === 0 ? begin(reject) : between) + entry(image, predictions, reject ? unknown : undefined),
+      );
     }
   }
-  await print((printed === 0 ? begin : "") + end);
+  await print((printed === 0 ? begin(reject) : "") + end);
+  if (reject) console.error(`knack: ${rejected} of ${printed} pictures are unknown`);
   if (unreadable > 0) throw new KnackError(`${unreadable} of ${images.length} pictures could not be read`);
 }
 
 /** How results are printed: one after the other, so that they do not pile up. */
 interface Form {
-  readonly begin: string;
+  readonly begin: (reject: boolean) => string;
   readonly between: string;
   readonly end: string;
-  readonly entry: (image: string, predictions: readonly Prediction[]) => string;
+  /** @param unknown whether it is of nothing that the model knows; undefined where nobody asked */
+  readonly entry: (image: string, predictions: readonly Prediction[], unknown: boolean | undefined) => string;
 }
 
 const JSON_FORM: Form = {
-  begin: "[",
+  begin: () => "[",
   between: ",\n",
   end: "]\n",
-  entry: (image, predictions) => JSON.stringify({ image, predictions }),
+  entry: (image, predictions, unknown) => JSON.stringify({ image, unknown, predictions }),
 };
 
 const CSV_FORM: Form = {
-  begin: "image,rank,class,index,probability\n",
+  begin: (reject) => `image,rank,class,index,probability${reject ? ",unknown" : ""}\n`,
   between: "",
   end: "",
-  entry: (image, predictions) =>
-    stringify(predictions.map((one, i) => [image, i + 1, one.class, one.index, one.probability])),
+  entry: (image, predictions, unknown) => {
+    const answer = unknown === undefined ? [] : [String(unknown)];
+    return stringify(predictions.map((one, i) => [image, i + 1, one.class, one.index, one.probability, ...answer]));
+  },
 };
 
 const TEXT_FORM: Form = {
-  begin: "",
+  begin: () => "",
   between: "\n",
   end: "",
-  entry: (image, predictions) => {
+  entry: (image, predictions, unknown) => {
     const lines = predictions.map(
       (one) => `${(one.probability * 100).toFixed(2).padStart(8)} %  ${visible(one.class)}\n`,
     );
-    return `${visible(image)}\n${lines.join("")}`;
+    return `${visible(image)}${unknown ? ": unknown, but nearest to" : ""}\n${lines.join("")}`;
   },
 };
 

@@ -65,7 +65,7 @@ export async function quantizeCheckpoint(
   if (!(maxDrop >= 0 && maxDrop <= 100)) {
     throw new InputError(`--max-drop: must be points of top-1 from 0 to 100, not ${maxDrop}`);
   }
-  const { model, config, insteadOf, imageBytes } = floatModel(checkpoint);
+  const { model, metadata: ofFloat, architecture, insteadOf, imageBytes } = floatModel(checkpoint);
   progress("reading pictures");
   const measured = await picturesOf(checkpoint, validation, Math.floor(VALIDATION_BYTES / imageBytes), place);
   const calibratedOnValidation = train.count === 0;
@@ -88,11 +88,10 @@ export async function quantizeCheckpoint(
     top1: chosen.quality.top1,
     agreement: chosen.quality.agreement,
   };
-  const metadata = { ...metadataOf(config, "float32"), quantization: JSON.stringify(quantization) };
+  const metadata = { ...ofFloat, quantization: JSON.stringify(quantization) };
   const metadata_props = Object.entries(metadata).map(([key, value]) => ({ key, value }));
   const bytes = encodeModel({ ...quantized, metadata_props });
   writeFileAtomic(file, bytes);
-  const { architecture } = config;
   const sizes = { bytes: bytes.length, floatBytes: encodeModel(model).length };
   return {
     ...chosen,
@@ -110,14 +109,16 @@ export async function quantizeCheckpoint(
 
 /** A checkpoint's network in float, its batch norms folded. */
 function floatModel(checkpoint: string) {
-  const { model: network, config, format, insteadOf } = loadModel(checkpoint, "cpu");
+  const loaded = loadModel(checkpoint, "cpu");
+  const { model: network, config, format, insteadOf } = loaded;
+  const metadata = metadataOf(loaded, "float32");
   const { channels, height, width } = format;
   try {
     const model = scope(() => {
       const graph = foldBatchNorm(traceGraph(network, [1, channels, height, width]));
-      return onnxModel(graph, metadataOf(config, "float32"));
+      return onnxModel(graph, metadata);
     });
-    return { model, config, insteadOf, imageBytes: channels * height * width };
+    return { model, metadata, architecture: config.architecture, insteadOf, imageBytes: channels * height * width };
   } finally {
     network.dispose();
   }

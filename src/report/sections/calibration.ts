@@ -1,21 +1,31 @@
 import { chart, chartText, PAGE_COLORS } from "../../pages/chart.js";
-import { type Html, html } from "../../pages/html.js";
+import { type Html, html, nameHtml } from "../../pages/html.js";
 import { figure, type Section } from "../../pages/page.js";
 import type { Bin, Calibration } from "../../metrics/calibration.js";
-import { percent } from "../figures-text.js";
+import type { KeptCalibration } from "../../weights/calibration.js";
+import { percent, whole } from "../figures-text.js";
 
 const WIDTH = 380;
 const HEIGHT = 270;
 
-/** Whether the network is right as often as it says. @param nll the mean negative log-likelihood of the labels, nats */
-export function calibrationSection({ bins, ece, accuracy, confidence }: Calibration, nll: number): Section {
+/**
+ * Whether the network is right as often as it says.
+ *
+ * @param nll the mean negative log-likelihood of the labels, nats
+ * @param kept what made it so, where something did
+ */
+export function calibrationSection(
+  { bins, ece, accuracy, confidence }: Calibration,
+  nll: number,
+  kept?: KeptCalibration,
+): Section {
   const lean =
     Math.abs(confidence - accuracy) < 0.005
       ? "On the whole it is as sure as it is right"
       : `On the whole it is ${confidence > accuracy ? "surer than it is right (overconfident)" : "less sure than it is right (underconfident)"}`;
   const body = html`<p>${lean}: the mean confidence is ${percent(confidence)}, the accuracy ${percent(accuracy)}.
 The expected calibration error (ECE, 15 bins of equal width) is <strong>${percent(ece)}</strong>, the negative log-likelihood
-<strong>${nll.toFixed(4)}</strong> nats.</p>
+<strong>${nll.toFixed(4)}</strong> nats.</p>${kept ? keptText(kept) : ""}
 <div class="pair">
 ${figure({
   title: "Reliability",
@@ -29,6 +39,13 @@ ${figure({
 })}
 </div>`;
   return { title: "Calibration", body };
+}
+
+function keptText({ temperature, images, data, ece, nll, rejection }: KeptCalibration): Html {
+  return html`<p>It was calibrated: its logits are divided by a temperature of <strong>${temperature.toFixed(4)}</strong>, which <code>knack calibrate</code> fitted on
+${whole(images)} images of ${nameHtml(data)}. On those the ECE went from ${percent(ece.before)} to ${percent(ece.after)}, the negative log-likelihood from ${nll.before.toFixed(4)} to
+${nll.after.toFixed(4)} nats. <code>knack predict --reject</code> calls pictures unknown whose ${rejection.score} score is below ${rejection.threshold.toFixed(4)}: of those images ${percent(rejection.kept)} were kept,
+and ${percent(rejection.precision)} of these are right.</p>`;
 }
 
 function reliability(bins: readonly Bin[]): Html {
