@@ -15,6 +15,8 @@ export { type Calibrated, type CalibrateOptions, calibrateCheckpoint } from "./r
 export { type CrossValidateOptions, crossValidate, type GoOnOptions } from "./folds/cross-validate.js";
 export type { FoldsEvent } from "./folds/events.js";
 export type { FoldsSummary } from "./folds/summary.js";
+export type { Suspect } from "./suspects/find-suspects.js";
+export { type WrittenSuspects, writeSuspects } from "./suspects/write-suspects.js";
 export { trainWithReport as train } from "./train.js";
 export type {
   AuditEvent,

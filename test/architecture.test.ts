@@ -9,6 +9,7 @@ import { repositoryRoot } from "./support/oracle.js";
 const FLOORS = [
   "cli",
   "", // index.ts and train.ts: the library
+  "suspects",
   "folds",
   "ablation",
   "auto",

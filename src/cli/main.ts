@@ -17,6 +17,7 @@ import { pullCommand } from "./commands/pull.js";
 import { quantizeCommand } from "./commands/quantize.js";
 import { reportCommand } from "./commands/report.js";
 import { scheduleCommand } from "./commands/schedule.js";
+import { suspectsCommand } from "./commands/suspects.js";
 import { trainCommand } from "./commands/train.js";
 import { dressTerminals } from "./output/on-terminals.js";
 import { endWithOutput } from "./output/standard-output.js";
@@ -33,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     trainCommand(),
     evalCommand(),
     reportCommand(),
+    suspectsCommand(),
     predictCommand(),
     calibrateCommand(),
     ablateCommand(),

@@ -17,6 +17,8 @@ const schema = z.object({
   folds: z.number().optional(),
   /** this one, from 1. */
   fold: z.number().optional(),
+  /** Photographs that are for nothing, as a person calls them: paths, whole or their ends. */
+  exclude: z.array(z.string()).optional(),
   /** What a choice by chance comes from; default 0. */
   seed: z.number().optional(),
 });

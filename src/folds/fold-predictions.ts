@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { systemReason, writeFileAtomic } from "../base/atomic-file.js";
 import { InputError } from "../base/errors.js";
 import { kindOf } from "../data/kinds/kinds.js";
+import type { AnySource } from "../data/sources/source.js";
 import type { LabelledSet } from "../data/split.js";
 import type { MetricValues } from "../metrics/metric.js";
 import type { Outcomes } from "../metrics/outcomes.js";
@@ -69,8 +70,7 @@ export async function predictFold(
   const { maxBadImages } = parseRecipe(run.readJson("recipe.json"), `${folder}/recipe.json`);
   const { path, epoch } = weightsOf(run);
   const { outcomes, indices, metrics } = await predictSet(path, set, { ...place, maxBadImages, afterBatch });
-  const numbers = "kind" in source ? undefined : source.validationNumbers;
-  const nameOf = (index: number) => kindOf(set).nameOf(set, index) ?? String(numbers?.[index] ?? index);
+  const nameOf = heldNames(source);
   const rounded = (probability: number) => Number(probability.toPrecision(6));
   const images = indices.map((index, image): PredictedImage => {
     const probabilities = outcomes.scores?.probabilitiesOf(image).map(rounded);
@@ -87,6 +87,13 @@ export async function predictFold(
   const found = { epoch, metrics, classes: set.classes, held: set.count, images };
   writeFileAtomic(join(folder, FILE), `${JSON.stringify(found)}\n`);
   return found;
+}
+
+/** What the images that a run held out are called: where they have no names, their number in the training images. */
+export function heldNames(source: AnySource): (index: number) => string {
+  const numbers = "kind" in source ? undefined : source.validationNumbers;
+  const set: LabelledSet = source.validation;
+  return (index) => kindOf(set).nameOf(set, index) ?? String(numbers?.[index] ?? index);
 }
 
 /** What the folds' networks make of all images together, of whichever fold. */

@@ -1,8 +1,7 @@
 import { Command, Option } from "commander";
 import { usableProcessors } from "../../base/limits.js";
 import { InputError } from "../../base/errors.js";
-import type { Calibrated } from "../../run/calibrate-checkpoint.js";
-import { REJECTION_SCORES, type RejectionScore } from "../../weights/calibration.js";
+import { type KeptCalibration, REJECTION_SCORES, type RejectionScore } from "../../weights/calibration.js";
 import { type Device, deviceOption } from "../options/compute-options.js";
 import { addListOptions, type ListCommandOptions, listOptionsFrom } from "../options/data-options.js";
 import { share } from "../options/share.js";
@@ -39,12 +38,16 @@ export function calibrateCommand(): Command {
       const { calibrateCheckpoint } = await import("../../run/calibrate-checkpoint.js");
       const { evaluationData } = await import("../../run/evaluation-data.js");
       const { source } = evaluationData(checkpoint, data, listOptionsFrom(list));
-      const { insteadOf, folder, ...kept } = await calibrateCheckpoint(checkpoint, source.validation, {
+      const {
+        insteadOf,
+        folder: _,
+        ...kept
+      } = await calibrateCheckpoint(checkpoint, source.validation, {
         ...{ device, workers: usableProcessors() },
         ...{ rejectPrecision: wanted, rejectBy },
       });
       if (insteadOf !== undefined) console.error(`knack: warning: ${insteadOf}`);
-      console.log(json ? JSON.stringify(kept) : describe(kept, folder));
+      console.log(json ? JSON.stringify(kept) : describe(kept));
     },
   );
 }
@@ -55,14 +58,13 @@ function precisionFrom(text: string | undefined): number | undefined {
   throw new InputError(`--reject-precision: must be a share above 0, such as 0.95 or 95%, not "${text}"`);
 }
 
-function describe(kept: Omit<Calibrated, "folder" | "insteadOf">, folder: string): string {
-  const { temperature, data, images, nll, ece, rejection } = kept;
+function describe({ temperature, data, images, nll, ece, rejection }: KeptCalibration): string {
   const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;
   const lean = temperature > 1 ? "it was too sure" : "it was less sure than it might be";
   return [
     `temperature ${temperature.toFixed(4)}: ${lean}; fitted on ${images.toLocaleString("en")} images of ${data}`,
     `loss ${nll.before.toFixed(4)} -> ${nll.after.toFixed(4)} nats | ECE ${percent(ece.before)} -> ${percent(ece.after)}`,
     `unknown below ${rejection.threshold.toFixed(4)} of the ${rejection.score} score: of these images ${percent(rejection.kept)} are kept, ${percent(rejection.precision)} of those right`,
-    `kept in ${folder}/calibration.json: predict, eval, report and export use it`,
+    "kept beside its weights: predict, eval, report and export use it",
   ].join("\n");
 }

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { DataSelection } from "../../data/sources/open.js";
 import type { ListOptions } from "../../data/sources/source.js";
 import { requireSplit, type SplitOptions } from "../../data/split-options.js";
+import { excludedBy } from "../../data/sources/tables/excluded-file.js";
 import { InputError } from "../../base/errors.js";
 import { share } from "./share.js";
 import { wholeNumber } from "./whole-number.js";
@@ -15,6 +16,7 @@ export interface DataOptions extends ListCommandOptions {
   split?: string;
   group?: string;
   duplicatesApart?: boolean;
+  exclude?: string;
   folds?: string;
   fold?: string;
   splitSeed?: string;
@@ -64,6 +66,7 @@ export function addDataOptions(command: Command): Command {
       "keep pictures of one group in one part: a list's column, or a pattern of paths as '^[^/]*/(.*)_'",
     )
     .option("--duplicates-apart", "let photographs that look alike be in different parts")
+    .option("--exclude <file>", "leave out the pictures it lists, such as the suspects.csv of knack suspects")
     .option("--split-seed <number>", "another choice of what is held out (default: 0)")
     .option("--train-share <share>", "train on this share of each class's images, such as 0.25");
 }
@@ -83,6 +86,7 @@ function splitFrom({
   split: file,
   group,
   duplicatesApart,
+  exclude,
   folds,
   fold,
   splitSeed,
@@ -96,6 +100,7 @@ function splitFrom({
     ...(file !== undefined && { file: resolve(file) }),
     ...(group !== undefined && { group }),
     ...(duplicatesApart && { duplicatesApart }),
+    ...(exclude !== undefined && { exclude: excludedBy(exclude) }),
     ...(folds !== undefined && { folds: wholeNumber("--folds", folds, 2) }),
     ...(fold !== undefined && { fold: wholeNumber("--fold", fold, 1) }),
     ...(splitSeed !== undefined && { seed: wholeNumber("--split-seed", splitSeed, 0) }),

@@ -17,6 +17,9 @@ export function drawnFromTraining(source: DataSource, options: SplitOptions): Da
   if (options.group !== undefined) {
     throw new InputError("--group: these images have no names to be grouped by; drop it");
   }
+  if (options.exclude !== undefined) {
+    throw new InputError("--exclude: these images have no names that a file could list; drop it");
+  }
   if (!isDrawn(options)) return source;
   const heldOut = heldOutBy(options);
   const { train: all, validation: own, description } = source;

@@ -48,11 +48,15 @@ export class PhotoListing {
     if (containers === "tar files") this.#members = { starts: new Float64Array(1024), lengths: new Float64Array(1024) };
   }
 
-  /** The pictures of several listings of one data set, in order. */
-  static of(parts: readonly [PhotoListing, ...PhotoListing[]]): PhotoListing {
+  /** The pictures of several listings of one data set, in order. @param keeps whether one is to be there. Default: all are */
+  static of(
+    parts: readonly [PhotoListing, ...PhotoListing[]],
+    keeps: (name: string) => boolean = () => true,
+  ): PhotoListing {
     const all = new PhotoListing(parts[0].root, parts[0].#members ? "tar files" : "folders");
     for (const part of parts) {
       for (let at = 0; at < part.count; at++) {
+        if (!keeps(part.name(at))) continue;
         const container = part.#containers[part.#containerOf[at] as number] as string;
         const name = part.name(at).slice(container === "" ? 0 : container.length + 1);
         const [start = 0, length = 0] = [part.#members?.starts[at], part.#members?.lengths[at]];

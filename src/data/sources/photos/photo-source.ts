@@ -4,6 +4,7 @@ import { photoName } from "../../photos/photo-locations.js";
 import type { PhotoSet, PhotoSource } from "../../photos/photo-set.js";
 import type { OpenOptions } from "../source.js";
 import { oddLabels } from "../tables/class-labels.js";
+import { withoutExcluded } from "./excluded.js";
 import type { ListedPhotos } from "./photo-listing.js";
 import { type PhotoParts, photoParts } from "./photo-parts.js";
 
@@ -13,9 +14,10 @@ import { type PhotoParts, photoParts } from "./photo-parts.js";
  * @throws InputError where there are no pictures for training or none for validation, or all are of one class
  */
 export function photoSource(
-  listed: ListedPhotos,
+  all: ListedPhotos,
   { split: options = {}, held: earlier, alike, whole = false }: Pick<OpenOptions, "split" | "held" | "alike" | "whole">,
 ): PhotoSource {
+  const listed = whole ? all : withoutExcluded(all, options.exclude);
   const { name, classes, from, otherFiles, notes = [] } = listed;
   if (classes.length < 2 && !whole) {
     const only = classes.length === 1 ? `1 class, ${JSON.stringify(classes[0])}` : "no classes";

@@ -1,11 +1,10 @@
-import { resolve } from "node:path";
 import { InputError } from "../../../base/errors.js";
 import { quoted } from "../../../base/printable.js";
-import { pictureStem } from "../../pictures/picture-name.js";
 import type { HeldImages } from "../../split-options.js";
 import type { PhotoListing } from "../photos/photo-listing.js";
 import { type Part, partCalled } from "../photos/split-names.js";
 import { lookAt } from "../read-files.js";
+import { PictureNames } from "./picture-names.js";
 import { Table, type TableRow } from "./table.js";
 
 /** Rows that a message lists. */
@@ -25,7 +24,7 @@ export function heldByFile(file: string, pictures: PhotoListing, from: string): 
   if (!lookAt(file)?.isFile()) throw new InputError(`--split: there is no file ${JSON.stringify(file)}`);
   const table = new Table(file);
   const { path: pathAt, part: partAt, header } = columnsOf(file, table.firstRows(ROWS_LOOKED_AT));
-  const names = new Names(pictures);
+  const names = new PictureNames(pictures);
   const parts = new Map<number, { readonly part: Part; readonly line: number }>();
   const bad: string[] = [];
   let first = header;
@@ -81,44 +80,4 @@ function columnsOf(file: string, rows: readonly TableRow[]): { path: number; par
   }
   const part = counts.indexOf(most);
   return { path: part === 0 ? 1 : 0, part, header: known(part, rows.slice(0, 1)) === 0 };
-}
-
-/** Finds pictures by what a person calls them. */
-class Names {
-  readonly #whole = new Map<string, number>();
-  /** By the last part without its ending: the pictures that end so. */
-  readonly #ends = new Map<string, number[]>();
-
-  constructor(private readonly pictures: PhotoListing) {
-    for (let index = 0; index < pictures.count; index++) {
-      const name = pictures.name(index);
-      this.#whole.set(name, index);
-      const end = lastPart(pictureStem(name));
-      const same = this.#ends.get(end);
-      if (same) same.push(index);
-      else this.#ends.set(end, [index]);
-    }
-  }
-
-  find(text: string): number | "several" | undefined {
-    if (text === "") return undefined;
-    const path = text.replaceAll("\\", "/").replace(/^(\.\/)+/, "");
-    const inside = `${resolve(this.pictures.root)}/`;
-    const below = path.startsWith(inside) ? path.slice(inside.length) : path;
-    const whole = this.#whole.get(text) ?? this.#whole.get(below);
-    if (whole !== undefined) return whole;
-    const stem = pictureStem(below);
-    const named = (this.#ends.get(lastPart(stem)) ?? []).map((index) => {
-      return { index, name: pictureStem(this.pictures.name(index)) };
-    });
-    const shorter = named.filter(({ name }) => `/${name}`.endsWith(`/${stem}`));
-    if (shorter.length > 0) return shorter.length > 1 ? "several" : shorter[0]?.index;
-    // It begins with folders above the data, here or on another machine.
-    const longer = named.filter(({ name }) => stem.endsWith(`/${name}`)).sort((a, b) => b.name.length - a.name.length);
-    return longer[0]?.index;
-  }
-}
-
-function lastPart(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -1,0 +1,35 @@
+import { kindOf } from "../../data/kinds/kinds.js";
+import type { LabelledSet } from "../../data/split.js";
+import { type Html, html, nameHtml } from "../../pages/html.js";
+import { percent, smallPercent, whole } from "../figures-text.js";
+import { thumbnail } from "../thumbnail.js";
+
+/** An image, and what a network makes of it. */
+export interface SeenImage {
+  readonly set: LabelledSet;
+  /** Its number in the set. */
+  readonly index: number;
+  readonly label: number;
+  readonly predicted: number;
+  /** Probability of the predicted class, and of the label. */
+  readonly confidence: number;
+  readonly ofLabel: number;
+}
+
+/** Each image as a picture with what it was taken for and what it is. */
+export function cardsOf(images: readonly SeenImage[]): Promise<Html[]> {
+  return Promise.all(images.map(card));
+}
+
+async function card({ set, index, label, predicted, confidence, ofLabel }: SeenImage): Promise<Html> {
+  const name = kindOf(set).nameOf(set, index) ?? `image ${whole(index)}`;
+  const [is, taken] = [set.classes[label] as string, set.classes[predicted] as string];
+  const picture = await thumbnail(set, index);
+  const shown = picture
+    ? html`<img src="${picture.uri}" class="${picture.pixelated ? "pixelated" : ""}" alt="">`
+    : html`<span class="remarks">cannot be read any more</span>`;
+  return html`<figure class="card"><div class="picture">${shown}</div><figcaption>
+<p class="taken">${nameHtml(taken)} <span class="figure">${percent(confidence)}</span></p>
+<p>is ${nameHtml(is)} <span class="figure">${smallPercent(ofLabel)}</span></p>
+<p class="file">${nameHtml(name)}</p></figcaption></figure>\n`;
+}
