@@ -6,7 +6,7 @@ const [model = "", size, batch, steps, mode, precision, layout] = process.argv.s
 const options: BenchmarkOptions = {
   model,
   modelOptions: {},
-  imageSize: Number(size),
+  imageSize: [Number(size), Number(size)],
   batchSize: Number(batch),
   engine: "auto",
   winograd: true,

@@ -5,6 +5,7 @@ import { evaluationOf } from "../engine/evaluation.js";
 import { noGradient } from "../tensor/autograd.js";
 import { scope } from "../tensor/scope.js";
 import { type EvaluationPrecision, precisionFor } from "../training/evaluation-precision.js";
+import { lookOf } from "../weights/config.js";
 import { loadModel } from "../weights/load-model.js";
 import { BATCH_SIZE, type Network } from "./network.js";
 
@@ -20,13 +21,7 @@ export function openCheckpoint(path: string, device: string, asked: EvaluationPr
   const precision = precisionFor(asked, config, device);
   const evaluation = evaluationOf(model, [channels, height, width], { device, precision, engine });
   return {
-    format: {
-      size: [height, width],
-      cropPct: config.crop_pct,
-      interpolation: config.interpolation,
-      channels,
-      intensity: config.intensity,
-    },
+    format: { ...lookOf(config), size: [height, width], channels, mean: config.mean },
     batchSize: BATCH_SIZE,
     logits: async (pixels) =>
       scope(() =>

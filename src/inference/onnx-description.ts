@@ -26,6 +26,8 @@ const metadataSchema = z.object({
   std: json(z.array(z.number().positive())).optional(),
   interpolation: z.enum(["bilinear", "bicubic"]).default("bicubic"),
   crop_pct: json(z.number().positive().max(1)).default(0.875),
+  crop_mode: z.enum(["center", "pad", "squash"]).optional(),
+  normalised_inside: json(z.object({ mean: z.array(z.number()) })).optional(),
   intensity: json(z.tuple([z.number(), z.number()]).refine(([black, white]) => black < white)).optional(),
   calibration: json(calibrationSchema).optional(),
 });

@@ -3,6 +3,7 @@ import { InputError, KnackError } from "../base/errors.js";
 import { fastOnnx } from "../onnx/fast/fast-onnx.js";
 import { readOnnxModel } from "../onnx/model-file.js";
 import { intoPlanes, normalisingTables, plainTables } from "../onnx/picture-input.js";
+import { lookOf } from "../weights/config.js";
 import { FastWhereSame } from "./fast-onnx-network.js";
 import { BATCH_SIZE, type Network } from "./network.js";
 import type { OnnxDescription } from "./onnx-description.js";
@@ -33,11 +34,10 @@ export async function openOnnxNetwork(path: string, description: OnnxDescription
   const imageSize = channels * height * width;
   const slow: Network = {
     format: {
+      ...lookOf(description),
       size: [height, width],
-      cropPct: description.crop_pct,
-      interpolation: description.interpolation,
       channels,
-      intensity: description.intensity,
+      mean: description.normalised_inside?.mean ?? mean,
     },
     batchSize: batch ?? BATCH_SIZE,
     async logits(pixels) {

@@ -8,6 +8,7 @@ import { InputError, KnackError } from "../base/errors.js";
 import { foldBatchNorm } from "../nn/graph/fold-batch-norm.js";
 import { traceGraph } from "../nn/graph/graph.js";
 import { scope } from "../tensor/scope.js";
+import { lookOf } from "../weights/config.js";
 import { type LoadedModel, loadModel } from "../weights/load-model.js";
 import { exportOnnx, OPSET, OPSETS, type OnnxForm } from "./export.js";
 import { inventedPicture } from "./invented-picture.js";
@@ -138,10 +139,8 @@ function verify(
   form: OnnxForm,
 ): Promise<Verification> {
   const { height, width, channels } = format;
-  const { crop_pct: cropPct, interpolation, intensity } = config;
-  const given = paths.map(
-    (path) => () => evaluationPixels(path, { size: [height, width], cropPct, interpolation, channels, intensity }),
-  );
+  const look = { ...lookOf(config), size: [height, width], channels, mean: format.mean } as const;
+  const given = paths.map((path) => () => evaluationPixels(path, look));
   const invented = Array.from(
     { length: INVENTED_PICTURES },
     (_, seed) => async () => inventedPicture(seed, height, width, channels),

@@ -22,6 +22,7 @@ export function metadataOf(
       : { mean: JSON.stringify(mean), std: JSON.stringify(std) }),
     interpolation: config.interpolation,
     crop_pct: JSON.stringify(config.crop_pct),
+    ...(config.crop_mode === undefined ? {} : { crop_mode: config.crop_mode }),
     ...(config.intensity === undefined ? {} : { intensity: JSON.stringify(config.intensity) }),
     ...(calibration === undefined ? {} : { calibration: JSON.stringify(calibration) }),
     ...(config.license === undefined ? {} : { license: config.license }),

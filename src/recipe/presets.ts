@@ -36,6 +36,7 @@ const baseline: Recipe = {
   lr: 0.1,
   weightDecay: 1e-4,
   imageSize: null,
+  resize: null,
   normalize: null,
   intensity: null,
   onBadImage: "skip",

@@ -12,7 +12,7 @@ import type { RunFolder } from "../run/run-folder.js";
 import { NothingToEvaluate } from "../training/evaluate.js";
 import type { KeptCalibration } from "../weights/calibration.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
-import type { CheckpointConfig } from "../weights/config.js";
+import { type CheckpointConfig, lookOf } from "../weights/config.js";
 import { classMismatches } from "../weights/checkpoint-fits.js";
 
 /** What a run's checkpoint makes of each of its validation images, and of all. */
@@ -70,8 +70,7 @@ function asSeen(
   { input_size: size, in_chans: channels, mean, std, ...look }: CheckpointConfig,
 ): LabelledSet {
   const [, height, width] = size;
-  const { crop_pct: cropPct, interpolation, intensity } = look;
-  return kindOf(set).formatted(set, { height, width, channels, mean, std }, { cropPct, interpolation, intensity });
+  return kindOf(set).formatted(set, { height, width, channels, mean, std }, lookOf(look));
 }
 
 /**

@@ -17,7 +17,7 @@ interface Progress {
 /** What a checkpoint of this trainer says of itself in `config.json`. */
 export function checkpointConfig({ recipe, data }: Trainer, { epoch, step, evaluation }: Progress): CheckpointConfig {
   const { train } = data;
-  const { interpolation, cropPct, intensity } = kindOf(train).evaluation(train);
+  const { resize, interpolation, cropPct, intensity } = kindOf(train).evaluation(train);
   return {
     architecture: recipe.model,
     num_classes: train.classes.length,
@@ -27,6 +27,7 @@ export function checkpointConfig({ recipe, data }: Trainer, { epoch, step, evalu
     std: [...train.std],
     interpolation,
     crop_pct: cropPct,
+    ...(resize !== "crop" && { crop_mode: resize }),
     ...(intensity && { intensity: [...intensity] }),
     label_names: [...train.classes],
     model_options: recipe.modelOptions,

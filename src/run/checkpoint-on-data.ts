@@ -10,6 +10,7 @@ import { evaluationOf } from "../engine/evaluation.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { imageMismatches } from "../weights/checkpoint-fits.js";
+import { lookOf } from "../weights/config.js";
 import { type LoadedModel, type LoadOptions, loadModel } from "../weights/load-model.js";
 import { evaluationLoader, NothingToEvaluate } from "../training/evaluate.js";
 import { type EvaluationPrecision, precisionFor } from "../training/evaluation-precision.js";
@@ -129,6 +130,5 @@ async function* allOf(loaders: readonly Loader[]): AsyncGenerator<Batch> {
 
 /** The images as the checkpoint's network wants them. */
 function asTrainedOn({ config, format }: LoadedModel, set: LabelledSet, intensity: Intensity | undefined): Split {
-  const { crop_pct: cropPct, interpolation } = config;
-  return kindOf(set).formatted(set, format, { cropPct, interpolation, intensity });
+  return kindOf(set).formatted(set, format, { ...lookOf(config), intensity });
 }

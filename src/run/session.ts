@@ -21,6 +21,7 @@ import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
 import { type GoingOn, goOn } from "./going-on.js";
 import { lastMeasurements } from "./last-measurements.js";
+import { turnedSize } from "./turned-size.js";
 import { withRemarks } from "./remarks.js";
 import { withIntensity } from "./intensity.js";
 import { fieldsOf } from "./metric-fields.js";
@@ -93,6 +94,7 @@ export async function* runSession(
     });
   const asked = await withIntensity(wanted, opened, (last ?? startsFrom)?.config, shouldStop);
   const data = await withCache(trainingData(opened, asked, (last ?? startsFrom)?.config), cache, shouldStop);
+  if (!resumed) yield* turnedSize(data.train);
   tell(BUILDING);
   const earlier = last ?? (repeats === undefined ? undefined : loadCheckpoint(repeats));
   const choices = new ConvolutionChoices(earlier?.convolutions, () => tell(MEASURING));
@@ -126,10 +128,9 @@ export async function* runSession(
     const isMoved = resumed && "data" in options && typeof options.data === "string";
     if (!resumed || gone?.event || isMoved) {
       run.writeJson("recipe.json", recipe);
-      const { description } = data;
       const place = typeof source === "string" ? source : null;
       const { held: _, ...said } = selection ?? {};
-      run.writeJson("data.json", { source: place, ...said, description, cache, classes });
+      run.writeJson("data.json", { source: place, ...said, description: data.description, cache, classes });
       const held = ("kind" in opened && opened.held) || {};
       for (const [part, names] of Object.entries(held)) if (names) run.writeJson(`${part}.json`, names);
     }

@@ -1,9 +1,11 @@
+import type { EvaluationLook } from "../data/kinds/kind.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import type { AnySource } from "../data/sources/source.js";
 import type { InputFormat, LabelledSet, Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { modelEntry } from "../models/registry.js";
-import type { CheckpointConfig } from "../weights/config.js";
+import { sidesOf, sizeText } from "../settings/image-size.js";
+import { type CheckpointConfig, lookOf } from "../weights/config.js";
 import type { TrainingData } from "../training/trainer.js";
 import type { Recipe } from "../recipe/recipe.js";
 
@@ -25,27 +27,51 @@ export function trainingData(
   if (own && recipe.imageSize !== null) {
     throw new InputError(`imageSize (--image-size): these images have their size, ${own.height}x${own.width}; drop it`);
   }
+  if (own && recipe.resize !== null) {
+    throw new InputError(`resize (--resize): these images have their size, ${own.height}x${own.width}; drop it`);
+  }
   if (own && recipe.intensity !== null) {
     throw new InputError(
       "intensity (--intensity): these images have 8 bits, and only photographs may have more; drop it",
     );
   }
-  const intensity = recipe.intensity ?? undefined;
   const given = recipe.normalize ?? (checkpoint && { mean: checkpoint.mean, std: checkpoint.std });
-  const cropPct = own ? 1 : (checkpoint?.crop_pct ?? modelEntry(recipe.model).photos.cropPct);
+  const look = lookFor(recipe, checkpoint);
   const formatted = (set: LabelledSet): Split => {
     const kind = kindOf(set);
     const format = { ...(kind.inputFormat(set) ?? photoFormat(recipe, checkpoint)), ...given };
-    return kind.formatted(set, format, { cropPct, interpolation: "bilinear", intensity });
+    return kind.formatted(set, format, look);
   };
-  return { train: formatted(train), validation: formatted(validation), description };
+  const formattedTrain = formatted(train);
+  const brought = own ? undefined : broughtText(formattedTrain, look);
+  return {
+    train: formattedTrain,
+    validation: formatted(validation),
+    description: brought === undefined ? description : `${description}; ${brought}`,
+  };
 }
 
 /** What photographs are brought to where the recipe does not say. */
 function photoFormat(recipe: Recipe, checkpoint: CheckpointConfig | undefined): InputFormat {
-  const size = recipe.imageSize ?? checkpoint?.input_size[1] ?? modelEntry(recipe.model).inputSize;
-  const { mean, std } = modelEntry(recipe.model).photos;
-  return { height: size, width: size, channels: 3, mean, std };
+  const { inputSize, photos } = modelEntry(recipe.model);
+  const [, ...before] = checkpoint?.input_size ?? [];
+  const [height = inputSize, width = height] = sidesOf(recipe.imageSize) ?? before;
+  return { height, width, channels: 3, mean: photos.mean, std: photos.std };
+}
+
+/** How photographs are brought there. Of one that is seen as a whole evaluation cuts nothing off. */
+function lookFor({ resize, intensity, model }: Recipe, checkpoint: CheckpointConfig | undefined): EvaluationLook {
+  const before = checkpoint && lookOf(checkpoint);
+  const mode = resize ?? before?.resize ?? "crop";
+  const customary = mode === "crop" ? modelEntry(model).photos.cropPct : 1;
+  const cropPct = before?.resize === mode ? before.cropPct : customary;
+  return { resize: mode, cropPct, interpolation: "bilinear", intensity: intensity ?? undefined };
+}
+
+/** Where pictures do not simply become squares: "padded to 192 pixels high and 320 wide". */
+function broughtText({ height, width }: Split, { resize }: EvaluationLook): string | undefined {
+  if (height === width && resize === "crop") return undefined;
+  return `${{ crop: "cropped", pad: "padded", squash: "squashed" }[resize]} to ${sizeText(height, width)}`;
 }
 
 function requireChannels({ normalize }: Recipe, checkpoint: CheckpointConfig | undefined, channels: number): void {

@@ -1,4 +1,5 @@
 /** The keys of a recipe that belong to no part: what is trained, how long, from which pictures. */
+import { imageSize, RESIZE_MODES } from "./image-size.js";
 import { z } from "./zod.js";
 import {
   aboveZero,
@@ -25,10 +26,6 @@ const modelOptions = z.record(
   { error: (issue) => `must be an object of the model's options, not ${show(issue.input)}` },
 );
 
-function isPixels(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 8 && value <= 4096;
-}
-
 function perChannel(test: (value: number) => boolean) {
   return value<number[]>(
     "a list of numbers, one per channel",
@@ -45,7 +42,9 @@ const intensity = value<readonly [number, number]>(
  * - `model`, `modelOptions`: a name of the model registry, and its options
  * - `batchSize`: images per optimizer step over everything; `accumulation`: in how many parts a step is computed
  * - `lr`: the initial rate; a trick may scale it
- * - `imageSize`: height and width that photographs are brought to; null is the model's own. Small images in memory keep theirs
+ * - `imageSize`: height and width that photographs are brought to; null is that of the weights the run starts from, or the model's own. Small
+ *   images in memory keep theirs
+ * - `resize`: how photographs of another shape become that; null is as the weights the run starts from want it, or "crop"
  * - `normalize`: null is that of the weights the run starts from, or of the data: ImageNet's for photographs, measured for images in memory
  * - `intensity`: the values that are black and white in photographs of 16 bits or floating-point numbers; null is all of 16 bits, 0 to 255 of
  *   other numbers, and an error where that would be no picture
@@ -63,7 +62,8 @@ export const CORE_SHAPE = {
   accumulation: count,
   lr: aboveZero,
   weightDecay: atLeastZero,
-  imageSize: nullOr(number("null or a whole number of pixels, at least 8", isPixels)),
+  imageSize: nullOr(imageSize),
+  resize: nullOr(choice(...RESIZE_MODES)),
   normalize: nullOr(section({ mean: perChannel(() => true), std: perChannel((value) => value > 0) })),
   intensity: nullOr(intensity),
   onBadImage: choice("skip", "fail"),
@@ -116,10 +116,16 @@ export const CORE_SWITCHES = {
   ],
   pictures: [
     {
-      flags: "--image-size <pixels>",
-      help: "height and width photographs are brought to (default: the model's)",
+      flags: "--image-size <size>",
+      help: "pixels that photographs are brought to: 224, or HEIGHTxWIDTH as 192x320 (default: the model's)",
       key: "imageSize",
-      reads: "number",
+      reads: "size",
+    },
+    {
+      flags: "--resize <how>",
+      help: "photographs of another shape: crop what sticks out, pad with the mean, or squash (default: crop)",
+      key: "resize",
+      reads: "text",
     },
     {
       flags: "--mean <values>",

@@ -7,11 +7,11 @@ export interface Switch {
   /** The key of the recipe that it sets, such as "warmup.epochs", or "warmup" for all of it. */
   readonly key: string;
   /**
-   * How its argument is read: a number (what is none stays text, for the schema to complain about), numbers separated by commas, a share ("10%" or 0.1), text, or
-   * KEY=VALUE, which may be repeated.
+   * How its argument is read: a number (what is none stays text, for the schema to complain about), numbers separated by commas, a share ("10%" or 0.1), a
+   * size ("224" or "192x320", height first), text, or KEY=VALUE, which may be repeated.
    * A switch without an argument has a `value` instead.
    */
-  readonly reads?: "number" | "numbers" | "share" | "text" | "pairs";
+  readonly reads?: "number" | "numbers" | "share" | "size" | "text" | "pairs";
   /** What the key is set to where there is no argument; {} takes the part's settings as they are. */
   readonly value?: unknown;
   /** Other keys that it sets. Where its argument may be missing ("--step-decay [epochs]"), only these without one. */

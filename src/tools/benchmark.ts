@@ -18,8 +18,8 @@ import { TrainingPasses } from "../training/training-passes.js";
 export interface BenchmarkOptions extends Pick<EngineChoice, "engine" | "winograd" | "layout"> {
   readonly model: string;
   readonly modelOptions: ModelOptions;
-  /** Of a square image, in pixels. */
-  readonly imageSize: number;
+  /** [height, width] in pixels. */
+  readonly imageSize: readonly [number, number];
   readonly batchSize: number;
   readonly precision: Precision;
   readonly device: string;
@@ -86,8 +86,7 @@ export function benchmarkInference(options: BenchmarkOptions): Benchmark {
       let logits: ((images: Tensor) => Tensor) | undefined;
       const pass = () =>
         scope(() => {
-          logits ??=
-            passes.evaluation(precision === "bf16") ?? evaluationOf(model, [3, imageSize, imageSize], plain).logits;
+          logits ??= passes.evaluation(precision === "bf16") ?? evaluationOf(model, [3, ...imageSize], plain).logits;
           logits(images).toArray();
         });
       return { precision, ...measure(pass, options.steps, passes) };
@@ -115,15 +114,15 @@ function passesOf(
   { imageSize, batchSize, precision, device, engine, winograd, layout }: BenchmarkOptions,
   masters: ReturnType<typeof lowerPrecision>,
 ): TrainingPasses {
-  const shape = [batchSize, 3, imageSize, imageSize] as const;
+  const shape = [batchSize, 3, ...imageSize] as const;
   return new TrainingPasses(model, { shape, precision, masters, device, engine: { engine, winograd, layout } });
 }
 
-/** [N, 3, S, S], normal. */
+/** [N, 3, height, width], normal. */
 function noise({ batchSize, imageSize, device }: BenchmarkOptions): Tensor {
   return scope(() => {
     using generator = new Generator(0);
-    const images = normalInPlace(full([batchSize, 3, imageSize, imageSize], 0), 0, 1, generator);
+    const images = normalInPlace(full([batchSize, 3, ...imageSize], 0), 0, 1, generator);
     return toDevice(contiguous(images, "channels_last"), device);
   });
 }

@@ -1,4 +1,5 @@
 /** `config.json` of a checkpoint: what the model is and how pictures become its input, under the keys timm uses. */
+import type { EvaluationLook } from "../data/kinds/kind.js";
 import { z } from "../settings/zod.js";
 import { InputError } from "../base/errors.js";
 import { MODELS } from "../models/registry.js";
@@ -27,6 +28,8 @@ const configSchema = z
       .default("bicubic"),
     /** The share of the resized picture's shorter side that the centre crop keeps: 224 of 256 is 0.875. */
     crop_pct: z.number().positive().max(1).default(0.875),
+    /** How pictures of another shape become the input, where the centre is not all that counts: timm's "squash", and "pad", which timm lacks. */
+    crop_mode: z.enum(["center", "pad", "squash"], { error: "knack has center, pad and squash" }).optional(),
     /** The values that are black and white in pictures of more than 8 bits, where that is not their type's range. */
     intensity: z
       .tuple([z.number(), z.number()])
@@ -65,12 +68,18 @@ const configSchema = z
 
 /** What timm has a choice of and knack has not. */
 const conventionsSchema = z.object({
-  crop_mode: z.literal("center", { error: "knack crops the centre only" }).optional(),
   global_pool: z.literal("avg", { error: "knack's models average over the picture (avg)" }).optional(),
 });
 
 /** What `config.json` says. */
 export type CheckpointConfig = z.infer<typeof configSchema>;
+
+type LookKeys = Pick<CheckpointConfig, "crop_mode" | "crop_pct" | "interpolation" | "intensity">;
+
+/** How a checkpoint says that pictures are brought to the input's size, and an ONNX file by the same keys. */
+export function lookOf({ crop_mode = "center", crop_pct, interpolation, intensity }: LookKeys): EvaluationLook {
+  return { resize: crop_mode === "center" ? "crop" : crop_mode, cropPct: crop_pct, interpolation, intensity };
+}
 
 /**
  * The content of `config.json` in the form of timm's models on the Hugging Face hub, which timm reads as

@@ -131,7 +131,9 @@ describe("an augmentation", () => {
       .png()
       .toBuffer();
     const photograph = (list: readonly Augmenter[] | undefined) =>
-      trainingPixels(picture, 8, wanted, randomFor(2), { augmenters: list });
+      trainingPixels(picture, { size: [8, 8], resize: "crop", channels: 3, mean: [0, 0, 0] }, wanted, randomFor(2), {
+        augmenters: list,
+      });
     for (const [plain, striped, channels] of [
       [small(undefined), small(augmenters), 1],
       [await photograph(undefined), await photograph(augmenters), 3],

@@ -73,7 +73,15 @@ test("a file in integers: the probabilities are the fast engine's, for more pict
 
 /** A network that gives the same logits for every picture, and says what is done with it. */
 class Constant implements Network {
-  readonly format = { size: [1, 1], cropPct: 1, interpolation: "bicubic", channels: 3, intensity: undefined } as const;
+  readonly format = {
+    size: [1, 1],
+    resize: "crop",
+    cropPct: 1,
+    interpolation: "bicubic",
+    channels: 3,
+    mean: [0.5, 0.5, 0.5],
+    intensity: undefined,
+  } as const;
   readonly batchSize = 16;
   readonly did: string[] = [];
   constructor(private readonly row: readonly number[]) {}

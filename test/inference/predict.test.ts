@@ -20,6 +20,7 @@ import { mulScalarInPlace, softmax } from "../../src/tensor/ops.js";
 import { randomFor } from "../../src/tensor/random.js";
 import { liveTensors, scope } from "../../src/tensor/scope.js";
 import { saveCheckpoint } from "../../src/weights/checkpoint.js";
+import { lookOf } from "../../src/weights/config.js";
 import { loadModel } from "../../src/weights/load-model.js";
 import { inputError } from "../support/input-error.js";
 import { runPython } from "../support/oracle.js";
@@ -89,12 +90,12 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 /** The probabilities, computed by hand. */
 async function byHand(path: string, image: string): Promise<number[]> {
   const { model, config, format } = loadModel(path, "cpu");
-  const { in_chans: channels, crop_pct: cropPct, interpolation } = config;
+  const { in_chans: channels, mean } = config;
   const pixels = await evaluationPixels(image, {
+    ...lookOf(config),
     size: [format.height, format.width],
-    cropPct,
-    interpolation,
     channels,
+    mean,
   });
   const probabilities = scope(() =>
     noGradient(() => softmax(model.forward(prepareImages(pixels, format, "cpu")), 1).toArray()),
@@ -207,7 +208,14 @@ describe("ONNX files", () => {
       mean: [0.485, 0.456, 0.406],
       std: [0.229, 0.224, 0.225],
     } as const;
-    const transform = { size: [224, 224], cropPct: 0.875, interpolation: "bicubic", channels: 3 } as const;
+    const transform = {
+      size: [224, 224],
+      resize: "crop",
+      cropPct: 0.875,
+      interpolation: "bicubic",
+      channels: 3,
+      mean: [0.5, 0.5, 0.5],
+    } as const;
     const pixels = Buffer.concat(await Promise.all(pictures.map((picture) => evaluationPixels(picture, transform))));
     writeFileSync(
       at("images.f32"),

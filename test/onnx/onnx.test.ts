@@ -69,7 +69,14 @@ async function runOnnx(bytes: Uint8Array, batches: readonly Tensor[]): Promise<n
 async function pictures(count: number, size: number): Promise<Tensor> {
   const photographs = join(process.env.KNACK_DATA ?? "", "data", "imagenet_samples");
   const files = process.env.KNACK_DATA ? readdirSync(photographs).filter((name) => name.endsWith(".JPEG")) : [];
-  const format = { size: [size, size], cropPct: 0.875, interpolation: "bilinear", channels: 3 } as const;
+  const format = {
+    size: [size, size],
+    resize: "crop",
+    cropPct: 0.875,
+    interpolation: "bilinear",
+    channels: 3,
+    mean: [0.5, 0.5, 0.5],
+  } as const;
   const pixels = Array.from({ length: count }, (_, i) => {
     const file = files[i];
     return file ? evaluationPixels(join(photographs, file), format) : inventedPicture(i, size, size, 3);

@@ -5,6 +5,8 @@ import type { Benchmark, BenchmarkOptions } from "../../tools/benchmark.js";
 import type { Precision } from "../../nn/precision.js";
 import { type Device, deviceOption } from "../options/compute-options.js";
 import { type ModelOptionValues, modelOption } from "../options/model-option.js";
+import { sizeText } from "../../settings/image-size.js";
+import { imageSides } from "../options/image-size.js";
 import { wholeNumber } from "../options/whole-number.js";
 
 interface BenchCommandOptions {
@@ -39,7 +41,7 @@ export function benchCommand(): Command {
     )
     .argument("<model>", "a name of knack models")
     .option("--batch-size <images>", "images a step", "16")
-    .option("--image-size <pixels>", "width and height of the images (default: the model's own)")
+    .option("--image-size <size>", "pixels, 224 or HEIGHTxWIDTH as 192x320 (default: the model's own)")
     .option("--steps <count>", "steps to measure each way, after one that is not", "5")
     .option("--option <key=value>", "an option of the model, as width=32; may be repeated", modelOption)
     .addOption(new Option("--engine <engine>", "only this engine").choices(ENGINE_NAMES))
@@ -52,20 +54,19 @@ export function benchCommand(): Command {
       const { benchmarkInference, benchmarkTraining } = await import("../../tools/benchmark.js");
       const { modelEntry } = await import("../../models/registry.js");
       const batchSize = wholeNumber("--batch-size", options.batchSize, 1);
-      const imageSize =
-        options.imageSize === undefined
-          ? modelEntry(model).inputSize
-          : wholeNumber("--image-size", options.imageSize, 1);
+      const own = modelEntry(model).inputSize;
+      const [height, width] = options.imageSize === undefined ? [own, own] : imageSides(options.imageSize);
       const steps = wholeNumber("--steps", options.steps, 1);
       const { winograd, inference = false, device, json = false } = options;
       const rows: Row[] = [];
       const missing: (Way & { readonly fault: InputError })[] = [];
-      if (!json) console.log(`${model}, ${imageSize} pixels, ${batchSize} images a ${inference ? "pass" : "step"}`);
+      if (!json)
+        console.log(`${model}, ${sizeText(height, width)}, ${batchSize} images a ${inference ? "pass" : "step"}`);
       for (const way of waysOf(options)) {
         const given = {
           model,
           modelOptions: options.option ?? {},
-          imageSize,
+          imageSize: [height, width] as const,
           batchSize,
           winograd,
           device,
@@ -86,7 +87,10 @@ export function benchCommand(): Command {
       for (const { engine, precision, fault } of json ? [] : missing) {
         console.log(`  ${engine.padEnd(6)} ${precision}  not to be had: ${fault.message}`);
       }
-      if (json) console.log(JSON.stringify({ model, imageSize, batchSize, inference, rows }));
+      if (json)
+        console.log(
+          JSON.stringify({ model, imageSize: height === width ? height : [height, width], batchSize, inference, rows }),
+        );
       else summarise(rows, { inference });
     });
 }

@@ -3,6 +3,8 @@ import type { EngineName } from "../../engine/engine-name.js";
 import { modelEntry } from "../../models/registry.js";
 import { parseRecipe } from "../../recipe/parse.js";
 import type { ModelOptionValues } from "../options/model-option.js";
+import { sizeText } from "../../settings/image-size.js";
+import { imageSides } from "../options/image-size.js";
 import { wholeNumber } from "../options/whole-number.js";
 
 export interface ModelMemoryOptions {
@@ -21,15 +23,17 @@ const SMALLEST_PHOTOGRAPH = 64;
 
 /** `knack doctor MODEL`: how much memory a training of it takes at most, and the largest batch that fits. */
 export async function printModelMemory(model: string, options: ModelMemoryOptions): Promise<void> {
-  const { imageSize, option = {}, precision, engine = "auto", json = false } = options;
+  const { option = {}, precision, engine = "auto", json = false } = options;
   const { inputSize } = modelEntry(model);
-  const size = imageSize === undefined ? inputSize : wholeNumber("--image-size", imageSize, 1);
+  const [height, width] = options.imageSize === undefined ? [inputSize, inputSize] : imageSides(options.imageSize);
   const batchSize =
     options.batchSize === undefined || options.batchSize === "auto"
       ? undefined
       : wholeNumber("--batch-size", options.batchSize, 1);
+  const photographs = Math.min(height, width) >= SMALLEST_PHOTOGRAPH;
+  const imageSize = photographs ? ([height, width] as const) : null;
   const recipe = parseRecipe(
-    { model, modelOptions: option, ...(precision !== undefined && { precision }) },
+    { model, modelOptions: option, imageSize, ...(precision !== undefined && { precision }) },
     "command line",
     undefined,
     (key) => `--${key}`,
@@ -37,20 +41,22 @@ export async function printModelMemory(model: string, options: ModelMemoryOption
   const { memoryNeed } = await import("../../tools/memory/memory-need.js");
   const { gibibytes, largestThatFits } = await import("../../tools/memory/largest-batch.js");
   const pictures = {
-    photographs: size >= SMALLEST_PHOTOGRAPH,
-    height: size,
-    width: size,
+    photographs,
+    height,
+    width,
     channels: 3,
     classes: CLASSES,
   } as const;
   const training = { recipe, pictures, engine: { engine, winograd: true }, workers: undefined };
-  if (!json) console.log(`${model}, ${size} pixels: two steps with two small batches are tried …`);
+  if (!json) console.log(`${model}, ${sizeText(height, width)}: two steps with two small batches are tried …`);
   const need = await memoryNeed(training);
   const available = availableMemory();
   const largest = largestThatFits(need, available, 1);
   if (json) {
     const bytes = batchSize === undefined ? {} : { batchSize, bytes: Math.round(need.at(batchSize)) };
-    console.log(JSON.stringify({ model, imageSize: size, ...bytes, available, largest }));
+    console.log(
+      JSON.stringify({ model, imageSize: height === width ? height : [height, width], ...bytes, available, largest }),
+    );
     return;
   }
   if (batchSize !== undefined) {

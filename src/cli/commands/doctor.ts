@@ -56,7 +56,7 @@ export function doctorCommand(): Command {
     .description("show what knack found on this machine, or how much memory a model's training takes")
     .argument("[model]", "how much memory its training takes, and the largest batch that fits")
     .option("--batch-size <images>", "MODEL: also what this batch size takes")
-    .option("--image-size <pixels>", "MODEL: width and height of the images (default: the model's own)")
+    .option("--image-size <size>", "MODEL: pixels, 224 or HEIGHTxWIDTH as 192x320 (default: the model's own)")
     .option("--option <key=value>", "MODEL: an option of it, as width=32; may be repeated", modelOption)
     .option("--precision <precision>", "MODEL: fp32, bf16 or fp16")
     .addOption(engineOption())

@@ -8,6 +8,7 @@ import { parseRecipe } from "../../recipe/parse.js";
 import { presets } from "../../recipe/presets.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { CORE_SWITCHES } from "../../settings/core.js";
+import { readImageSize } from "../../settings/image-size.js";
 import { isObject } from "../../settings/schema.js";
 import type { Switch } from "../../settings/switches.js";
 import { TRICKS } from "../../tricks/index.js";
@@ -63,6 +64,7 @@ function optionFor({ flags, help, reads }: Switch): Option {
   if (reads === "number") option.argParser(numeric);
   if (reads === "numbers") option.argParser((text) => text.split(",").map(numeric));
   if (reads === "share") option.argParser(share);
+  if (reads === "size") option.argParser((text) => readImageSize(text) ?? text);
   if (reads === "pairs") option.argParser<ModelOptionValues>(modelOption);
   return option;
 }

@@ -20,11 +20,16 @@ export interface Augmenter<S extends Shape = Shape> {
   readonly defaults: Values<S>;
   readonly switches: readonly Switch[];
   /** Draws what becomes of a photograph of this size; absent where it leaves photographs alone. */
-  photograph?(change: PhotoChange, settings: Settings<S>, random: Random, picture: PictureSize): void;
+  photograph?(change: PhotoChange, settings: Settings<S>, random: Random, picture: PhotoShape): void;
   /** Draws what becomes of a small image; absent where it leaves them alone. */
   smallImage?(change: ImageChange, settings: Settings<S>, random: Random): void;
   /** @throws InputError where small images of this shape cannot be changed so */
   requireFit?(settings: Settings<S>, shape: ImageShape): void;
+}
+
+export interface PhotoShape extends PictureSize {
+  /** Width / height of a part that is of the right shape: the network's where what sticks out is cut off, else the picture's own. Default: 1. */
+  readonly aspect?: number;
 }
 
 /** What becomes of a photograph, in this order. */

@@ -7,8 +7,11 @@ import {
   type PictureSource,
   readPixels,
 } from "../pictures/picture.js";
+import type { EvaluationFormat } from "../pictures/evaluation-transform.js";
+import { luma } from "../pictures/luma.js";
 import type { CropBox, PictureSize } from "../pictures/picture-shape.js";
 import { resampleBox } from "../pictures/resample.js";
+import { centred, padded, resizedSize } from "../pictures/resize.js";
 import type { Augmenter, PhotoChange } from "./augmenter.js";
 import { type Augmentation, AUGMENTERS } from "./index.js";
 
@@ -18,29 +21,32 @@ const DECODING_SHRINKS = [9, 5, 3];
 /** All but `crop`, which is for small images. */
 export type PhotoAugmentation = Omit<Augmentation, "crop">;
 
+/** What a network takes. */
+export type TrainingFormat = Pick<EvaluationFormat, "size" | "resize" | "channels" | "mean">;
+
 /**
  * The paper's training pipeline (section 2.1): random resized crop, flip, hue, saturation and brightness, PCA noise. Normalising
  * follows on the device.
  *
- * @param size height and width of the result in pixels
- * @returns [size, size, 3] uint8
+ * @returns [height, width, channels] uint8
  * @throws InputError where the picture cannot be read.
  */
 export async function trainingPixels(
   source: PictureSource,
-  size: number,
+  format: TrainingFormat,
   augmentation: PhotoAugmentation,
   random: Random,
   options: PictureOptions & { readonly augmenters?: readonly Augmenter[] } = {},
 ): Promise<Uint8Array> {
   const { augmenters = AUGMENTERS } = options;
   const picture = await openPicture(source, options);
-  return changedPixels(picture, size, drawPhotoChange(picture, augmentation, random, augmenters));
+  return changedPixels(picture, format, drawPhotoChange(picture, format, augmentation, random, augmenters));
 }
 
 /** What becomes of a photograph of this size: the draws of all augmenters, in order. */
 export function drawPhotoChange(
   { height, width }: PictureSize,
+  { size, resize }: TrainingFormat,
   augmentation: PhotoAugmentation,
   random: Random,
   augmenters: readonly Augmenter[] = AUGMENTERS,
@@ -51,27 +57,37 @@ export function drawPhotoChange(
     colours: UNCHANGED,
     further: [],
   };
-  for (const augmenter of augmenters) augmenter.photograph?.(change, augmentation, random, { height, width });
+  const [inputHeight, inputWidth] = size;
+  const aspect = resize === "crop" ? inputWidth / inputHeight : width / height;
+  for (const augmenter of augmenters) augmenter.photograph?.(change, augmentation, random, { height, width, aspect });
   return change;
 }
 
 /** A photograph as it is trained on: as `trainingPixels`, with what that drew. */
-export async function changedPixels(picture: OpenPicture, size: number, change: PhotoChange): Promise<Uint8Array> {
-  const pixels = await croppedPixels(picture, change.crop, size);
-  if (change.mirrored) mirror(pixels, size);
-  changeColours(pixels, change.colours);
-  for (const step of change.further ?? []) step(pixels, { height: size, width: size, channels: 3 });
+export async function changedPixels(
+  picture: OpenPicture,
+  { size: [height, width], resize, channels, mean }: TrainingFormat,
+  change: PhotoChange,
+): Promise<Uint8Array> {
+  const input = { height, width };
+  const size = resize === "pad" ? resizedSize(change.crop, input, resize) : input;
+  const colours = await croppedPixels(picture, change.crop, size);
+  if (change.mirrored) mirror(colours, size.width);
+  changeColours(colours, change.colours);
+  const { left, top } = centred(size, input);
+  const part = { ...size, pixels: channels === 1 ? luma(colours) : colours };
+  const pixels = padded(part, { left: -left, top: -top }, input, mean);
+  for (const step of change.further ?? []) step(pixels, { ...input, channels });
   return pixels;
 }
 
-/** A part of a picture resized with antialiasing to size x size: as torchvision's resized_crop on a Pillow image. */
-async function croppedPixels(picture: OpenPicture, crop: CropBox, size: number): Promise<Uint8Array> {
-  const square = { height: size, width: size };
-  const shrink = Math.min(crop.width, crop.height) / size;
+/** A part of a picture resized with antialiasing to this size: as torchvision's resized_crop on a Pillow image. */
+async function croppedPixels(picture: OpenPicture, crop: CropBox, size: PictureSize): Promise<Uint8Array> {
+  const shrink = Math.min(crop.width / size.width, crop.height / size.height);
   const decoding = DECODING_SHRINKS.find((least) => shrink >= least);
   if (decoding === undefined) {
     const part = await readPixels({ ...picture, pipeline: picture.pipeline.extract(crop) });
-    return resampleBox(part, { ...crop, left: 0, top: 0 }, square, "bilinear").pixels;
+    return resampleBox(part, { ...crop, left: 0, top: 0 }, size, "bilinear").pixels;
   }
   // Only where the whole picture is resized does sharp decode a JPEG at a fraction of its size.
   const whole = { width: Math.floor(picture.width / decoding), height: Math.floor(picture.height / decoding) };
@@ -86,12 +102,12 @@ async function croppedPixels(picture: OpenPicture, crop: CropBox, size: number):
     height: Math.min(whole.height - top, Math.ceil(box.top + height)),
   };
   const pipeline = picture.pipeline.resize({ ...whole, kernel: "linear", fit: "fill" }).extract(part);
-  return resampleBox(await readPixels({ ...picture, pipeline }), box, square, "bilinear").pixels;
+  return resampleBox(await readPixels({ ...picture, pipeline }), box, size, "bilinear").pixels;
 }
 
-function mirror(pixels: Uint8Array, size: number): void {
-  for (let start = 0; start < pixels.length; start += size * 3) {
-    let right = start + (size - 1) * 3;
+function mirror(pixels: Uint8Array, width: number): void {
+  for (let start = 0; start < pixels.length; start += width * 3) {
+    let right = start + (width - 1) * 3;
     for (let left = start; left < right; left += 3, right -= 3) {
       for (let c = 0; c < 3; c++) {
         const value = pixels[left + c] as number;

@@ -16,8 +16,8 @@ export const imagesInMemory: DataKind<ImageSet> = {
   identityOf: imageOf,
   inputFormat: (set) => set,
   formatted: (set, { mean, std }) => ({ ...set, mean, std }),
-  evaluation: ({ height, width, channels }) => {
-    return { size: [height, width], cropPct: 1, interpolation: "bilinear", channels };
+  evaluation: ({ height, width, channels, mean }) => {
+    return { size: [height, width], resize: "crop", cropPct: 1, interpolation: "bilinear", channels, mean };
   },
   select(set, indices) {
     const pixels = sharedBytes(indices.length * bytesOf(set));

@@ -37,7 +37,7 @@ export async function photoBatch(
     try {
       const photo = await readPhoto(set.locations, index);
       const image = augmentation
-        ? await trainingPixels(photo, set.height, augmentation, random(), { intensity: set.evaluation.intensity })
+        ? await trainingPixels(photo, set.evaluation, augmentation, random(), { intensity: set.evaluation.intensity })
         : await evaluationPixels(photo, set.evaluation);
       pixels.set(image, position * bytes);
       labels[position] = set.labels[index] as number;

@@ -18,15 +18,15 @@ export const photographs: DataKind<PhotoSet> = {
   nameOf: ({ locations }, index) => photoName(locations, index),
   identityOf: async ({ locations }, index) => `${photoName(locations, index)} ${await photoSize(locations, index)}`,
   inputFormat: (set: PhotoSet | FormattedPhotos) => ("evaluation" in set ? set : undefined),
-  formatted(set, format, { cropPct, interpolation, intensity }): FormattedPhotos {
+  formatted(set, format, look): FormattedPhotos {
     const { height, width, channels, mean, std } = format;
-    const evaluation = { size: [height, width], cropPct, interpolation, channels, intensity } as const;
+    const evaluation = { ...look, size: [height, width], channels, mean } as const;
     return { ...set, height, width, channels, mean, std, evaluation };
   },
   evaluation: (split: FormattedPhotos) => split.evaluation,
   select: (set, indices) => ({ ...set, ...selectPhotos(set, indices), count: indices.length }),
   async cached(split, folder, shouldStop) {
-    const shorterSide = Math.round(split.height * CACHE_MARGIN);
+    const shorterSide = Math.round(Math.max(split.height, split.width) * CACHE_MARGIN);
     const { intensity } = (split as FormattedPhotos).evaluation;
     const { locations } = await packPhotos(split, folder, { shorterSide, intensity, shouldStop });
     return { ...split, locations };

@@ -9,7 +9,12 @@ import sharp from "sharp";
 import { type ColourChange, changeColours, UNCHANGED } from "../../../src/data/pictures/colour.js";
 import { colourJitter } from "../../../src/data/augment/colour-jitter.js";
 import { lighting } from "../../../src/data/augment/lighting.js";
-import { changedPixels, drawPhotoChange, trainingPixels } from "../../../src/data/augment/photo-transform.js";
+import {
+  changedPixels,
+  drawPhotoChange,
+  type TrainingFormat,
+  trainingPixels,
+} from "../../../src/data/augment/photo-transform.js";
 import { openPicture } from "../../../src/data/pictures/picture.js";
 import { randomResizedCrop } from "../../../src/data/augment/random-resized-crop.js";
 import type { CropBox, PictureSize } from "../../../src/data/pictures/picture-shape.js";
@@ -20,9 +25,12 @@ const scratch = mkdtempSync(join(tmpdir(), "knack-transform-"));
 const at = (name: string) => join(scratch, name);
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
+const input = (side: number) =>
+  ({ size: [side, side], resize: "crop", channels: 3, mean: [0.5, 0.5, 0.5] }) as const satisfies TrainingFormat;
+
 /** The paper's colours, drawn by the augmenters for them alone. */
 const drawColours = (random: Random): ColourChange =>
-  drawPhotoChange({ height: 1, width: 1 }, PAPER, random, [colourJitter, lighting]).colours;
+  drawPhotoChange({ height: 1, width: 1 }, input(1), PAPER, random, [colourJitter, lighting]).colours;
 const PAPER = { scale: [0.08, 1], ratio: [3 / 4, 4 / 3], flip: true, jitter: 0.4, lighting: 0.1 } as const;
 
 function askTorchvision(tasks: object): void {
@@ -69,7 +77,7 @@ describe("crop, resize and flip", () => {
     askTorchvision({ crops: tasks });
     const found = { mean: 0, largest: 0 };
     for (const [i, { file, size, mirrored, ...crop }] of tasks.entries()) {
-      const pixels = await changedPixels(await openPicture(file), size, { crop, mirrored, colours: UNCHANGED });
+      const pixels = await changedPixels(await openPicture(file), input(size), { crop, mirrored, colours: UNCHANGED });
       const { mean, largest } = differences(pixels, readFileSync(at(`crop-${i}`)));
       found.mean = Math.max(found.mean, mean);
       found.largest = Math.max(found.largest, largest);
@@ -146,7 +154,7 @@ describe("crop, resize and flip", () => {
     const crop = { left: 3, top: 5, width: 71, height: 41 };
     const [one, other] = await Promise.all(
       [false, true].map(async (mirrored) => {
-        return changedPixels(await openPicture(file), 65, { crop, mirrored, colours: UNCHANGED });
+        return changedPixels(await openPicture(file), input(65), { crop, mirrored, colours: UNCHANGED });
       }),
     );
     const flopped = sharp(one, { raw: { width: 65, height: 65, channels: 3 } }).flop();
@@ -159,7 +167,7 @@ describe("crop, resize and flip", () => {
     const kinds = async (flip: boolean) => {
       const found = new Map<string, number>();
       for (let i = 0; i < 200; i++) {
-        const pixels = await trainingPixels(file, 8, { ...whole, flip }, randomFor(0, i));
+        const pixels = await trainingPixels(file, input(8), { ...whole, flip }, randomFor(0, i));
         const key = Buffer.from(pixels).toString("hex");
         found.set(key, (found.get(key) ?? 0) + 1);
       }

@@ -33,7 +33,14 @@ const AUGMENTATION = {
 } as const;
 
 function formatted(set: PhotoSet): FormattedPhotos {
-  const evaluation = { size: [SIZE, SIZE], cropPct: 0.875, interpolation: "bilinear", channels: 3 } as const;
+  const evaluation = {
+    size: [SIZE, SIZE],
+    resize: "crop",
+    cropPct: 0.875,
+    interpolation: "bilinear",
+    channels: 3,
+    mean: [0.5, 0.5, 0.5],
+  } as const;
   return { ...set, height: SIZE, width: SIZE, channels: 3, mean: [0, 0, 0], std: [1, 1, 1], evaluation };
 }
 

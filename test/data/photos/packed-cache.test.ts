@@ -91,7 +91,14 @@ test("large pictures become smaller, small and bad ones stay; names, labels and 
 
   const format: Omit<FormattedPhotos, keyof PhotoSet> = {
     ...{ height: 24, width: 24, channels: 3, mean: [0, 0, 0], std: [1, 1, 1] },
-    evaluation: { size: [24, 24], cropPct: 0.875, interpolation: "bilinear", channels: 3 },
+    evaluation: {
+      size: [24, 24],
+      resize: "crop",
+      cropPct: 0.875,
+      interpolation: "bilinear",
+      channels: 3,
+      mean: [0.5, 0.5, 0.5],
+    },
   };
   const loader = new Loader({ ...packed, ...format }, { batchSize: 100, augmentation: "none", seed: 0, workers: 1 });
   let seen = 0;

@@ -148,7 +148,14 @@ describe("evaluationPixels", () => {
     for (const file of files) {
       const read = (ending: string) => readFileSync(at("reference", `${basename(file)}.${ending}`));
       const pixels = (interpolation: "bilinear" | "bicubic", channels: 1 | 3) =>
-        evaluationPixels(file, { size: [224, 224], cropPct: 0.875, interpolation, channels });
+        evaluationPixels(file, {
+          size: [224, 224],
+          resize: "crop",
+          cropPct: 0.875,
+          interpolation,
+          channels,
+          mean: [0.5],
+        });
       const pairs = [
         [await pixels("bilinear", 3), read("bilinear")],
         [await pixels("bicubic", 3), read("bicubic")],
@@ -187,7 +194,14 @@ describe("evaluationPixels", () => {
 
   test("a picture of the input's size stays as it is", async () => {
     const file = await writePhotograph("thumbnail.png", 32, 32);
-    const format = { size: [32, 32], cropPct: 1, interpolation: "bicubic", channels: 3 } as const;
+    const format = {
+      size: [32, 32],
+      resize: "crop",
+      cropPct: 1,
+      interpolation: "bicubic",
+      channels: 3,
+      mean: [0.5, 0.5, 0.5],
+    } as const;
     assert.deepEqual(
       Buffer.from(await evaluationPixels(file, format)),
       Buffer.from((await decodePicture(file)).pixels),
@@ -196,7 +210,14 @@ describe("evaluationPixels", () => {
 
   test("inputs that are not square, and pictures that are all edge", async () => {
     const file = await writePhotograph("any.png", 90, 60);
-    const format = { size: [20, 50], cropPct: 0.8, interpolation: "bilinear", channels: 3 } as const;
+    const format = {
+      size: [20, 50],
+      resize: "crop",
+      cropPct: 0.8,
+      interpolation: "bilinear",
+      channels: 3,
+      mean: [0.5, 0.5, 0.5],
+    } as const;
     assert.equal((await evaluationPixels(file, format)).length, 20 * 50 * 3);
     for (const name of ["one.png", "long.png"]) {
       const pixels = await evaluationPixels(at("kinds", name), { ...format, size: [64, 64] });
