@@ -2,7 +2,7 @@
 export interface ImageShape {
   readonly height: number;
   readonly width: number;
-  readonly channels: 1 | 3;
+  readonly channels: number;
 }
 
 /** What turns pixels into a network's input. */

@@ -1,3 +1,4 @@
+import { MOST_CHANNELS } from "../settings/channels.js";
 import { z } from "../settings/zod.js";
 import { InputError } from "../base/errors.js";
 import { readOnnxMetadata } from "../onnx/model-file.js";
@@ -21,7 +22,7 @@ const json = <T extends z.ZodType>(schema: T) =>
 
 const metadataSchema = z.object({
   class_names: json(z.array(z.string())).default([]),
-  input_size: json(z.tuple([z.literal([1, 3]), count, count])).optional(),
+  input_size: json(z.tuple([z.int().min(1).max(MOST_CHANNELS), count, count])).optional(),
   mean: json(z.array(z.number())).optional(),
   std: json(z.array(z.number().positive())).optional(),
   interpolation: z.enum(["bilinear", "bicubic"]).default("bicubic"),

@@ -4,15 +4,11 @@ import { fastOnnx } from "../onnx/fast/fast-onnx.js";
 import { readOnnxModel } from "../onnx/model-file.js";
 import { intoPlanes, normalisingTables, plainTables } from "../onnx/picture-input.js";
 import { lookOf } from "../weights/config.js";
+import { IMAGENET_PHOTOS } from "../models/entry.js";
+import { forChannels, isChannels } from "../settings/channels.js";
 import { FastWhereSame } from "./fast-onnx-network.js";
 import { BATCH_SIZE, type Network } from "./network.js";
 import type { OnnxDescription } from "./onnx-description.js";
-
-/** What nearly all networks trained on ImageNet expect, by channels; of grey pictures the average. */
-const IMAGENET = {
-  3: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-  1: { mean: [0.449], std: [0.226] },
-} as const;
 
 /**
  * The network of an ONNX file on the CPU, computed by the fast engine where it is in integers of 8 bits and the engine has all of it, else by
@@ -67,10 +63,12 @@ function inputOf(path: string, shape: readonly (number | string)[], description:
   const [batch, channels = 3, height = 224, width = 224] = shape.map((dimension, i) =>
     typeof dimension === "number" ? dimension : described[i],
   );
-  if (channels !== 1 && channels !== 3) {
-    throw new InputError(`${path} takes [${shape.join(", ")}], knack has pictures as [N, 3, H, W] or [N, 1, H, W]`);
+  if (!isChannels(channels)) {
+    throw new InputError(`${path} takes [${shape.join(", ")}], knack has pictures as [N, C, H, W] of 1 to 5 channels`);
   }
-  const { mean = IMAGENET[channels].mean, std = IMAGENET[channels].std } = description;
+  // What nearly all networks trained on ImageNet expect.
+  const { mean = forChannels(IMAGENET_PHOTOS.mean, channels), std = forChannels(IMAGENET_PHOTOS.std, channels) } =
+    description;
   if (mean.length !== channels || std.length !== channels) {
     throw new InputError(`${path}: metadata mean and std: expected one number for each of ${channels} channels`);
   }

@@ -4,7 +4,7 @@ import type { Module } from "../nn/module.js";
 /** What the data decides about a model. */
 export interface Task {
   readonly classes: number;
-  readonly inChannels: 1 | 3;
+  readonly inChannels: number;
 }
 
 /** Options of a model by name, as `{ width: 32 }`; each family has its own. */

@@ -7,13 +7,14 @@ import { randomFor } from "../tensor/random.js";
  *
  * @returns [height, width, channels] uint8
  */
-export function inventedPicture(seed: number, height: number, width: number, channels: 1 | 3): Uint8Array {
+export function inventedPicture(seed: number, height: number, width: number, channels: number): Uint8Array {
   const random = randomFor(seed, "invented picture");
-  const sum = new Float64Array(height * width * 3);
+  const made = Math.max(3, channels); // grey is one of three
+  const sum = new Float64Array(height * width * made);
   for (let side = 2, strength = 1; side <= Math.min(height, width); side *= 2, strength /= 2) {
-    const pixels = Uint8Array.from({ length: side * side * 3 }, () => random.integer(256));
+    const pixels = Uint8Array.from({ length: side * side * made }, () => random.integer(256));
     const noise = resample(
-      { pixels, height: side, width: side, channels: 3 },
+      { pixels, height: side, width: side, channels: made },
       { height, width },
       { left: 0, top: 0, height, width },
       "bicubic",
@@ -21,5 +22,5 @@ export function inventedPicture(seed: number, height: number, width: number, cha
     for (const [i, value] of noise.pixels.entries()) sum[i] = (sum[i] ?? 0) + strength * (value - 127.5);
   }
   const colours = Uint8ClampedArray.from(sum, (value) => 127.5 + value);
-  return Uint8Array.from(colours).filter((_, index) => index % 3 < channels);
+  return Uint8Array.from(colours).filter((_, index) => index % made < channels);
 }

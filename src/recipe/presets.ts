@@ -37,6 +37,7 @@ const baseline: Recipe = {
   weightDecay: 1e-4,
   imageSize: null,
   resize: null,
+  channels: null,
   normalize: null,
   intensity: null,
   onBadImage: "skip",

@@ -11,7 +11,7 @@ import type { ChangedEvent } from "./events.js";
 import type { Position, RunState } from "./run-state.js";
 
 /** What decides on the tensors that a checkpoint has. */
-const FIXED = ["model", "modelOptions", "optimizer"];
+const FIXED = ["model", "modelOptions", "channels", "optimizer"];
 
 /** What can be otherwise without a word: a run that goes on for longer, at another rate. */
 const FREE = ["epochs", "lr"];

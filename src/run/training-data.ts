@@ -4,6 +4,8 @@ import type { AnySource } from "../data/sources/source.js";
 import type { InputFormat, LabelledSet, Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { modelEntry } from "../models/registry.js";
+import { forChannels } from "../settings/channels.js";
+import { canAdapt } from "../weights/adapt-channels.js";
 import { sidesOf, sizeText } from "../settings/image-size.js";
 import { type CheckpointConfig, lookOf } from "../weights/config.js";
 import type { TrainingData } from "../training/trainer.js";
@@ -23,23 +25,27 @@ export function trainingData(
 ): TrainingData {
   const { train, validation, description } = source;
   const own = kindOf<LabelledSet>(train).inputFormat(train);
-  requireChannels(recipe, checkpoint, own?.channels ?? 3);
+  const channels = own?.channels ?? recipe.channels ?? checkpoint?.in_chans ?? 3;
+  requireChannels(recipe, checkpoint, channels);
   if (own && recipe.imageSize !== null) {
     throw new InputError(`imageSize (--image-size): these images have their size, ${own.height}x${own.width}; drop it`);
   }
   if (own && recipe.resize !== null) {
     throw new InputError(`resize (--resize): these images have their size, ${own.height}x${own.width}; drop it`);
   }
+  if (own && recipe.channels !== null) {
+    throw new InputError(`channels (--channels): these images have theirs, ${own.channels}; drop it`);
+  }
   if (own && recipe.intensity !== null) {
     throw new InputError(
       "intensity (--intensity): these images have 8 bits, and only photographs may have more; drop it",
     );
   }
-  const given = recipe.normalize ?? (checkpoint && { mean: checkpoint.mean, std: checkpoint.std });
+  const given = recipe.normalize ?? (checkpoint && normalisationFor(checkpoint, channels));
   const look = lookFor(recipe, checkpoint);
   const formatted = (set: LabelledSet): Split => {
     const kind = kindOf(set);
-    const format = { ...(kind.inputFormat(set) ?? photoFormat(recipe, checkpoint)), ...given };
+    const format = { ...(kind.inputFormat(set) ?? photoFormat(recipe, checkpoint, channels)), ...given };
     return kind.formatted(set, format, look);
   };
   const formattedTrain = formatted(train);
@@ -52,11 +58,11 @@ export function trainingData(
 }
 
 /** What photographs are brought to where the recipe does not say. */
-function photoFormat(recipe: Recipe, checkpoint: CheckpointConfig | undefined): InputFormat {
+function photoFormat(recipe: Recipe, checkpoint: CheckpointConfig | undefined, channels: number): InputFormat {
   const { inputSize, photos } = modelEntry(recipe.model);
   const [, ...before] = checkpoint?.input_size ?? [];
   const [height = inputSize, width = height] = sidesOf(recipe.imageSize) ?? before;
-  return { height, width, channels: 3, mean: photos.mean, std: photos.std };
+  return { height, width, channels, ...normalisationFor(photos, channels) };
 }
 
 /** How photographs are brought there. Of one that is seen as a whole evaluation cuts nothing off. */
@@ -74,10 +80,14 @@ function broughtText({ height, width }: Split, { resize }: EvaluationLook): stri
   return `${{ crop: "cropped", pad: "padded", squash: "squashed" }[resize]} to ${sizeText(height, width)}`;
 }
 
+function normalisationFor({ mean, std }: Pick<InputFormat, "mean" | "std">, channels: number) {
+  return { mean: forChannels(mean, channels), std: forChannels(std, channels) };
+}
+
 function requireChannels({ normalize }: Recipe, checkpoint: CheckpointConfig | undefined, channels: number): void {
-  if (checkpoint && checkpoint.in_chans !== channels) {
+  if (checkpoint && !canAdapt(checkpoint.in_chans, channels)) {
     throw new InputError(
-      `the checkpoint to start from (--init, --resume) is for images of ${checkpoint.in_chans} channels, these have ${channels}`,
+      `the checkpoint to start from (--init, --resume) is for images of ${checkpoint.in_chans} channels, these have ${channels}, and which of its weights are for which nobody can say`,
     );
   }
   for (const [key, values] of Object.entries(normalize ?? {})) {

@@ -15,11 +15,11 @@ const MOST = 3 / 4;
 export async function* turnedSize(train: Split): AsyncGenerator<WarningEvent> {
   const { height, width } = train;
   if (height === width || !("kind" in train) || train.kind !== "photos") return;
-  const { intensity } = (train as FormattedPhotos).evaluation;
+  const { intensity, channels } = (train as FormattedPhotos).evaluation;
   let [seen, turned] = [0, 0];
   for (const [set, index] of spread([train as FormattedPhotos], Math.max(1, train.count / LOOKED_AT))) {
     try {
-      const picture = await openPicture(await readPhoto(set.locations, index), { intensity });
+      const picture = await openPicture(await readPhoto(set.locations, index), { intensity, channels });
       seen++;
       if ((picture.height - picture.width) * (height - width) < 0) turned++;
     } catch (error) {

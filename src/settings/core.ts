@@ -1,4 +1,5 @@
 /** The keys of a recipe that belong to no part: what is trained, how long, from which pictures. */
+import { channels } from "./channels.js";
 import { imageSize, RESIZE_MODES } from "./image-size.js";
 import { z } from "./zod.js";
 import {
@@ -45,6 +46,8 @@ const intensity = value<readonly [number, number]>(
  * - `imageSize`: height and width that photographs are brought to; null is that of the weights the run starts from, or the model's own. Small
  *   images in memory keep theirs
  * - `resize`: how photographs of another shape become that; null is as the weights the run starts from want it, or "crop"
+ * - `channels`: of photographs; 1 is grey, 3 are colours, and 2, 4 and 5 are kept as the files have them. null is as many as the weights the run
+ *   starts from take, or 3
  * - `normalize`: null is that of the weights the run starts from, or of the data: ImageNet's for photographs, measured for images in memory
  * - `intensity`: the values that are black and white in photographs of 16 bits or floating-point numbers; null is all of 16 bits, 0 to 255 of
  *   other numbers, and an error where that would be no picture
@@ -64,6 +67,7 @@ export const CORE_SHAPE = {
   weightDecay: atLeastZero,
   imageSize: nullOr(imageSize),
   resize: nullOr(choice(...RESIZE_MODES)),
+  channels,
   normalize: nullOr(section({ mean: perChannel(() => true), std: perChannel((value) => value > 0) })),
   intensity: nullOr(intensity),
   onBadImage: choice("skip", "fail"),
@@ -126,6 +130,12 @@ export const CORE_SWITCHES = {
       help: "photographs of another shape: crop what sticks out, pad with the mean, or squash (default: crop)",
       key: "resize",
       reads: "text",
+    },
+    {
+      flags: "--channels <count>",
+      help: "photographs: 1 is grey, 3 colours; 2, 4 and 5 as the files have them, transparency too (default: 3)",
+      key: "channels",
+      reads: "number",
     },
     {
       flags: "--mean <values>",

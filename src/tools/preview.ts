@@ -1,4 +1,4 @@
-import sharp from "../data/pictures/sharp.js";
+import { viewOf } from "../data/pictures/bands.js";
 import { type BatchSource, makeBatch } from "../data/loading/batch.js";
 import { epochOrder } from "../data/sampling/epoch-order.js";
 import { Loader } from "../data/loading/loader.js";
@@ -154,7 +154,7 @@ class Preview {
     if (pixels === undefined) return { picture: undefined, caption };
     const { height, width, channels } = this.train;
     const tile = scaled(this.train);
-    const image = sharp(pixels, { raw: { height, width, channels } });
+    const image = viewOf({ pixels, height, width, channels });
     const sized =
       tile.width === width
         ? image

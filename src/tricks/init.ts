@@ -50,6 +50,7 @@ export const init = trick({
           replaceHead: true,
           classNames: saved && { saved, wanted: run.train.classes },
           completes: true,
+          adaptsChannels: true,
         });
         load(model, fitted.weights, startsFrom, run.recipe.model);
         refuseBroken(model, startsFrom.path);

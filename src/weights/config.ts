@@ -1,5 +1,6 @@
 /** `config.json` of a checkpoint: what the model is and how pictures become its input, under the keys timm uses. */
 import type { EvaluationLook } from "../data/kinds/kind.js";
+import { MOST_CHANNELS } from "../settings/channels.js";
 import { z } from "../settings/zod.js";
 import { InputError } from "../base/errors.js";
 import { MODELS } from "../models/registry.js";
@@ -16,7 +17,7 @@ const configSchema = z
     /** The model's name in the registry: "resnet50d". */
     architecture: z.string().regex(/^[\w.+-]+$/, "expected a model's name"),
     num_classes: count.max(MOST_CLASSES),
-    in_chans: z.literal([1, 3]),
+    in_chans: z.int().min(1).max(MOST_CHANNELS),
     /** [channels, height, width] of the images it was trained on. */
     input_size: z.tuple([count, pixels, pixels]),
     /** Per channel, on the 0..1 scale. */

@@ -4,6 +4,7 @@ import type { Module, Parameter } from "../nn/module.js";
 import { rawTensor } from "../nn/state-dict.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { printable } from "../base/printable.js";
+import { adaptChannels, stemOf } from "./adapt-channels.js";
 import { hasNames } from "./class-names.js";
 import { unwrappedNames } from "./unwrapped-names.js";
 
@@ -32,12 +33,10 @@ export interface FitOptions {
   readonly replaceHead: boolean;
   readonly classNames?: ClassNames | undefined;
   readonly completes?: boolean;
+  readonly adaptsChannels?: boolean;
 }
 
 type ClassifierFacts = Pick<ModelEntry, "classifiers" | "auxiliary">;
-
-/** A weight of so many dimensions, [out, in, height, width], goes over images; the first one sees the picture's channels. */
-const IMAGE_DIMENSIONS = 4;
 
 /** What the classifier is called in one program or another. */
 export const HEADS: readonly string[] = ["fc", "linear", "classifier", "head", "head.fc", "last_linear"];
@@ -49,13 +48,14 @@ export const HEADS: readonly string[] = ["fc", "linear", "classifier", "head", "
  * @param entry the model's, of which the facts about its classifiers are used
  * @param replaceHead whether classifiers for other classes give way to the model's own, which the caller has initialised
  * @param classNames where they are known: rows of a classifier follow their classes into another order
+ * @param adaptsChannels whether a first convolution for other channels becomes one for the model's
  * @param completes whether a classifier and statistics of normalisation that the file lacks are the model's own, new ones
  */
 export function fitWeights(
   model: Module,
   { classifiers, auxiliary }: ClassifierFacts,
   raw: Weights,
-  { replaceHead, classNames, completes = false }: FitOptions,
+  { replaceHead, classNames, completes = false, adaptsChannels = false }: FitOptions,
 ): FittedWeights {
   const notes: string[] = [];
   const parameters = new Map(model.parameters());
@@ -90,6 +90,8 @@ export function fitWeights(
       notes.push(`the auxiliary head (${path}) is left out: the model was built without one (${option})`);
     }
   }
+  const adapted = adaptsChannels ? adaptChannels(model, weights) : undefined;
+  if (adapted !== undefined) notes.push(adapted);
   if (completes) complete(model, classifiers, weights, notes);
   if (replaceHead) {
     for (const [path, layer] of model.modules()) {
@@ -181,7 +183,7 @@ export function checkSizes(raw: Weights, sizes: Readonly<Record<string, unknown>
  */
 export function taskOfWeights(model: Module, entry: ClassifierFacts, raw: Weights): WeightsTask {
   const { weights } = fitWeights(model, entry, raw, { replaceHead: false });
-  const [stem = ""] = [...model.parameters()].find(([, { shape }]) => shape.length === IMAGE_DIMENSIONS) ?? [];
+  const stem = stemOf(model) ?? "";
   return {
     classes: weights.get(`${entry.classifiers[0]}.weight`)?.shape[0],
     inChannels: weights.get(stem)?.shape[1],

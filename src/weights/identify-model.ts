@@ -2,6 +2,7 @@ import { InputError } from "../base/errors.js";
 import type { ModelEntry, ModelOptions } from "../models/entry.js";
 import { createModel, MODELS } from "../models/registry.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
+import { isChannels } from "../settings/channels.js";
 import { fitWeights, HEADS, taskOfWeights } from "./fit-weights.js";
 
 type Weights = ReadonlyMap<string, RawTensor>;
@@ -86,7 +87,7 @@ function hasWidth({ options }: ModelEntry): boolean {
 function hasShapes(entry: ModelEntry, options: ModelOptions, raw: Weights): boolean {
   using probe = createModel(entry.name, { classes: 2, inChannels: 3 }, options);
   const { inChannels } = taskOfWeights(probe, entry, raw);
-  if (!(inChannels === 1 || inChannels === 3)) return false;
+  if (!isChannels(inChannels)) return false;
   const { weights } = fitWeights(probe, entry, raw, { replaceHead: false });
   const stem = [...probe.parameters()].find(([, { shape }]) => shape.length === 4)?.[0];
   return [...probe.parameters()].every(([name, { shape }]) => {

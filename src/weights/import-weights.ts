@@ -6,6 +6,7 @@ import { loadStateDict, stateDict } from "../nn/state-dict.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { faultsOf } from "./broken-weights.js";
 import { createCheckpoint, requireFree } from "./checkpoint.js";
+import { forChannels } from "../settings/channels.js";
 import { type CheckpointConfig, parseConfig } from "./config.js";
 import { CONFIG, configBeside } from "./config-beside.js";
 import { declaredIn, declaredModel } from "./declared.js";
@@ -160,7 +161,7 @@ function configFor(
   if (classNames !== undefined && classNames.length !== classes) {
     throw new InputError(`--classes: ${classNames.length} names for ${classes} classes`);
   }
-  const perChannel = (values: readonly number[]) => (channels === 1 ? values.slice(0, 1) : values);
+  const perChannel = (values: readonly number[]) => forChannels(values, channels);
   const size = options.inputSize ?? stated.input_size?.[1] ?? inputSize;
   const license = options.license ?? stated.license;
   const config = {

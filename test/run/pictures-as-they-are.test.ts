@@ -18,6 +18,7 @@ import { evaluateCheckpoint } from "../../src/run/evaluate-checkpoint.js";
 import type { EpochEvent, TrainEvent } from "../../src/run/events.js";
 import { train } from "../../src/run/train.js";
 import { trainingData } from "../../src/run/training-data.js";
+import { forChannels } from "../../src/settings/channels.js";
 import { loadCheckpoint } from "../../src/weights/checkpoint.js";
 import { configJson, lookOf, parseConfig } from "../../src/weights/config.js";
 import { inputError } from "../support/input-error.js";
@@ -49,7 +50,8 @@ describe("a run on wide pictures", () => {
   before(async () => {
     photos = await writePhotos(at("photos"));
     run = at("run");
-    for await (const event of train({ data: photos, recipe: RECIPE, out: run, workers: 0 })) events.push(event);
+    for await (const event of train({ data: photos, recipe: RECIPE, out: run, workers: 0, reproducible: true }))
+      events.push(event);
   });
 
   test("says what becomes of them, and keeps it where timm keeps its own", () => {
@@ -97,6 +99,48 @@ describe("a run on wide pictures", () => {
     assert.deepEqual([wide.height, wide.width, lookFrom(wide)], [24, 40, ["pad", 1]]);
     const other = trainingData(openData(photos), recipe({ resize: "crop", imageSize: 32 }), config).train;
     assert.deepEqual([other.height, other.width, lookFrom(other)], [32, 32, ["crop", 0.875]]);
+  });
+
+  for (const [channels, how] of [
+    [1, "summed"],
+    [4, "taken again in turn, times 3/4"],
+  ] as const) {
+    test(`becomes one of ${channels} channels, by both engines and ONNX Runtime`, async () => {
+      const out = at(`channels-${channels}`);
+      const changed: RecipeInput = { ...RECIPE, channels, init: { weights: run } };
+      const seen: TrainEvent[] = [];
+      const asked = { data: photos, recipe: changed, out, workers: 0, reproducible: true };
+      for await (const event of train(asked)) seen.push(event);
+      const init = seen.find((event) => event.type === "audit")?.tricks.find(({ trick }) => trick === "init");
+      assert.ok(init?.detail.includes(`conv_stem.weight made for ${channels} of 3 channels: its weights are ${how}`));
+      const { config } = loadCheckpoint(out);
+      assert.deepEqual([config.in_chans, config.input_size], [channels, [channels, 24, 40]]);
+      assert.deepEqual(config.mean, forChannels([0.5, 0.5, 0.5], channels));
+      const epoch = seen.find((event): event is EpochEvent => event.type === "epoch");
+      const { metrics } = await evaluateCheckpoint(out, [evaluationData(out, undefined, {}).source.validation]);
+      assert.deepEqual(metrics, epoch?.metrics);
+      const { verification } = await exportCheckpoint(out, at(`${channels}.onnx`), {
+        verifyOn: [join(photos, "left/0.png")],
+      });
+      assert.equal(verification?.passed, true);
+      using exported = loadClassifier(at(`${channels}.onnx`));
+      using classifier = loadClassifier(out);
+      const [ours, theirs] = [classifier, exported].map((each) => each.classify(join(photos, "right/23.png")));
+      const [a, b] = [await ours, await theirs].map((each) => each?.[0]);
+      assert.equal(a?.index, b?.index);
+      assert.ok(Math.abs((a?.probability ?? 0) - (b?.probability ?? 1)) < 1e-5);
+    });
+  }
+
+  test("weights for channels of which nobody can say which are which are refused, and a run's stay as many", async () => {
+    const from4 = loadCheckpoint(at("channels-4")).config;
+    const other = () => trainingData(openData(photos), recipe({ channels: 3 }), from4);
+    assert.throws(other, inputError(/--init, --resume\) is for images of 4 channels, these have 3, and which/));
+    const goesOn = async () => {
+      const wanted = { ...RECIPE, epochs: 2, channels: 1 };
+      for await (const _ of train({ resume: run, data: photos, recipe: wanted, allowChanges: true })) assert.fail("on");
+    };
+    await assert.rejects(goesOn, inputError(/channels was null and is 1: that cannot change in a run/));
   });
 
   test("does not go on otherwise unseen", async () => {

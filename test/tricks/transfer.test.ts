@@ -191,8 +191,9 @@ test("what images in memory cannot be given is an error", () => {
   assert.throws(given({ imageSize: 32 }), inputError(/--image-size\): these images have their size, 16x16/));
   assert.throws(given({ normalize: { mean: [0.5], std: [1, 1, 1] } }), inputError(/--mean\): 1 channels.*have 3/));
   assert.throws(given({ normalize: { mean: [0, 0, 0], std: [1, 1] } }), inputError(/--std\): 2 channels.*have 3/));
-  const grey = configOf({ in_chans: 1, input_size: [1, 16, 16], mean: [0], std: [1] });
-  assert.throws(given({}, grey), inputError(/--init.* images of 1 channels, these have 3/));
+  const four = configOf({ in_chans: 4, input_size: [4, 16, 16], mean: [0, 0, 0, 0], std: [1, 1, 1, 1] });
+  assert.throws(given({}, four), inputError(/--init.* images of 4 channels, these have 3/));
+  assert.throws(given({ channels: 3 }), inputError(/--channels\): these images have theirs, 3; drop it/));
 });
 
 test("zero gamma would erase what was learned, and a spared backbone needs weights", () => {

@@ -11,7 +11,7 @@ import { addListOptions, type ListCommandOptions, listOptionsFrom } from "../opt
 import { addRecipeOptions, type RecipeOptions, recipeFromOptions } from "../options/recipe-options.js";
 
 /** Keys that change what the network sees, beside those of augmentation and of the tricks that change batches. */
-const KEYS = ["seed", "batchSize", "imageSize", "resize", "intensity"];
+const KEYS = ["seed", "batchSize", "imageSize", "resize", "channels", "intensity"];
 const OF_TRICKS: readonly Switch[] = TRICKS.filter((trick: Trick) =>
   momentsOf(trick, presets.baseline).has("batch"),
 ).flatMap(({ switches }): readonly Switch[] => switches);

@@ -26,7 +26,7 @@ export type TrainingFormat = Pick<EvaluationFormat, "size" | "resize" | "channel
 
 /**
  * The paper's training pipeline (section 2.1): random resized crop, flip, hue, saturation and brightness, PCA noise. Normalising
- * follows on the device.
+ * follows on the device. Of 2, 4 and 5 channels, which are the picture's own, nobody knows the colours: they stay.
  *
  * @returns [height, width, channels] uint8
  * @throws InputError where the picture cannot be read.
@@ -39,7 +39,7 @@ export async function trainingPixels(
   options: PictureOptions & { readonly augmenters?: readonly Augmenter[] } = {},
 ): Promise<Uint8Array> {
   const { augmenters = AUGMENTERS } = options;
-  const picture = await openPicture(source, options);
+  const picture = await openPicture(source, { ...options, channels: format.channels });
   return changedPixels(picture, format, drawPhotoChange(picture, format, augmentation, random, augmenters));
 }
 
@@ -71,11 +71,11 @@ export async function changedPixels(
 ): Promise<Uint8Array> {
   const input = { height, width };
   const size = resize === "pad" ? resizedSize(change.crop, input, resize) : input;
-  const colours = await croppedPixels(picture, change.crop, size);
-  if (change.mirrored) mirror(colours, size.width);
-  changeColours(colours, change.colours);
+  const cropped = await croppedPixels(picture, change.crop, size);
+  if (change.mirrored) mirror(cropped, size.width, picture.bands ? channels : 3);
+  if (!picture.bands) changeColours(cropped, change.colours);
   const { left, top } = centred(size, input);
-  const part = { ...size, pixels: channels === 1 ? luma(colours) : colours };
+  const part = { ...size, pixels: channels === 1 ? luma(cropped) : cropped };
   const pixels = padded(part, { left: -left, top: -top }, input, mean);
   for (const step of change.further ?? []) step(pixels, { ...input, channels });
   return pixels;
@@ -83,6 +83,7 @@ export async function changedPixels(
 
 /** A part of a picture resized with antialiasing to this size: as torchvision's resized_crop on a Pillow image. */
 async function croppedPixels(picture: OpenPicture, crop: CropBox, size: PictureSize): Promise<Uint8Array> {
+  if (picture.bands) return resampleBox(picture.bands, crop, size, "bilinear").pixels;
   const shrink = Math.min(crop.width / size.width, crop.height / size.height);
   const decoding = DECODING_SHRINKS.find((least) => shrink >= least);
   if (decoding === undefined) {
@@ -105,11 +106,11 @@ async function croppedPixels(picture: OpenPicture, crop: CropBox, size: PictureS
   return resampleBox(await readPixels({ ...picture, pipeline }), box, size, "bilinear").pixels;
 }
 
-function mirror(pixels: Uint8Array, width: number): void {
-  for (let start = 0; start < pixels.length; start += width * 3) {
-    let right = start + (width - 1) * 3;
-    for (let left = start; left < right; left += 3, right -= 3) {
-      for (let c = 0; c < 3; c++) {
+function mirror(pixels: Uint8Array, width: number, channels: number): void {
+  for (let start = 0; start < pixels.length; start += width * channels) {
+    let right = start + (width - 1) * channels;
+    for (let left = start; left < right; left += channels, right -= channels) {
+      for (let c = 0; c < channels; c++) {
         const value = pixels[left + c] as number;
         pixels[left + c] = pixels[right + c] as number;
         pixels[right + c] = value;

@@ -1,8 +1,8 @@
-import sharp from "../pictures/sharp.js";
 import { InputError } from "../../base/errors.js";
 import { augmentInto } from "../augment/image-transform.js";
 import { AUGMENTERS } from "../augment/index.js";
 import { type ImageSet, sharedBytes, sharedLabels } from "../image-set.js";
+import { viewOf } from "../pictures/bands.js";
 import type { Augmenter } from "../augment/augmenter.js";
 import { augmentationStream, type BatchContent, type BatchMaking, type DataKind } from "./kind.js";
 
@@ -33,7 +33,7 @@ export const imagesInMemory: DataKind<ImageSet> = {
   },
   async open(set, index) {
     const { height, width, channels } = set;
-    return { pipeline: sharp(imageOf(set, index).slice(), { raw: { height, width, channels } }), pixelated: true };
+    return { pipeline: viewOf({ pixels: imageOf(set, index), height, width, channels }), pixelated: true };
   },
   requireFit(set, augmentation) {
     const augmenters: readonly Augmenter[] = AUGMENTERS;

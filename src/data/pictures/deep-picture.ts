@@ -58,11 +58,16 @@ export async function deepPicture(
   const { data, width, height, channels } = await rawPixels(inStored, "float");
   const values = new Float32Array(data.buffer, data.byteOffset, data.length / Float32Array.BYTES_PER_ELEMENT);
   if (signed) for (const [i, value] of values.entries()) if (value > 32767) values[i] = value - 65536;
-  const natural = depth === "ushort" ? OF_16_BITS : OF_BYTES;
+  const natural = naturalOf(depth);
   if (channels % 2 === 0 && natural !== OF_16_BITS) {
     throw new InputError(`${where} has transparency beside numbers that are not of 16 bits: save it without`);
   }
   return { width, height, channels, values, natural };
+}
+
+/** What black and white are in numbers of a type where nobody says. */
+export function naturalOf(depth: string): Intensity {
+  return depth === "ushort" ? OF_16_BITS : OF_BYTES;
 }
 
 /** Of its numbers but for transparency and what is not finite; undefined where there are none. */

@@ -14,7 +14,7 @@ export interface EvaluationFormat {
   /** The share of the resized picture that the centre crop keeps: 224 of 256 is 0.875. */
   readonly cropPct: number;
   readonly interpolation: Interpolation;
-  readonly channels: 1 | 3;
+  readonly channels: number;
   /** Of each channel on the scale 0..1, which padding shows. */
   readonly mean: readonly number[];
   /** What is black and white in pictures of more than 8 bits. */
@@ -27,19 +27,19 @@ export interface EvaluationFormat {
  * enlarged, within some levels where it shrinks. `squash`: it is as large as the box, timm's crop_mode "squash". `pad`: it lies in the box,
  * Pillow's ImageOps.pad.
  *
- * @returns [height, width, channels] uint8; grey is luma as Pillow's convert("L")
+ * @returns [height, width, channels] uint8; grey is luma as Pillow's convert("L"), 2, 4 and 5 channels are the picture's own, resized one by one
  * @throws InputError as `decodePicture`.
  */
 export async function evaluationPixels(source: PictureSource, format: EvaluationFormat): Promise<Uint8Array> {
-  const picture = await openPicture(source, { intensity: format.intensity });
+  const picture = await openPicture(source, { intensity: format.intensity, channels: format.channels });
   const [height, width] = format.size;
   const [boxHeight, boxWidth] = format.size.map((side) => Math.floor(side / format.cropPct)) as [number, number];
   const resized = resizedSize(picture, { height: boxHeight, width: boxWidth }, format.resize);
   const place = centred(resized, { height, width });
   const crop = shownIn(resized, place);
   const part =
-    resized.width > picture.width || resized.height > picture.height
-      ? resample(await readPixels(picture), resized, crop, format.interpolation)
+    picture.bands || resized.width > picture.width || resized.height > picture.height
+      ? resample(picture.bands ?? (await readPixels(picture)), resized, crop, format.interpolation)
       : await readPixels(shrink(picture, resized, crop, format.interpolation));
   const pixels = format.channels === 1 ? luma(part.pixels) : part.pixels;
   const at = { left: crop.left - place.left, top: crop.top - place.top };

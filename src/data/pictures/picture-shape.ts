@@ -12,7 +12,7 @@ export interface CropBox extends PictureSize {
 
 /** A decoded picture. */
 export interface Picture extends PictureSize {
-  /** [height, width, 3] uint8, sRGB */
+  /** [height, width, channels] uint8: sRGB where there are three, unless they are bands that were asked for */
   readonly pixels: Uint8Array;
-  readonly channels: 3;
+  readonly channels: number;
 }

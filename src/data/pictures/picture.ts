@@ -3,6 +3,7 @@ import sharp, { type Sharp, type SharpOptions } from "./sharp.js";
 import { systemReason } from "../../base/atomic-file.js";
 import { InputError } from "../../base/errors.js";
 import { refuseLack } from "../../base/lack.js";
+import { bandsInLevels, isColours, storedBands, viewOf } from "./bands.js";
 import {
   type DeepPicture,
   deepPicture,
@@ -20,7 +21,7 @@ import { lacksEnd, mendedJpeg } from "./mended-jpeg.js";
 import { plainJpegSize } from "./jpeg-header.js";
 import type { Picture } from "./picture-shape.js";
 import { rawPixels } from "./raw-pixels.js";
-import { hasFurtherSample } from "./tiff-colours.js";
+import { hasFurtherSample, readableSamples } from "./tiff-colours.js";
 
 /** A picture file's path, or its bytes. */
 export type PictureSource = string | Uint8Array;
@@ -38,6 +39,8 @@ export interface OpenPicture {
   readonly format: string;
   /** Whether it is a JPEG whose file lacks its end, but no more than 1 % of its rows. */
   readonly mended: boolean;
+  /** Where other channels than grey or colours were asked for: all of it. `pipeline` then gives something to look at. */
+  readonly bands?: Picture;
 }
 
 export interface PictureOptions {
@@ -45,6 +48,8 @@ export interface PictureOptions {
   readonly maxPixels?: number;
   /** What is black and white in pictures of more than 8 bits. Default: all of 16 bits, and 0 to 255 of other numbers. */
   readonly intensity?: Intensity | undefined;
+  /** Of a network's input: of 2, 4 and 5 a picture's own channels are kept as `bands`; 1 and 3 are made of sRGB. Default: 3. */
+  readonly channels?: number | undefined;
 }
 
 export const PICTURE_FORMATS = "JPEG, PNG, WebP, AVIF, GIF and TIFF";
@@ -73,7 +78,7 @@ export async function decodePicture(source: PictureSource, options: PictureOptio
  */
 export async function openPicture(
   source: PictureSource,
-  { maxPixels = MAX_PIXELS, intensity }: PictureOptions = {},
+  { maxPixels = MAX_PIXELS, intensity, channels = 3 }: PictureOptions = {},
 ): Promise<OpenPicture> {
   const where = nameOf(source);
   // Not left to libvips: it takes "[...]" at the end of a path for options.
@@ -85,7 +90,9 @@ export async function openPicture(
     const what = format ? `, but ${format.name}` : "";
     throw new InputError(`${where} is no picture that knack reads${what}: ${PICTURE_FORMATS} are`);
   }
-  const further = format.name === "TIFF" && hasFurtherSample(where, bytes);
+  const isTiff = format.name === "TIFF";
+  const samples = isColours(channels) ? hasFurtherSample : readableSamples;
+  const further = isTiff && samples(where, bytes) === true;
   const plain = plainJpegSize(bytes);
   const { autoOrient, space, depth } = plain
     ? { autoOrient: plain, space: "srgb", depth: "uchar" }
@@ -95,6 +102,13 @@ export async function openPicture(
     throw new InputError(`${where} is too large: ${width}x${height} pixels, at most ${maxPixels} in all are read`);
   }
   const opened = { height, width, where, format: format.name };
+  if (!isColours(channels)) {
+    const form = { space, depth, isTiff };
+    const stored = await explained(where, () => storedBands(where, bytes, channels, form, DECODING));
+    const seen = isDeep(form) ? visible(where, stored, intensity) : stored.natural;
+    const bands = bandsInLevels(stored, seen);
+    return { ...opened, pipeline: viewOf(bands).toColourspace("srgb"), bands, mended: false };
+  }
   if (isDeep({ space, depth })) {
     const deep = await explained(where, () => deepPicture(where, bytes, { space, depth }, further, DECODING));
     return { ...opened, pipeline: scaled(where, deep, intensity), mended: false };
@@ -124,8 +138,8 @@ export async function deepRange(bytes: Uint8Array): Promise<{ range: ValueRange;
   return range && { range, natural: deep.natural };
 }
 
-/** @throws InputError where a picture of more than 8 bits would be learnt from as black, white or cut off */
-function scaled(where: string, deep: DeepPicture, intensity: Intensity | undefined): Sharp {
+/** What is black and white in a picture of more than 8 bits. @throws InputError where it would be learnt from as black, white or cut off */
+function visible(where: string, deep: DeepPicture, intensity: Intensity | undefined): Intensity {
   const range = rangeOf(deep);
   if (range) {
     const { min, max } = range;
@@ -138,8 +152,12 @@ function scaled(where: string, deep: DeepPicture, intensity: Intensity | undefin
       );
     }
   }
+  return intensity ?? deep.natural;
+}
+
+function scaled(where: string, deep: DeepPicture, intensity: Intensity | undefined): Sharp {
   const { width, height, channels } = deep;
-  const levels = levelsOf(deep, intensity ?? deep.natural);
+  const levels = levelsOf(deep, visible(where, deep, intensity));
   return sharp(levels, { raw: { width, height, channels: channels < 3 ? 1 : 3 } }).toColourspace("srgb");
 }
 

@@ -51,8 +51,9 @@ export function resampleBox(picture: Picture, box: CropBox, size: PictureSize, i
     ...([picture.pixels, picture.width, picture.height] as const),
     ...([across.firsts, across.counts, across.weights] as const),
     ...([down.firsts, down.counts, down.weights] as const),
+    picture.channels,
   );
-  return { pixels: made, height: size.height, width: size.width, channels: 3 };
+  return { pixels: made, height: size.height, width: size.width, channels: picture.channels };
 }
 
 /** How `to` pixels are made from those between `start` and `start + length` of a line that has `whole`. */

@@ -1,5 +1,6 @@
+import { MOST_CHANNELS } from "../../settings/channels.js";
 import { InputError } from "../../base/errors.js";
-import { tiffSamples } from "./tiff-header.js";
+import { type TiffSamples, tiffSamples } from "./tiff-header.js";
 
 const CMYK = 5;
 const LAB = [8, 9, 10];
@@ -11,14 +12,14 @@ const FLOAT = 3;
 const COMPLEX = [5, 6];
 
 /**
- * Whether the sample beside the colours of a TIFF file is another than transparency, such as near infrared: it is to be left out.
+ * What a TIFF file says of its samples; undefined where it is damaged.
  *
- * @throws InputError where its samples are none that knack reads
+ * @throws InputError where they are none that knack reads
  */
-export function hasFurtherSample(where: string, bytes: Uint8Array): boolean {
+export function readableSamples(where: string, bytes: Uint8Array): TiffSamples | undefined {
   const samples = tiffSamples(bytes);
-  if (samples === undefined) return false;
-  const { bits, count, photometric, extra, kind } = samples;
+  if (samples === undefined) return undefined;
+  const { bits, photometric, kind } = samples;
   if (LAB.includes(photometric)) throw new InputError(`${where} is in LAB colours: convert it to RGB`);
   if (COMPLEX.includes(kind)) throw new InputError(`${where} holds complex numbers: convert it to real ones`);
   if (!BITS.includes(bits) || (kind === FLOAT && bits !== 32)) {
@@ -27,9 +28,24 @@ export function hasFurtherSample(where: string, bytes: Uint8Array): boolean {
       `${where} holds ${kind === FLOAT ? "floating-point " : ""}numbers of ${bits} bits: convert it to ${to}`,
     );
   }
+  return samples;
+}
+
+/**
+ * Whether the sample beside the colours of a TIFF file is another than transparency, such as near infrared: it is to be left out.
+ *
+ * @throws InputError where its samples are none that knack reads
+ */
+export function hasFurtherSample(where: string, bytes: Uint8Array): boolean {
+  const samples = readableSamples(where, bytes);
+  if (samples === undefined) return false;
+  const { count, photometric, extra } = samples;
   const colours = photometric === CMYK ? 4 : count < 3 ? 1 : 3;
   if (count > colours + 1) {
-    throw new InputError(`${where} has ${count} bands: make it a picture of one (grey) or three (red, green and blue)`);
+    const kept = count <= MOST_CHANNELS ? `, or train with --channels ${count}` : "";
+    throw new InputError(
+      `${where} has ${count} bands: make it a picture of one (grey) or three (red, green and blue)${kept}`,
+    );
   }
   return count > colours && (extra === undefined || !TRANSPARENCY.includes(extra));
 }

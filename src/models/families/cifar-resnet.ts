@@ -17,7 +17,7 @@ const BLOCKS = { 20: 3, 32: 5, 44: 7, 56: 9 } as const;
 export interface CifarResNetOptions {
   readonly depth: keyof typeof BLOCKS;
   readonly classes: number;
-  readonly inChannels: 1 | 3;
+  readonly inChannels: number;
   /** Channels of the first stage; 16 in the paper. The stages have 1, 2 and 4 times as many. */
   readonly width: number;
 }

@@ -13,7 +13,7 @@ import { option, parseModelOptions } from "../model-options.js";
 
 export interface InceptionV3Options {
   readonly classes: number;
-  readonly inChannels: 1 | 3;
+  readonly inChannels: number;
   /** Whether there is an auxiliary classifier, for training. */
   readonly auxiliary: boolean;
 }

@@ -14,7 +14,7 @@ export interface MobileNetOptions {
   /** The width multiplier alpha: every layer has this fraction of the paper's channels, a multiple of 8. */
   readonly multiplier: number;
   readonly classes: number;
-  readonly inChannels: 1 | 3;
+  readonly inChannels: number;
   /** "": as many zeros on each side; "same": TensorFlow's SAME, where an odd one lies at the bottom and the right. */
   readonly pad_type: "" | "same";
   /** The paper does not say; timm and TensorFlow have ReLU6. */

@@ -33,7 +33,7 @@ export interface ResNetOptions {
   /** The form for images of 28 to 64 pixels: a stride-1 3x3 stem and no max pool. */
   readonly small: boolean;
   readonly classes: number;
-  readonly inChannels: 1 | 3;
+  readonly inChannels: number;
   /** Channels of the first stage; 64 in the paper. The stages have 1, 2, 4 and 8 times as many, bottlenecks 4 times that. */
   readonly width: number;
 }

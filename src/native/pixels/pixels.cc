@@ -63,19 +63,25 @@ struct Taps {
   }
 };
 
+template <int kChannels>
 void resizeLine(const uint8_t* line, const Taps& taps, uint8_t* to) {
-  for (int64_t x = 0; x < taps.size; x++, to += 3) {
-    const uint8_t* from = line + int64_t{taps.firsts[x]} * 3;
+  for (int64_t x = 0; x < taps.size; x++, to += kChannels) {
+    const uint8_t* from = line + int64_t{taps.firsts[x]} * kChannels;
     const int32_t* weight = taps.weights + x * taps.most;
-    int32_t red = kHalf, green = kHalf, blue = kHalf;
-    for (int32_t tap = 0; tap < taps.counts[x]; tap++, from += 3) {
-      red += from[0] * weight[tap];
-      green += from[1] * weight[tap];
-      blue += from[2] * weight[tap];
+    int32_t sums[kChannels];
+    for (int c = 0; c < kChannels; c++) sums[c] = kHalf;
+    for (int32_t tap = 0; tap < taps.counts[x]; tap++, from += kChannels) {
+      for (int c = 0; c < kChannels; c++) sums[c] += from[c] * weight[tap];
     }
-    to[0] = toByte(red), to[1] = toByte(green), to[2] = toByte(blue);
+    for (int c = 0; c < kChannels; c++) to[c] = toByte(sums[c]);
   }
 }
+
+using LineResizer = void (*)(const uint8_t*, const Taps&, uint8_t*);
+
+/** By the number of channels, from 1. */
+constexpr LineResizer kLineResizers[] = {resizeLine<1>, resizeLine<2>, resizeLine<3>, resizeLine<4>, resizeLine<5>};
+constexpr int64_t kMostChannels = 5;
 
 KNACK_WIDEST void addLine(const uint8_t* from, int32_t weight, int32_t* sums, int64_t size) {
   for (int64_t i = 0; i < size; i++) sums[i] += from[i] * weight;
@@ -85,12 +91,13 @@ KNACK_WIDEST void finishLine(const int32_t* sums, uint8_t* to, int64_t size) {
   for (int64_t i = 0; i < size; i++) to[i] = toByte(sums[i]);
 }
 
-/** resample(pixels, width, height, acrossFirsts, acrossCounts, acrossWeights, downFirsts, downCounts, downWeights) */
+/** resample(pixels, width, height, acrossFirsts, acrossCounts, acrossWeights, downFirsts, downCounts, downWeights, channels = 3) */
 Napi::Value resample(const Napi::CallbackInfo& info) {
   const auto pixels = bytesOf(info[0]);
   const int64_t width = numberOf(info[1]), height = numberOf(info[2]);
-  if (width < 1 || height < 1 || width > (1 << 24) || height > (1 << 24) ||
-      static_cast<int64_t>(pixels.ElementLength()) != width * height * 3) {
+  const int64_t channels = info[9].IsUndefined() ? 3 : numberOf(info[9]);
+  if (width < 1 || height < 1 || width > (1 << 24) || height > (1 << 24) || channels < 1 || channels > kMostChannels ||
+      static_cast<int64_t>(pixels.ElementLength()) != width * height * channels) {
     throw Napi::RangeError::New(info.Env(), "the picture has another size");
   }
   const Taps across(info, 3, width), down(info, 6, height);
@@ -99,10 +106,11 @@ Napi::Value resample(const Napi::CallbackInfo& info) {
     firstLine = std::min(firstLine, int64_t{down.firsts[y]});
     endLine = std::max(endLine, int64_t{down.firsts[y]} + down.counts[y]);
   }
-  const int64_t stride = across.size * 3;
+  const int64_t stride = across.size * channels;
+  const LineResizer resize = kLineResizers[channels - 1];
   std::vector<uint8_t> wide((endLine - firstLine) * stride);
   for (int64_t line = firstLine; line < endLine; line++) {
-    resizeLine(pixels.Data() + line * width * 3, across, wide.data() + (line - firstLine) * stride);
+    resize(pixels.Data() + line * width * channels, across, wide.data() + (line - firstLine) * stride);
   }
   auto result = Napi::Uint8Array::New(info.Env(), down.size * stride);
   std::vector<int32_t> sums(stride);

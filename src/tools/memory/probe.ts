@@ -28,7 +28,7 @@ export interface ProbedPictures {
   /** Of images in memory: how they are; of photographs what the recipe makes of them. */
   readonly height: number;
   readonly width: number;
-  readonly channels: 1 | 3;
+  readonly channels: number;
   readonly classes: number;
 }
 
