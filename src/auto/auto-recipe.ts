@@ -1,5 +1,6 @@
 import type { PhotoSource } from "../data/photos/photo-set.js";
 import type { Intensity } from "../data/pictures/deep-picture.js";
+import type { ImageSize } from "../settings/image-size.js";
 import type { Recipe } from "../recipe/recipe.js";
 import { chooseRecipe } from "./choose.js";
 import { lookAtPhotos } from "./look-at-photos.js";
@@ -16,8 +17,8 @@ export interface AutoTask {
   readonly init: string | undefined;
   /** Seconds that there are for training. */
   readonly budget: number;
-  /** Height and width in pixels that were asked for. */
-  readonly imageSize: number | undefined;
+  /** What was asked for. */
+  readonly imageSize: ImageSize | undefined;
   readonly pace: PaceOptions;
 }
 

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { atEpochs } from "../recipe/at-epochs.js";
 import { presets } from "../recipe/presets.js";
 import type { Recipe } from "../recipe/recipe.js";
+import { type ImageSize, sidesOf, sizeText } from "../settings/image-size.js";
 import type { Photographs } from "./look-at-photos.js";
 import type { Candidate, Pace } from "./pace.js";
 import type { WeightsAtHand } from "./weights-at-hand.js";
@@ -18,8 +19,8 @@ export interface Choice {
 export interface Situation {
   readonly photographs: Pick<Photographs, "train" | "validation" | "imbalance" | "secondsAPicture">;
   readonly weights: WeightsAtHand | undefined;
-  /** Height and width in pixels that were asked for. */
-  readonly imageSize: number | undefined;
+  /** What was asked for. */
+  readonly imageSize: ImageSize | undefined;
   /** Seconds that there are for training. */
   readonly budget: number;
   readonly paceOf: (candidate: Candidate) => Pace;
@@ -69,7 +70,7 @@ export function chooseRecipe(situation: Situation): Choice {
     expected,
     reasons: [
       `weights: ${plan.what}`,
-      `model: ${candidate.model} at ${candidate.imageSize} pixels, ${candidate.batchSize} images a step`,
+      `model: ${candidate.model} at ${sizeText(...sidesOf(candidate.imageSize))}, ${candidate.batchSize} images a step`,
       `precision: ${precisionText(pace)}`,
       `epochs: ${epochs} of ${steps} steps, ${epochs < wanted ? `as many as fit; ${wanted} would be better` : "as many as help with so many pictures"}`,
       isUneven
@@ -99,8 +100,10 @@ function inTime({ candidates: all, epochs }: Plan, { photographs, imageSize, bud
 /** From trained weights: docs/results.md has how each value was found. */
 function fineTuning(weights: WeightsAtHand, { train }: Situation["photographs"]): Plan {
   const { path, model, modelOptions, imageSize: own, classes } = weights;
-  const smaller = [0.75, 0.5].map((share) => HALVINGS * Math.round((share * own) / HALVINGS));
-  const sizes = [own, ...smaller.filter((size) => size >= LEAST_PIXELS)];
+  const sizes = [
+    own,
+    ...[0.75, 0.5].map((share) => scaled(own, share)).filter((size) => Math.min(...sidesOf(size)) >= LEAST_PIXELS),
+  ];
   const batchSize = batchFor(train, 32);
   return {
     what: `${path}${classes === undefined ? "" : `, which tells ${classes} classes apart`}: what it knows needs few pictures`,
@@ -146,6 +149,14 @@ function fromNothing({ train }: Situation["photographs"]): Plan {
       augmentation: { ...presets.efficient.augmentation, scale: [0.25, 1], jitter: 0.1 },
     }),
   };
+}
+
+function scaled(size: ImageSize, share: number): ImageSize {
+  const [height, width] = sidesOf(size).map((side) => HALVINGS * Math.round((share * side) / HALVINGS)) as [
+    number,
+    number,
+  ];
+  return height === width ? height : [height, width];
 }
 
 /** "bf16, at 183 images a second (fp32: 96)" */

@@ -1,6 +1,7 @@
 import type { EngineName } from "../engine/engine-name.js";
 import type { ModelOptions } from "../models/entry.js";
 import type { Precision } from "../nn/precision.js";
+import { type ImageSize, sidesOf } from "../settings/image-size.js";
 import { type BenchmarkOptions, benchmarkTraining } from "../tools/benchmark.js";
 import { hasFastBfloat16 } from "../training/evaluation-precision.js";
 
@@ -8,8 +9,7 @@ import { hasFastBfloat16 } from "../training/evaluation-precision.js";
 export interface Candidate {
   readonly model: string;
   readonly modelOptions: ModelOptions;
-  /** Height and width in pixels. */
-  readonly imageSize: number;
+  readonly imageSize: ImageSize;
   readonly batchSize: number;
 }
 
@@ -40,7 +40,11 @@ export function paceOf(candidate: Candidate, { precision: asked, ...where }: Pac
   const both = where.device !== "cpu" || hasFastBfloat16();
   const precisions: readonly Precision[] = asked ? [asked] : both ? ["fp32", "bf16"] : ["fp32"];
   const tried = precisions.map(
-    (precision) => [precision, imagesPerSecond({ ...candidate, ...where, precision, steps: STEPS })] as const,
+    (precision) =>
+      [
+        precision,
+        imagesPerSecond({ ...candidate, imageSize: sidesOf(candidate.imageSize), ...where, precision, steps: STEPS }),
+      ] as const,
   );
   const [first, lower] = tried as [(typeof tried)[0], (typeof tried)[0] | undefined];
   const [precision, rate] = lower && lower[1] > WORTHWHILE * first[1] ? lower : first;

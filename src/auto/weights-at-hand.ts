@@ -5,6 +5,7 @@ import { InputError, KnackError } from "../base/errors.js";
 import type { ModelOptions } from "../models/entry.js";
 import { MODELS, modelEntry } from "../models/registry.js";
 import { presets } from "../recipe/presets.js";
+import { type ImageSize, sidesOf } from "../settings/image-size.js";
 import { readConfig } from "../weights/checkpoint.js";
 import { CONFIG } from "../weights/checkpoint-files.js";
 import type { CheckpointConfig } from "../weights/config.js";
@@ -16,8 +17,8 @@ export interface WeightsAtHand {
   readonly path: string;
   readonly model: string;
   readonly modelOptions: ModelOptions;
-  /** Height and width of the pictures it knows. */
-  readonly imageSize: number;
+  /** Of the pictures it knows. */
+  readonly imageSize: ImageSize;
   /** How many it tells apart; undefined where the file does not say. */
   readonly classes: number | undefined;
 }
@@ -35,7 +36,7 @@ export function weightsFrom(path: string): WeightsAtHand {
   const weights = readInitialWeights(path);
   const { model, modelOptions } = modelFor(weights, undefined, presets["fine-tune"]);
   const { num_classes: classes, input_size: size } = weights.config ?? {};
-  return { path, model, modelOptions, imageSize: size?.[1] ?? modelEntry(model).inputSize, classes };
+  return { path, model, modelOptions, imageSize: size ? sizeOf(size) : modelEntry(model).inputSize, classes };
 }
 
 /**
@@ -52,7 +53,7 @@ export function weightsAtHand(data: string, classes: readonly string[]): Weights
     const config = configAt(path);
     if (!config || !helps(config, classes)) return [];
     const { architecture: model, model_options: modelOptions, input_size: size, num_classes: count } = config;
-    return [{ path: shortest(path), model, modelOptions, imageSize: size[1], classes: count }];
+    return [{ path: shortest(path), model, modelOptions, imageSize: sizeOf(size), classes: count }];
   });
   return found.sort(byWorth)[0];
 }
@@ -70,7 +71,17 @@ function helps(config: CheckpointConfig, classes: readonly string[]): boolean {
 }
 
 function byWorth(a: WeightsAtHand, b: WeightsAtHand): number {
-  return (b.classes ?? 0) - (a.classes ?? 0) || b.imageSize - a.imageSize || (a.path < b.path ? -1 : 1);
+  return (b.classes ?? 0) - (a.classes ?? 0) || areaOf(b) - areaOf(a) || (a.path < b.path ? -1 : 1);
+}
+
+/** Of a configuration's [channels, height, width]. */
+function sizeOf([, height, width]: CheckpointConfig["input_size"]): ImageSize {
+  return height === width ? height : [height, width];
+}
+
+function areaOf({ imageSize }: WeightsAtHand): number {
+  const [height, width] = sidesOf(imageSize);
+  return height * width;
 }
 
 /** What another program keeps in a folder of that kind is none. */

@@ -36,6 +36,8 @@ export function readImageSize(text: string): ImageSize | undefined {
 }
 
 /** [height, width]; undefined where nothing is said. */
+export function sidesOf(size: ImageSize): readonly [height: number, width: number];
+export function sidesOf(size: ImageSize | null): readonly [height: number, width: number] | undefined;
 export function sidesOf(size: ImageSize | null): readonly [height: number, width: number] | undefined {
   if (size === null) return undefined;
   return typeof size === "number" ? [size, size] : size;

@@ -36,7 +36,7 @@ interface FoundCheckpoint extends Checkpoint {
 /** One to compute with. */
 export interface UsableCheckpoint extends FoundCheckpoint {
   /** What `knack calibrate` found out about it. The weights are as they were trained: it is for who uses them to divide the logits. */
-  readonly calibration: KeptCalibration | undefined;
+  readonly calibration?: KeptCalibration;
 }
 
 /** What only a resumed run needs. */
@@ -134,7 +134,8 @@ function contentsOf(
 export function loadCheckpoint(path: string): UsableCheckpoint {
   const { folders, weights } = placesOf(path);
   const found = firstUndamaged(folders, (folder) => readCheckpoint(folder, weights));
-  return { ...found, calibration: readCalibration(found.folder) };
+  const calibration = readCalibration(found.folder);
+  return calibration ? { ...found, calibration } : found;
 }
 
 /** @throws InputError where `path` names no checkpoint that `loadCheckpoint` could try to read */

@@ -4,14 +4,16 @@ import { resolve } from "node:path";
 import { describe, test } from "node:test";
 import { chooseRecipe, type Situation } from "../../src/auto/choose.js";
 import type { Candidate, Pace } from "../../src/auto/pace.js";
+import { type ImageSize, sidesOf } from "../../src/settings/image-size.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
 
 /** A machine that trains so many images of 224 pixels a second, and smaller ones faster by their area. */
 function machine(imagesPerSecond: number) {
-  const asked: number[] = [];
+  const asked: ImageSize[] = [];
   const paceOf = ({ imageSize }: Candidate): Pace => {
     asked.push(imageSize);
-    const rate = imagesPerSecond * (224 / imageSize) ** 2;
+    const [height, width] = sidesOf(imageSize);
+    const rate = (imagesPerSecond * 224 ** 2) / (height * width);
     return {
       precision: "bf16",
       secondsAnImage: 1 / rate,
@@ -59,6 +61,15 @@ describe("with weights at hand", () => {
 
   test("a size that was asked for stays", () => {
     assert.equal(choose({ imageSize: 96, budget: 5 }).recipe.imageSize, 96);
+  });
+
+  test("pictures that are not square become smaller both ways", () => {
+    const wide = choose({ weights: { ...weights, imageSize: [192, 320] }, budget: 5 });
+    assert.deepEqual(wide.asked, [
+      [192, 320],
+      [160, 256],
+      [96, 160],
+    ]);
   });
 
   test("more pictures need fewer epochs", () => {

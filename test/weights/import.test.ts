@@ -394,9 +394,9 @@ test("timm's config.json is read, in its form on the hub", () => {
   const pretrained = (changes: object) => ({ ...TIMM, pretrained_cfg: { ...TIMM.pretrained_cfg, ...changes } });
   const refused: [unknown, RegExp][] = [
     [pretrained({ interpolation: "lanczos" }), /it: pretrained_cfg\.interpolation: knack has bilinear and bicubic/],
-    [pretrained({ crop_mode: "squash" }), /it: pretrained_cfg\.crop_mode: knack crops the centre/],
+    [pretrained({ crop_mode: "border" }), /it: pretrained_cfg\.crop_mode: knack has center, pad and squash/],
     [pretrained({ mean: [0.5] }), /it: pretrained_cfg\.mean: expected 3 numbers/],
-    [pretrained({ input_size: [4, 224, 224] }), /it: in_chans: /],
+    [pretrained({ input_size: [6, 224, 224] }), /it: in_chans: /],
     [{ ...TIMM, global_pool: "catavgmax" }, /it: global_pool: /],
     [{ ...TIMM, model_args: { act_layer: ["x"] } }, /it: model_options\.act_layer: /],
     [{ ...TIMM, num_classes: 1e9 }, /it: num_classes: /],
