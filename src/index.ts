@@ -4,6 +4,7 @@ export type { ImageAugmentation as Augmentation } from "./data/augment/image-tra
 export type { DataSource, ImageSet } from "./data/image-set.js";
 export { openData } from "./data/sources/open.js";
 export { InputError, KnackError } from "./base/errors.js";
+export { Explainer, type Explanation } from "./inference/explainer.js";
 export {
   type Classified,
   type Classifier,

@@ -35,6 +35,8 @@ const PASSED_ON = [
   "src/inference/classifier.ts: error",
   "src/inference/classifier.ts: insteadOf",
   "src/run/calibrate-checkpoint.ts: insteadOf",
+  "src/cli/commands/explain.ts: `knack: warning: {explainer.insteadOf}`",
+  "src/cli/commands/explain.ts: `knack: {error.message}`",
   "src/suspects/find-suspects.ts: `{run.path}: {measured.missing}`",
   "src/cli/commands/calibrate.ts: `knack: warning: {insteadOf}`",
   "src/base/thread-stream.ts: message",

@@ -9,6 +9,7 @@ import { calibrateCommand } from "./commands/calibrate.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { evalCommand } from "./commands/eval.js";
+import { explainCommand } from "./commands/explain.js";
 import { exportCommand } from "./commands/export.js";
 import { importCommand } from "./commands/import.js";
 import { modelsCommand } from "./commands/models.js";
@@ -37,6 +38,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     suspectsCommand(),
     predictCommand(),
     calibrateCommand(),
+    explainCommand(),
     ablateCommand(),
     benchCommand(),
     dataCommand(),

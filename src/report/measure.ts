@@ -23,6 +23,8 @@ export interface Measured extends SetPrediction {
   readonly epoch: number | undefined;
   /** As `UsableCheckpoint.calibration`: the outcomes are those of calibrated logits. */
   readonly calibration?: KeptCalibration | undefined;
+  /** The checkpoint, and where it was computed: for who wants to know why. */
+  readonly network?: { readonly path: string; readonly device: string | undefined };
 }
 
 /** Or why that cannot be known, in a sentence. */
@@ -56,6 +58,7 @@ export async function measure(
       checkpoint,
       epoch: loaded.config.knack?.epoch,
       calibration: loaded.calibration,
+      network: { path, device: place.device },
     };
   } catch (error) {
     if (error instanceof NothingToEvaluate) return { missing: "None of its validation images can be read." };

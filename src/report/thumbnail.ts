@@ -1,5 +1,6 @@
 import { refuseLack } from "../base/lack.js";
 import { kindOf } from "../data/kinds/kinds.js";
+import type { Sharp } from "../data/pictures/sharp.js";
 import type { LabelledSet } from "../data/split.js";
 
 /** The longer side of a photograph in a page, in pixels. */
@@ -16,14 +17,19 @@ export interface Thumbnail {
 export async function thumbnail(set: LabelledSet, index: number): Promise<Thumbnail | undefined> {
   try {
     const { pipeline, pixelated } = await kindOf(set).open(set, index);
-    if (pixelated) return { uri: dataUri("png", await pipeline.png().toBuffer()), pixelated };
-    const webp = await pipeline.resize(SIDE, SIDE, { fit: "inside" }).webp({ quality: 70 }).toBuffer();
-    return { uri: dataUri("webp", webp), pixelated };
+    return await thumbnailOf(pipeline, pixelated);
   } catch (error) {
     refuseLack(error);
     // Whatever it is that happened to the file since it was evaluated, the page does without the picture.
     return undefined;
   }
+}
+
+/** The same of a picture at hand. */
+export async function thumbnailOf(pipeline: Sharp, pixelated: boolean): Promise<Thumbnail> {
+  if (pixelated) return { uri: dataUri("png", await pipeline.png().toBuffer()), pixelated };
+  const webp = await pipeline.resize(SIDE, SIDE, { fit: "inside" }).webp({ quality: 70 }).toBuffer();
+  return { uri: dataUri("webp", webp), pixelated };
 }
 
 function dataUri(format: "png" | "webp", bytes: Buffer): string {

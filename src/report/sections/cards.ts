@@ -2,7 +2,7 @@ import { kindOf } from "../../data/kinds/kinds.js";
 import type { LabelledSet } from "../../data/split.js";
 import { type Html, html, nameHtml } from "../../pages/html.js";
 import { percent, smallPercent, whole } from "../figures-text.js";
-import { thumbnail } from "../thumbnail.js";
+import { type Thumbnail, thumbnail } from "../thumbnail.js";
 
 /** An image, and what a network makes of it. */
 export interface SeenImage {
@@ -14,6 +14,8 @@ export interface SeenImage {
   /** Probability of the predicted class, and of the label. */
   readonly confidence: number;
   readonly ofLabel: number;
+  /** Where the predicted class was seen. */
+  readonly heat?: Thumbnail | undefined;
 }
 
 /** Each image as a picture with what it was taken for and what it is. */
@@ -21,15 +23,18 @@ export function cardsOf(images: readonly SeenImage[]): Promise<Html[]> {
   return Promise.all(images.map(card));
 }
 
-async function card({ set, index, label, predicted, confidence, ofLabel }: SeenImage): Promise<Html> {
+async function card({ set, index, label, predicted, confidence, ofLabel, heat }: SeenImage): Promise<Html> {
   const name = kindOf(set).nameOf(set, index) ?? `image ${whole(index)}`;
   const [is, taken] = [set.classes[label] as string, set.classes[predicted] as string];
   const picture = await thumbnail(set, index);
-  const shown = picture
-    ? html`<img src="${picture.uri}" class="${picture.pixelated ? "pixelated" : ""}" alt="">`
-    : html`<span class="remarks">cannot be read any more</span>`;
-  return html`<figure class="card"><div class="picture">${shown}</div><figcaption>
+  const shown = picture ? imageOf(picture) : html`<span class="remarks">cannot be read any more</span>`;
+  const why = heat ? html`<div class="picture">${imageOf(heat)}</div>` : html``;
+  return html`<figure class="card"><div class="picture">${shown}</div>${why}<figcaption>
 <p class="taken">${nameHtml(taken)} <span class="figure">${percent(confidence)}</span></p>
 <p>is ${nameHtml(is)} <span class="figure">${smallPercent(ofLabel)}</span></p>
 <p class="file">${nameHtml(name)}</p></figcaption></figure>\n`;
+}
+
+function imageOf({ uri, pixelated }: Thumbnail): Html {
+  return html`<img src="${uri}" class="${pixelated ? "pixelated" : ""}" alt="">`;
 }
