@@ -4,6 +4,7 @@ import sharp, { type Sharp } from "../data/pictures/sharp.js";
 import { InputError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
 import { prepareImages } from "../training/prepare-images.js";
+import { lookOf } from "../weights/config.js";
 import { loadModel } from "../weights/load-model.js";
 import { enlarged, gradCam, type Heat } from "./grad-cam.js";
 
@@ -43,13 +44,10 @@ export class Explainer implements Disposable {
     private readonly device = "cpu",
   ) {
     const { model, config, format, insteadOf } = loadModel(path, device);
-    const { crop_pct: cropPct, interpolation, intensity, label_names: classes } = config;
-    this.classes = classes;
+    this.classes = config.label_names;
     this.insteadOf = insteadOf;
-    this.format = {
-      ...{ size: [format.height, format.width], channels: format.channels },
-      ...{ cropPct, interpolation, intensity },
-    };
+    const { height, width, channels } = format;
+    this.format = { ...lookOf(config), size: [height, width], channels, mean: config.mean };
     this.#model = model;
     this.#input = format;
   }

@@ -100,7 +100,11 @@ describe("the report that knack train leaves", () => {
     const { page } = await openPage(browser, join(run, "report.html"), VIEWS[0]);
     const cards = await page.locator(".card").allTextContents();
     assert.ok(cards.length >= 3, "an untrained network makes mistakes");
-    assert.equal(await page.locator(".card img").count(), cards.length);
+    assert.equal(
+      await page.locator(".card img").count(),
+      2 * cards.length,
+      "the picture, and what the network saw in it",
+    );
     for (const card of cards) assert.match(card, /\d [^/]*\.png/);
     assert.equal(await page.locator(".chart svg").count(), 6, "four curves and two of calibration");
     await page.close();

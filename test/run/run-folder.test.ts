@@ -175,7 +175,8 @@ test(
     assert.equal(weightIn(run.path), 2);
     assert.equal(weightIn(run.lastCheckpoint), 1);
     assert.equal(weightIn(join(run.lastCheckpoint, "model.safetensors")), 1);
-    assert.deepEqual(loadCheckpoint(run.path), checkpointOf(2));
+    const { folder: _, ...read } = loadCheckpoint(run.path);
+    assert.deepEqual(read, checkpointOf(2));
   }),
 );
 
@@ -186,7 +187,8 @@ test(
     const state = { epoch: 3, rng: { position: [1, 2] }, note: '"ä\n' };
     const last = join(folder, "last");
     saveCheckpoint(last, checkpointOf(1), { training, state });
-    assert.deepEqual(loadResumable(last), { ...checkpointOf(1), training, state });
+    const { folder: _, ...read } = loadResumable(last);
+    assert.deepEqual(read, { ...checkpointOf(1), training, state });
     saveCheckpoint(last, checkpointOf(1));
     assert.throws(() => loadResumable(last), inputError(/last holds no training\.safetensors/));
   }),
