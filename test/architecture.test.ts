@@ -21,6 +21,7 @@ const FLOORS = [
   "training",
   "recipe",
   "tricks",
+  "tasks",
   "metrics",
   "optim",
   "weights",

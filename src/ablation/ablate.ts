@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { anywhere, type DataSelection } from "../data/sources/open.js";
 import { listOptions } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
+import { top1 } from "../metrics/top-1.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "../engine/engine-name.js";
 import { fitBudget } from "./runs/budget.js";
 import { buildRows } from "./runs/check-rows.js";
@@ -60,6 +61,11 @@ export async function* ablate(options: AblateOptions): AsyncGenerator<AblationEv
 }
 
 function askedFor(options: AblateOptions): Asked {
+  if (options.multiLabel) {
+    throw new InputError(
+      "--multi-label: an ablation compares recipes by what is measured of one label a picture; drop it",
+    );
+  }
   const { table, data, holdOut, trainShare, split, seeds, budget, device } = options;
   const { engine = DEFAULT_ENGINE.engine, winograd = DEFAULT_ENGINE.winograd } = options;
   const list = listOptions(options);
@@ -76,7 +82,9 @@ function askedFor(options: AblateOptions): Asked {
     device: device ?? "cpu",
     engine: { engine, winograd },
     teacher: table.teacher ?? null,
-    rows: table.rows.map(({ name, against, recipe }) => ({ row: name, against: against ?? null, recipe })),
+    rows: table.rows.map(({ name, against, recipe }) => {
+      return { row: name, against: against ?? null, recipe: { ...recipe, select: recipe.select ?? top1.name } };
+    }),
   };
 }
 

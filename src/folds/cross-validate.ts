@@ -66,6 +66,11 @@ async function askedFor(options: CrossValidateOptions): Promise<AskedFolds> {
   requireSplit(split);
   const { folds } = split;
   if (folds === undefined) throw new InputError("--folds: how many is missing");
+  if (options.multiLabel) {
+    throw new InputError(
+      "--folds: all folds together are for one label a picture; with --multi-label give --fold 1, then 2 and so on, each a run",
+    );
+  }
   if (typeof data !== "string") {
     throw new InputError("--folds: images given in memory are used as they are; give the name or path of a data set");
   }

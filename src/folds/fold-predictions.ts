@@ -70,6 +70,7 @@ export async function predictFold(
   const { maxBadImages } = parseRecipe(run.readJson("recipe.json"), `${folder}/recipe.json`);
   const { path, epoch } = weightsOf(run);
   const { outcomes, indices, metrics } = await predictSet(path, set, { ...place, maxBadImages, afterBatch });
+  if ("labelSets" in outcomes) throw new Error("predictFold: folds together are of one label a picture");
   const nameOf = heldNames(source);
   const rounded = (probability: number) => Number(probability.toPrecision(6));
   const images = indices.map((index, image): PredictedImage => {

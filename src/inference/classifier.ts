@@ -3,6 +3,7 @@ import type { PictureSource } from "../data/pictures/picture.js";
 import { InputError, KnackError } from "../base/errors.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
 import type { EvaluationPrecision } from "../training/evaluation-precision.js";
+import { type Decision, decisionOf } from "./decision.js";
 import type { Network } from "./network.js";
 import { describeOnnx } from "./onnx-description.js";
 import { rejectionScore } from "../metrics/rejection.js";
@@ -12,8 +13,10 @@ export interface Prediction {
   /** The class's name; its index where an ONNX file names no classes. */
   readonly class: string;
   readonly index: number;
-  /** Softmax of the logits. */
+  /** Softmax of the logits; of a network for several labels a picture the sigmoid. */
   readonly probability: number;
+  /** There: from which probability on the picture is taken for the class. */
+  readonly threshold?: number;
 }
 
 export interface ClassifierOptions {
@@ -24,7 +27,10 @@ export interface ClassifierOptions {
 }
 
 export interface ClassifyOptions {
-  /** How many classes to give, the likeliest first; all where there are fewer. Default: 5. */
+  /**
+   * How many classes to give, the likeliest first; all where there are fewer. Default: 5; of a network for several labels a picture those
+   * that it is taken for, which may be none.
+   */
   readonly top?: number;
 }
 
@@ -68,16 +74,17 @@ export function loadClassifier(
     const description = describeOnnx(path);
     const open = async () => (await import("./onnx-network.js")).openOnnxNetwork(path, description);
     const { class_names: classes, calibration } = description;
-    return new Classifier(path, { classes, calibration }, open);
+    return new Classifier(path, { classes, calibration, decision: decisionOf(description) }, open);
   }
   const { config, calibration, insteadOf } = loadCheckpoint(path);
   // Only when it is wanted, so that ONNX files, and programs that only import knack, do without libtorch.
   const open = async () => (await import("./checkpoint-network.js")).openCheckpoint(path, device, precision);
-  return new Classifier(path, { classes: config.label_names, calibration, insteadOf }, open);
+  return new Classifier(path, { classes: config.label_names, calibration, insteadOf, decision: decisionOf(config) }, open);
 }
 
 /** What is known of a model without its weights. */
-type Described = Pick<Classifier, "classes" | "calibration"> & Partial<Pick<Classifier, "insteadOf">>;
+type Described = Pick<Classifier, "classes" | "calibration"> &
+  Partial<Pick<Classifier, "insteadOf">> & { readonly decision: Decision };
 
 /** See `loadClassifier`. It holds memory until `dispose()` or the end of the `using` block that declares it. */
 export class Classifier implements Disposable {
@@ -89,16 +96,18 @@ export class Classifier implements Disposable {
   readonly calibration: KeptCalibration | undefined;
   readonly #path: string;
   readonly #open: () => Promise<Network>;
+  readonly #decision: Decision;
   #network: Promise<Network> | undefined;
   #disposed = false;
 
   /** @internal Programs call `loadClassifier`. */
-  constructor(path: string, { classes, calibration, insteadOf }: Described, open: () => Promise<Network>) {
+  constructor(path: string, { classes, calibration, insteadOf, decision }: Described, open: () => Promise<Network>) {
     this.classes = classes;
     this.calibration = calibration;
     this.insteadOf = insteadOf;
     this.#path = path;
     this.#open = open;
+    this.#decision = decision;
   }
 
   /**
@@ -121,9 +130,10 @@ export class Classifier implements Disposable {
    */
   async *classifyAll<Source extends PictureSource>(
     images: Iterable<Source> | AsyncIterable<Source>,
-    { top = 5 }: ClassifyOptions = {},
+    { top = this.#decision.top }: ClassifyOptions = {},
   ): AsyncGenerator<Classified<Source>, void, undefined> {
-    if (!(Number.isInteger(top) && top >= 1)) throw new InputError(`top: must be an integer of 1 or more, not ${top}`);
+    if (top !== undefined && !(Number.isInteger(top) && top >= 1))
+      throw new InputError(`top: must be an integer of 1 or more, not ${top}`);
     const network = await this.#opened();
     let decoded: Promise<Decoded<Source>[]> | undefined;
     for await (const batch of inBatches(images, network.batchSize)) {
@@ -155,7 +165,7 @@ export class Classifier implements Disposable {
   async #predict<Source extends PictureSource>(
     network: Network,
     batch: readonly Decoded<Source>[],
-    top: number,
+    top: number | undefined,
   ): Promise<Classified<Source>[]> {
     const readable = batch.flatMap(({ pixels }) => (pixels ? [pixels] : []));
     const logits = readable.length === 0 ? new Float32Array() : await network.logits(Buffer.concat(readable));
@@ -168,22 +178,24 @@ export class Classifier implements Disposable {
     });
   }
 
-  #best(logits: Float32Array, top: number): Prediction[] {
+  #best(logits: Float32Array, top: number | undefined): Prediction[] {
     const { classes } = this;
     if (classes.length > 0 && classes.length !== logits.length) {
       throw new InputError(`${this.#path} names ${classes.length} classes, but gives ${logits.length} logits`);
     }
-    const probabilities = softmax(logits);
+    const { probabilities: probabilitiesOf, threshold: thresholdOf } = this.#decision;
+    const probabilities = probabilitiesOf(logits);
     if (!probabilities.every(Number.isFinite)) {
       throw new KnackError(`${this.#path} gives logits that are no numbers: its weights are broken`);
     }
-    return Array.from(probabilities, (probability, index) => ({
-      class: classes[index] ?? `${index}`,
-      index,
-      probability,
-    }))
-      .sort((a, b) => b.probability - a.probability)
-      .slice(0, top);
+    const all = Array.from(probabilities, (probability, index): Prediction => {
+      const threshold = thresholdOf(index);
+      const prediction = { class: classes[index] ?? `${index}`, index, probability };
+      return threshold === undefined ? prediction : { ...prediction, threshold };
+    }).sort((a, b) => b.probability - a.probability);
+    return top === undefined
+      ? all.filter(({ probability, threshold = 0 }) => probability >= threshold)
+      : all.slice(0, top);
   }
 
   #isUnknown(logits: Float32Array): boolean | undefined {
@@ -214,11 +226,4 @@ async function* inBatches<T>(items: Iterable<T> | AsyncIterable<T>, size: number
     batch = [];
   }
   if (batch.length > 0) yield batch;
-}
-
-function softmax(logits: Float32Array): Float64Array {
-  const most = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const powers = Float64Array.from(logits, (logit) => Math.exp(logit - most));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((power) => power / sum);
 }

@@ -22,6 +22,8 @@ const json = <T extends z.ZodType>(schema: T) =>
 
 const metadataSchema = z.object({
   class_names: json(z.array(z.string())).default([]),
+  task: z.literal("multi-label").optional(),
+  thresholds: json(z.array(z.number().min(0).max(1))).optional(),
   input_size: json(z.tuple([z.int().min(1).max(MOST_CHANNELS), count, count])).optional(),
   mean: json(z.array(z.number())).optional(),
   std: json(z.array(z.number().positive())).optional(),

@@ -1,7 +1,7 @@
 import { randomFor } from "../tensor/random.js";
 import { valuesOf } from "./index.js";
 import type { Metric } from "./metric.js";
-import type { Outcomes } from "./outcomes.js";
+import type { Evaluated } from "./outcomes.js";
 
 export type Interval = readonly [low: number, high: number];
 
@@ -19,11 +19,14 @@ const MOST_RESAMPLED_SCORES = 2 ** 20;
  *
  * @returns by the metrics' names; without those that have no value, or that repeated images shift
  */
-export function intervalsOf(outcomes: Outcomes, metrics: readonly Metric[]): ReadonlyMap<string, Interval> {
-  const { classes, labels } = outcomes;
-  const images = labels.length;
+export function intervalsOf<Of extends Evaluated>(
+  outcomes: Of,
+  metrics: readonly Metric<Of>[],
+): ReadonlyMap<string, Interval> {
+  const images = outcomes.labels.length;
   const samples = Math.max(FEWEST_SAMPLES, Math.min(MOST_SAMPLES, Math.floor(MOST_DRAWS / images)));
-  const scores = images * classes > MOST_RESAMPLED_SCORES ? undefined : outcomes.scores;
+  const scored = images * outcomes.classes <= MOST_RESAMPLED_SCORES;
+  const all = scored ? outcomes : { ...outcomes, scores: undefined };
   const resampled = metrics.filter(({ shiftedByRepeats }) => shiftedByRepeats !== true);
   const random = randomFor(0, "bootstrap");
   const found = Array.from({ length: samples }, () => {
@@ -32,7 +35,7 @@ export function intervalsOf(outcomes: Outcomes, metrics: readonly Metric[]): Rea
       const image = random.integer(images);
       weights[image] = (weights[image] as number) + 1;
     }
-    return valuesOf({ ...outcomes, scores, weights }, resampled);
+    return valuesOf({ ...all, weights }, resampled);
   });
   return new Map(
     resampled.flatMap(({ name }): [string, Interval][] => {

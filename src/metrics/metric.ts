@@ -1,4 +1,4 @@
-import type { Outcomes, Truth } from "./outcomes.js";
+import type { Evaluated, Outcomes, Truth } from "./outcomes.js";
 
 /** Values by the metrics' names. */
 export type MetricValues = Readonly<Record<string, number>>;
@@ -16,8 +16,8 @@ export interface MetricDescription {
   readonly brief?: boolean | undefined;
 }
 
-/** Something measured over the images of an evaluation. */
-export interface Metric extends MetricDescription {
+/** What is to be known of a metric beside its values. */
+export interface MetricFacts extends MetricDescription {
   /** What it is, in a line for people; of what scikit-learn has, how that is called there. */
   readonly meaning: string;
   /** Whether the value says anything about a network for that many classes, as it does by default. Text for people leaves it out where not. */
@@ -28,8 +28,12 @@ export interface Metric extends MetricDescription {
   readonly ofOrder?: boolean;
   /** Whether images that are drawn twice shift it, so that a bootstrap says nothing about it. */
   readonly shiftedByRepeats?: boolean;
+}
+
+/** Something measured over the images of an evaluation. */
+export interface Metric<Of extends Evaluated = Outcomes> extends MetricFacts {
   /** The value. NaN where images that count are such as `undefinedFor` tells. */
-  readonly value: (outcomes: Outcomes) => number;
+  readonly value: (outcomes: Of) => number;
 }
 
 /**

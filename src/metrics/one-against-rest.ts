@@ -16,7 +16,9 @@ export interface ClassSeparation {
 /** Of each class. @returns undefined where the scores were not kept */
 export function separationsOf({ classes, labels, weights, scores }: Outcomes): ClassSeparation[] | undefined {
   if (scores === undefined) return undefined;
-  return Array.from({ length: classes }, (_, label) => separation(scores.rankingOf(label), label, labels, weights));
+  return Array.from({ length: classes }, (_, label) => {
+    return separationBy(scores.rankingOf(label), (image) => labels[image] === label, weights);
+  });
 }
 
 /** The mean over the classes that have a value, so that classes without images are left out. */
@@ -32,15 +34,15 @@ export function tooManyScores({ classes, labels }: Truth): string | undefined {
   return `${images} images of ${classes.toLocaleString("en")} classes have more than ${most} scores`;
 }
 
-function separation(
+/** @param isOwn whether an image is of the class */
+export function separationBy(
   { places, count }: ClassRanking,
-  label: number,
-  labels: Int32Array,
+  isOwn: (image: number) => boolean,
   weights: Float64Array,
 ): ClassSeparation {
   const [own, others] = [new Float64Array(count), new Float64Array(count)];
-  for (let image = 0; image < labels.length; image++) {
-    const [of, place] = [labels[image] === label ? own : others, places[image] as number];
+  for (let image = 0; image < places.length; image++) {
+    const [of, place] = [isOwn(image) ? own : others, places[image] as number];
     of[place] = (of[place] as number) + (weights[image] as number);
   }
   let [right, pairs, below] = [0, 0, 0];

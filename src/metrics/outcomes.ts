@@ -1,14 +1,19 @@
+import type { LabelSets } from "../data/split.js";
 import type { Scores } from "./scores.js";
 
-/**
- * What an evaluation keeps of its images, in columns of one entry an image: all that metrics are made from. Outcomes of parts of the images, one
- * after the other, are those of all of them.
- */
-export interface Outcomes {
+/** What an evaluation keeps of its images, whatever they are labelled with. */
+export interface Evaluated {
   readonly classes: number;
   /** How often each image counts: once in an evaluation, in one of a bootstrap as often as it was drawn. */
   readonly weights: Float64Array;
   readonly labels: Int32Array;
+}
+
+/**
+ * What an evaluation keeps of images with one label each, in columns of one entry an image: all that metrics are made from. Outcomes of parts of
+ * the images, one after the other, are those of all of them.
+ */
+export interface Outcomes extends Evaluated {
   /** The class with the highest logit, of equal ones the first. A logit that is no number is above all others. */
   readonly predicted: Int32Array;
   /** How many classes stand before the label in the order of the logits: 0 where it is the predicted class. */
@@ -37,14 +42,16 @@ export function bytesOfScores(images: number, classes: number): number {
 export interface Truth {
   readonly classes: number;
   readonly labels: ArrayLike<number>;
+  /** Where images may have several labels: what `labels` stand for. */
+  readonly labelSets?: LabelSets | undefined;
 }
 
 /** The sum of something over the images, each as often as it counts. */
-export function sumOver({ weights }: Outcomes, of: (image: number) => number): number {
+export function sumOver({ weights }: Evaluated, of: (image: number) => number): number {
   return weights.reduce((sum, weight, image) => (weight === 0 ? sum : sum + weight * of(image)), 0);
 }
 
 /** How many images there are, each as often as it counts. */
-export function imagesOf(outcomes: Outcomes): number {
+export function imagesOf(outcomes: Evaluated): number {
   return sumOver(outcomes, () => 1);
 }

@@ -35,10 +35,7 @@ export class Scores {
     const known = this.#rankings[label];
     if (known) return known;
     const probabilities = Float64Array.from(this.labels, (_, image) => this.#probability(image, label));
-    const own = probabilities.filter((_, image) => this.labels[image] === label).sort();
-    const steps = own.filter((value, index) => value !== own[index - 1]);
-    const places = Int32Array.from(probabilities, (value) => placeIn(steps, value));
-    const ranking = { places, count: 2 * steps.length + 1 };
+    const ranking = rankingBy(probabilities, (image) => this.labels[image] === label);
     this.#rankings[label] = ranking;
     return ranking;
   }
@@ -61,6 +58,13 @@ export class Scores {
     const logit = this.logits[image * this.classes + label] as number;
     return Math.exp(logit - (this.#highest[image] as number)) / (this.#sums[image] as number);
   }
+}
+
+/** @param scores of the class, one an image. @param isOwn whether an image is of it */
+export function rankingBy(scores: Float64Array, isOwn: (image: number) => boolean): ClassRanking {
+  const own = scores.filter((_, image) => isOwn(image)).sort();
+  const steps = own.filter((value, index) => value !== own[index - 1]);
+  return { places: Int32Array.from(scores, (value) => placeIn(steps, value)), count: 2 * steps.length + 1 };
 }
 
 /** @param steps in rising order */

@@ -25,6 +25,8 @@ export function metadataOf(
     ...(config.crop_mode === undefined ? {} : { crop_mode: config.crop_mode }),
     ...(config.intensity === undefined ? {} : { intensity: JSON.stringify(config.intensity) }),
     ...(calibration === undefined ? {} : { calibration: JSON.stringify(calibration) }),
+    ...(config.task === undefined ? {} : { task: config.task }),
+    ...(config.thresholds === undefined ? {} : { thresholds: JSON.stringify(config.thresholds) }),
     ...(config.license === undefined ? {} : { license: config.license }),
   };
 }

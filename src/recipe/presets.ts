@@ -1,5 +1,4 @@
 import { augmentationDefaults } from "../data/augment/index.js";
-import { top1 } from "../metrics/top-1.js";
 import { OPTIMIZERS } from "../optim/optimizers/index.js";
 import { cosine } from "../tricks/cosine.js";
 import { distillation } from "../tricks/distillation.js";
@@ -42,7 +41,7 @@ const baseline: Recipe = {
   intensity: null,
   onBadImage: "skip",
   maxBadImages: 0.05,
-  select: top1.name,
+  select: null,
   onDivergence: "stop",
   seed: 0,
   optimizer: "sgd",

@@ -5,7 +5,7 @@ import { OPTIMIZERS } from "../optim/optimizers/index.js";
 import type { OptimizerPart } from "../optim/optimizers/optimizer.js";
 import { METRIC_NAMES } from "../metrics/index.js";
 import { CORE_SHAPE, type CoreRecipe } from "../settings/core.js";
-import { choice, type Shape, section, show, text, type Values } from "../settings/schema.js";
+import { choice, nullOr, type Shape, section, show, text, type Values } from "../settings/schema.js";
 import { TRICKS } from "../tricks/index.js";
 import type { OwnTrick } from "../tricks/own-trick.js";
 import type { Trick } from "../tricks/trick.js";
@@ -21,7 +21,7 @@ const ownTrick = section({
 /** The keys that are neither a trick's nor an optimizer's. */
 const ownShape = {
   ...CORE_SHAPE,
-  select: choice(...METRIC_NAMES),
+  select: nullOr(choice(...METRIC_NAMES)),
   /** Which optimizer; it has keys of its own. */
   optimizer: choice(...OPTIMIZERS.map(({ name }) => name)),
   augmentation: augmentationSchema,

@@ -5,6 +5,7 @@ import { openData } from "../data/sources/open.js";
 import type { AnySource } from "../data/sources/source.js";
 import type { LabelledSet } from "../data/split.js";
 import { InputError, KnackError } from "../base/errors.js";
+import type { AnyOutcomes } from "../metrics/index.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
 import { predictSet, type SetPrediction } from "../run/predict-set.js";
 import { parseRecipe } from "../recipe/parse.js";
@@ -16,7 +17,7 @@ import { type CheckpointConfig, lookOf } from "../weights/config.js";
 import { classMismatches } from "../weights/checkpoint-fits.js";
 
 /** What a run's checkpoint makes of each of its validation images, and of all. */
-export interface Measured extends SetPrediction {
+export interface Measured<Of extends AnyOutcomes = AnyOutcomes> extends SetPrediction<Of> {
   readonly set: LabelledSet;
   readonly checkpoint: "best" | "last";
   /** Epochs after which the checkpoint was written; undefined where it does not say. */

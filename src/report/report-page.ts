@@ -2,8 +2,11 @@ import { type Html, html, nameHtml } from "../pages/html.js";
 import { page, type Section } from "../pages/page.js";
 import { type Interval, intervalsOf } from "../metrics/bootstrap.js";
 import { calibrationOf } from "../metrics/calibration.js";
-import { METRICS, metricsFor } from "../metrics/index.js";
-import type { Metric } from "../metrics/metric.js";
+import { type AnyOutcomes, METRICS, metricsFor } from "../metrics/index.js";
+import type { MetricFacts } from "../metrics/metric.js";
+import type { Outcomes } from "../metrics/outcomes.js";
+import { LABEL_SET_METRICS } from "../metrics/several/index.js";
+import type { LabelSetOutcomes } from "../metrics/several/label-set-outcomes.js";
 import { top1 } from "../metrics/top-1.js";
 import { metricsOf, selectedOf } from "../run/metric-fields.js";
 import { printable } from "../base/printable.js";
@@ -14,6 +17,7 @@ import { curvesSection } from "./sections/curves.js";
 import { factsSections } from "./sections/facts.js";
 import { percent, whole } from "./figures-text.js";
 import type { Measured, Measurement } from "./measure.js";
+import { labelMistakesSection, labelsSection } from "./sections/label-sets.js";
 import { type Figure, headline, metricsSection, textOf } from "./sections/metrics.js";
 import { mistakesSection } from "./sections/mistakes.js";
 import { REPORT_STYLE } from "./report-style.js";
@@ -23,7 +27,7 @@ import type { RunRecord } from "./run-record.js";
 export async function reportPage(run: RunRecord, measurement: Measurement): Promise<string> {
   const measured = "missing" in measurement ? undefined : measurement;
   const shown = measured ? metricsFor(measured.outcomes) : [];
-  const intervals = measured ? intervalsOf(measured.outcomes, shown) : new Map<string, Interval>();
+  const intervals = measured ? intervalsFor(measured.outcomes, shown) : new Map<string, Interval>();
   const figures = measured ? measuredFigures(run, measured, shown, intervals) : runFigures(run);
   const lead = html`${aboutRun(run)}${notices(run, measurement)}${figures}${testFigures(run)}`;
   const ofImages = measured ? await measuredSections(measured, intervals) : [];
@@ -69,7 +73,7 @@ function otherThanRun({ metrics, epoch }: Measured, epochs: RunRecord["epochs"])
 function measuredFigures(
   run: RunRecord,
   { indices, metrics, checkpoint, epoch, set }: Measured,
-  shown: readonly Metric[],
+  shown: readonly MetricFacts[],
   intervals: ReadonlyMap<string, Interval>,
 ): Html {
   const selected = selectedOf(run.metrics) ?? top1;
@@ -90,7 +94,7 @@ Below figures: their 95 % intervals, as under Metrics.</p>`;
 }
 
 /** What the run's metrics say where nothing can be measured. */
-function runFigures({ epochs, metrics }: RunRecord): Html {
+function runFigures({ epochs, metrics, audit }: RunRecord): Html {
   const selected = selectedOf(metrics) ?? top1;
   const best = epochs.findLast((epoch) => epoch.best) ?? epochs.at(-1);
   if (!best) return html``;
@@ -99,7 +103,9 @@ function runFigures({ epochs, metrics }: RunRecord): Html {
     ...(selected.name === top1.name || value === undefined
       ? []
       : [{ name: `best ${selected.title}`, value: textOf(selected, value) }]),
-    { name: selected.name === top1.name ? "best top-1" : "top-1", value: percent(best.top1) },
+    ...(audit?.task === "multi-label"
+      ? []
+      : [{ name: selected.name === top1.name ? "best top-1" : "top-1", value: percent(best.top1) }]),
     { name: "of epoch", value: String(best.epoch) },
     { name: "validation loss (nats)", value: String(best.validationLoss?.toFixed(4) ?? "not finite") },
   ])}
@@ -127,7 +133,37 @@ function figureList(figures: readonly Figure[]): Html {
   })}</dl>`;
 }
 
-async function measuredSections(measured: Measured, intervals: ReadonlyMap<string, Interval>): Promise<Section[]> {
+/** Of those that are shown. */
+function intervalsFor(outcomes: AnyOutcomes, shown: readonly MetricFacts[]): ReadonlyMap<string, Interval> {
+  const isShown = ({ name }: MetricFacts) => shown.some((metric) => metric.name === name);
+  return "labelSets" in outcomes
+    ? intervalsOf(outcomes, LABEL_SET_METRICS.filter(isShown))
+    : intervalsOf(outcomes, METRICS.filter(isShown));
+}
+
+function measuredSections(measured: Measured, intervals: ReadonlyMap<string, Interval>): Promise<Section[]> {
+  const { outcomes } = measured;
+  return "labelSets" in outcomes
+    ? sectionsOfSets({ ...measured, outcomes }, intervals)
+    : sectionsOfClasses({ ...measured, outcomes }, intervals);
+}
+
+async function sectionsOfSets(
+  measured: Measured<LabelSetOutcomes>,
+  intervals: ReadonlyMap<string, Interval>,
+): Promise<Section[]> {
+  const { set, outcomes, metrics } = measured;
+  return [
+    metricsSection(LABEL_SET_METRICS, outcomes, metrics, intervals),
+    labelsSection(outcomes, set.classes),
+    await labelMistakesSection(measured),
+  ];
+}
+
+async function sectionsOfClasses(
+  measured: Measured<Outcomes>,
+  intervals: ReadonlyMap<string, Interval>,
+): Promise<Section[]> {
   const { set, outcomes, metrics } = measured;
   const confusion = confusionOf(outcomes);
   return [

@@ -4,6 +4,7 @@ import { descriptionOf } from "../metrics/metric.js";
 import { top1 } from "../metrics/top-1.js";
 import type { Truth } from "../metrics/outcomes.js";
 import { listed } from "../settings/schema.js";
+import type { Task } from "../tasks/task.js";
 import type { Trainer } from "../training/trainer.js";
 import type { AuditEvent } from "./events.js";
 
@@ -14,12 +15,14 @@ import type { AuditEvent } from "./events.js";
  * @throws InputError where a trick was asked for and changed nothing, or the best epoch is to be told by what has no value for these images.
  */
 export function audit(trainer: Trainer, run: string): AuditEvent {
-  const { recipe, data, schedule, stepsPerEpoch, model } = trainer;
+  const { recipe, data, schedule, stepsPerEpoch, model, task } = trainer;
   const tricks = trainer.audit();
   const idle = tricks.find(({ asked, touched }) => asked && touched === 0);
   if (idle) throw new InputError(`${idle.trick} was asked for and changed nothing: ${idle.detail}`);
-  const truth = { classes: data.train.classes.length, labels: data.validation.labels };
-  requireSelectable(recipe.select, truth);
+  const { labels, labelSets } = data.validation;
+  const truth = { classes: data.train.classes.length, labels, labelSets };
+  const select = recipe.select ?? task.select;
+  requireSelectable(select, truth, task);
   const { engine, whyPlain, inLibtorch } = trainer.computedBy;
   return {
     type: "audit",
@@ -36,15 +39,17 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
     ...(whyPlain !== undefined && { whyPlain }),
     ...(inLibtorch.length > 0 && { inLibtorch }),
     tricks,
+    ...(task.name === "multi-label" && { task: task.name }),
     metrics: metricsFor(truth).map(descriptionOf),
-    select: recipe.select,
+    select,
   };
 }
 
 /** Found before the first epoch is trained. */
-function requireSelectable(select: string, truth: Truth): void {
-  const reason = whyNot(metricNamed(select), truth);
-  if (reason === undefined || select === top1.name) return; // top-1 every evaluation has, of one class too
+function requireSelectable(select: string, truth: Truth, { metrics, words }: Task): void {
+  const isOfTask = metrics.some(({ name }) => name === select);
+  const reason = isOfTask ? whyNot(metricNamed(select, metrics), truth) : `it is not measured of ${words}`;
+  if (reason === undefined || (isOfTask && select === top1.name)) return; // top-1 every evaluation has, of one class too
   const others = metricsFor(truth).map(({ name }) => name);
   throw new InputError(
     `select (--select): ${select} cannot decide on the best epoch: ${reason}; there are ${listed(others)}`,

@@ -1,3 +1,4 @@
+import { InputError } from "../base/errors.js";
 import type { LabelledSet } from "../data/split.js";
 import { ece } from "../metrics/ece.js";
 import { loss } from "../metrics/loss.js";
@@ -39,6 +40,9 @@ export async function calibrateCheckpoint(
   const run = runOf(path);
   using _ = run === undefined ? undefined : FolderLock.take(run);
   const { outcomes, folder, insteadOf } = await evaluateCheckpoint(path, [set], { ...place, uncalibrated: true });
+  if ("labelSets" in outcomes) {
+    throw new InputError(`${path} tells several labels a picture, and a temperature is for one; nothing was changed`);
+  }
   const temperature = temperatureOf(outcomes);
   const calibrated = atTemperature(outcomes, temperature);
   const change = (of: (outcomes: Outcomes) => number) => ({ before: of(outcomes), after: of(calibrated) });

@@ -15,7 +15,10 @@ interface Progress {
 }
 
 /** What a checkpoint of this trainer says of itself in `config.json`. */
-export function checkpointConfig({ recipe, data }: Trainer, { epoch, step, evaluation }: Progress): CheckpointConfig {
+export function checkpointConfig(
+  { recipe, data, task }: Trainer,
+  { epoch, step, evaluation }: Progress,
+): CheckpointConfig {
   const { train } = data;
   const { resize, interpolation, cropPct, intensity } = kindOf(train).evaluation(train);
   return {
@@ -30,6 +33,8 @@ export function checkpointConfig({ recipe, data }: Trainer, { epoch, step, evalu
     ...(resize !== "crop" && { crop_mode: resize }),
     ...(intensity && { intensity: [...intensity] }),
     label_names: [...train.classes],
+    ...(task.name === "multi-label" && { task: task.name }),
+    ...(evaluation?.thresholds && { thresholds: [...evaluation.thresholds] }),
     model_options: recipe.modelOptions,
     knack: {
       version: VERSION,

@@ -9,7 +9,8 @@ import { DEFAULT_ENGINE } from "../engine/engine-name.js";
 import { evaluationOf } from "../engine/evaluation.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { imageMismatches } from "../weights/checkpoint-fits.js";
+import { imageMismatches, labellingMismatches } from "../weights/checkpoint-fits.js";
+import { USUAL_THRESHOLD } from "../metrics/several/thresholds.js";
 import { lookOf } from "../weights/config.js";
 import { type LoadedModel, type LoadOptions, loadModel } from "../weights/load-model.js";
 import { evaluationLoader, NothingToEvaluate } from "../training/evaluate.js";
@@ -47,6 +48,8 @@ export interface CheckpointOnData {
   readonly ignored: number;
   /** As `MatchedSet.byNumber`. */
   readonly byNumber: boolean;
+  /** Where a picture may show several classes: from which probability on it is taken for each. */
+  readonly thresholds: readonly number[] | undefined;
   /** As `UsableCheckpoint.insteadOf`. */
   readonly insteadOf: string | undefined;
   /** As `LoadedModel.calibration`. */
@@ -85,7 +88,7 @@ export async function withCheckpointOn<T>(
   const logits = (images: Tensor) => evaluation.logits(images);
   try {
     for (const set of sets) {
-      const faults = imageMismatches(loaded, set);
+      const faults = [...labellingMismatches(loaded.config, set), ...imageMismatches(loaded, set)];
       if (faults.length === 0) continue;
       throw new InputError(`${path} does not fit ${set.name}: it was trained for ${faults.join(" and ")}`);
     }
@@ -102,7 +105,8 @@ export async function withCheckpointOn<T>(
     if (format === undefined) throw new NothingToEvaluate();
     const absent = absentClasses(classes, measured);
     const byNumber = matched.some((each) => each.byNumber);
-    const { insteadOf, calibration, folder } = loaded;
+    const { insteadOf, calibration, folder, config } = loaded;
+    const thresholds = config.task && (config.thresholds ?? classes.map(() => USUAL_THRESHOLD));
     return await use({
       model,
       format,
@@ -113,6 +117,7 @@ export async function withCheckpointOn<T>(
       absent,
       ignored,
       byNumber,
+      thresholds,
       insteadOf,
       calibration,
       folder,

@@ -1,7 +1,7 @@
 import { KnackError } from "../base/errors.js";
 import type { LabelledSet } from "../data/split.js";
 import { type CheckpointOnData, type EvaluationPlace, withCheckpointOn } from "./checkpoint-on-data.js";
-import type { Outcomes } from "../metrics/outcomes.js";
+import type { AnyOutcomes } from "../metrics/index.js";
 import { type Evaluation, type EvaluationOptions, evaluationOf, outcomesOf } from "../training/evaluate.js";
 
 export interface CheckpointEvaluation
@@ -12,7 +12,7 @@ export interface CheckpointEvaluation
   /** The checkpoint's, in the order of its logits. */
   readonly classes: readonly string[];
   /** Image by image. */
-  readonly outcomes: Outcomes;
+  readonly outcomes: AnyOutcomes;
 }
 
 /**

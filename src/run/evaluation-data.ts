@@ -1,9 +1,9 @@
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { anywhere, type DataSelection, openData, openWhole } from "../data/sources/open.js";
+import { anywhere, type DataSelection, isList, openData, openWhole } from "../data/sources/open.js";
 import { type AnySource, listOptions } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
-import { requireCheckpoint } from "../weights/checkpoint.js";
+import { loadCheckpoint, requireCheckpoint } from "../weights/checkpoint.js";
 import { type RunData, RunFolder } from "./run-folder.js";
 
 /** What a checkpoint is measured on. */
@@ -18,7 +18,7 @@ export interface EvaluationData {
  * place are measured whole unless they have a split of their own.
  *
  * @param data default: that of the checkpoint's run, with all that was selected of it
- * @param selection what is said now; of the run's own list it need not be said how it is read
+ * @param selection what is said now; of the run's own list it need not be said how it is read, and of no list whether pictures have several labels
  * @throws InputError as `openData`, or where the data are not said and not known, or there is no checkpoint
  */
 export function evaluationData(checkpoint: string, data: string | undefined, selection: DataSelection): EvaluationData {
@@ -32,7 +32,11 @@ export function evaluationData(checkpoint: string, data: string | undefined, sel
     return { source: openData(source, { ...ofRun, ...given(selection) }), ofRun: true };
   }
   const ofRun = trained?.source != null && samePlace(trained.source, anywhere(data));
-  if (!ofRun) return { source: openWhole(data, selection), ofRun };
+  if (!ofRun) {
+    const multiLabel =
+      selection.multiLabel ?? (isList(data) && loadCheckpoint(checkpoint).config.task === "multi-label");
+    return { source: openWhole(data, { ...selection, multiLabel }), ofRun };
+  }
   const { split, held, ...ofList } = trained;
   return { source: openData(data, { split, held, ...listOptions(ofList), ...given(selection) }), ofRun };
 }

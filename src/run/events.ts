@@ -40,6 +40,8 @@ export interface AuditEvent {
   /** What the fast engine lacks and libtorch computes between its operations: ["sigmoid", "mul"]. */
   readonly inLibtorch?: readonly string[];
   readonly tricks: readonly TrickAudit[];
+  /** Where pictures may have several labels. */
+  readonly task?: "multi-label";
   /** What epochs are evaluated by, in order: what has a value for these validation images that says something. */
   readonly metrics: readonly MetricDescription[];
   /** The one of them that decides on the best epoch. */
@@ -90,6 +92,7 @@ export interface EpochEvent {
   readonly step: number;
   /** Mean of the steps' `labelLoss`. */
   readonly trainLoss: number;
+  /** NaN, null in JSON, where pictures may have several labels, as is `top5`. */
   readonly top1: number;
   readonly top5: number;
   readonly validationLoss: number;

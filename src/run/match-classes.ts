@@ -1,7 +1,7 @@
 import { className } from "../base/class-name.js";
 import { InputError } from "../base/errors.js";
 import { kindOf } from "../data/kinds/kinds.js";
-import type { LabelledSet } from "../data/split.js";
+import { imagesOfClasses, type LabelledSet } from "../data/split.js";
 import { sharedLabels } from "../data/image-set.js";
 
 /** A set whose labels are a model's. */
@@ -18,7 +18,7 @@ export interface MatchedSet {
  * classes some may be missing in the set.
  *
  * @param classes the model's
- * @param ignoreUnknown whether images of classes that the model does not know are left out
+ * @param ignoreUnknown whether images of classes that the model does not know are left out; of several labels those labels
  * @throws InputError where they are not, or nothing would be left
  */
 export function matchClasses(
@@ -38,13 +38,18 @@ export function matchClasses(
   if (labels.every((label, at) => label === at) && set.classes.length === classes.length)
     return { set, ignored: 0, byNumber };
 
-  const unknown = set.classes.filter((_, label) => labels[label] === undefined && set.labels.includes(label));
+  const counts = imagesOfClasses(set);
+  const unknown = set.classes.filter((_, label) => labels[label] === undefined && counts[label] !== 0);
   const [names, those] = [list(unknown), list(classes)];
   if (unknown.length > 0 && (!ignoreUnknown || labels.every((label) => label === undefined))) {
     const hint = labels.every((label) => label === undefined) ? "" : "; leave them out by --ignore-unknown-classes";
     throw new InputError(
       `${path} does not fit ${set.name}: it does not know the class${unknown.length > 1 ? "es" : ""} ${names}, but ${those}${hint}`,
     );
+  }
+  if (set.labelSets) {
+    const known = set.labelSets.map((shown) => shown.flatMap((label) => labels[label] ?? []).sort((a, b) => a - b));
+    return { set: { ...set, labelSets: known, classes }, ignored: 0, byNumber };
   }
   const kept = Uint32Array.from(set.labels.keys()).filter((at) => labels[set.labels[at] as number] !== undefined);
   const selected = kept.length === set.count ? set : kindOf(set).select(set, kept);
@@ -55,8 +60,8 @@ export function matchClasses(
 
 /** The classes of which no set has an image. */
 export function absentClasses(classes: readonly string[], sets: readonly LabelledSet[]): string[] {
-  const seen = new Set(sets.flatMap(({ labels }) => [...new Set(labels)]));
-  return classes.filter((_, label) => !seen.has(label));
+  const counts = sets.map((set) => imagesOfClasses(set));
+  return classes.filter((_, label) => counts.every((images) => images[label] === 0));
 }
 
 function areNumbers(classes: readonly string[]): boolean {

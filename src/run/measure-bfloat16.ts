@@ -8,10 +8,11 @@ import { evaluateCheckpoint } from "./evaluate-checkpoint.js";
 import { fieldsOf } from "./metric-fields.js";
 import type { RunFolder } from "./run-folder.js";
 
-/** Whether a run's best weights are to be measured in bf16 yet: where the processor has instructions for that. */
+/** Whether a run's best weights are to be measured in bf16 yet, by top-1: where the processor has instructions for that. */
 export function lacksBfloat16({ bestCheckpoint }: RunFolder, device: string): boolean {
   if (device !== "cpu" || !hasFastBfloat16() || !existsSync(bestCheckpoint)) return false;
-  return readConfig(join(bestCheckpoint, CONFIG)).knack?.top1_bf16 === undefined;
+  const { task, knack } = readConfig(join(bestCheckpoint, CONFIG));
+  return task !== "multi-label" && knack?.top1_bf16 === undefined;
 }
 
 /**

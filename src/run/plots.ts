@@ -3,6 +3,7 @@ import { writeFileAtomic } from "../base/atomic-file.js";
 import { chartSvg, FILE_COLORS } from "../pages/chart.js";
 import { linePanels, type Panel, type Point } from "../pages/line-chart.js";
 import type { MetricDescription } from "../metrics/metric.js";
+import { taskNamed } from "../tasks/index.js";
 import type { EpochEvent, StepEvent, TrainEvent } from "./events.js";
 import { metricsOf, selectedOf } from "./metric-fields.js";
 
@@ -12,7 +13,8 @@ const PANEL_HEIGHT = 250;
 /** The curves of a run over its epochs. */
 export interface RunCurves {
   readonly loss: Panel;
-  readonly top1: Panel;
+  /** Not where pictures may have several labels. */
+  readonly top1: Panel | undefined;
   /** What decides on the best epoch, where that is neither the loss nor top-1. */
   readonly selected: Panel | undefined;
   readonly lr: Panel;
@@ -29,7 +31,7 @@ export interface RunCurves {
 export function writeCurves(runFolder: string, metrics: readonly TrainEvent[]): string {
   const file = join(runFolder, "curves.svg");
   const { loss, top1, selected, lr } = curvesOf(metrics);
-  const panels = [loss, top1, ...(selected ? [selected] : []), lr];
+  const panels = [loss, top1, selected, lr].filter((panel) => panel !== undefined);
   const option = linePanels(panels, { panelHeight: PANEL_HEIGHT, colors: FILE_COLORS, xName: "epoch" });
   writeFileAtomic(file, chartSvg(option, { width: WIDTH, height: panels.length * PANEL_HEIGHT }));
   return file;
@@ -46,9 +48,10 @@ export function curvesOf(metrics: readonly TrainEvent[]): RunCurves {
   const best = epochs.findLast((event) => event.best)?.epoch;
   const mark = best === undefined ? undefined : { at: best, name: "best" };
   const selected = selectedOf(metrics);
+  const { lossName, name: task } = taskNamed(metrics.find((event) => event.type === "audit"));
   return {
     loss: {
-      title: "Loss (cross-entropy, nats)",
+      title: `Loss (${lossName}, nats)`,
       curves: [
         { name: "training", points: loss, color: "first", faint: true },
         { name: "training, smoothed", points: smooth(loss), color: "first" },
@@ -56,13 +59,13 @@ export function curvesOf(metrics: readonly TrainEvent[]): RunCurves {
       ],
       mark,
     },
-    top1: {
-      title: "Validation accuracy, top-1 (%)",
-      curves: [{ name: "top-1", points: perEpoch((e) => 100 * e.top1), color: "second", dash: "dashed", marks: true }],
-      farFromZero: true,
-      percent: true,
-      mark,
-    },
+    top1:
+      task === "multi-label"
+        ? undefined
+        : top1Panel(
+            perEpoch((event) => 100 * event.top1),
+            mark,
+          ),
     selected:
       selected === undefined || ["top-1", "loss"].includes(selected.name)
         ? undefined
@@ -78,6 +81,16 @@ export function curvesOf(metrics: readonly TrainEvent[]): RunCurves {
     lossScale: scales.some(([, scale]) => scale !== 1)
       ? { title: "Loss scale", curves: [{ name: "loss scale", points: scales, color: "first" }] }
       : undefined,
+  };
+}
+
+function top1Panel(points: Point[], mark: Panel["mark"]): Panel {
+  return {
+    title: "Validation accuracy, top-1 (%)",
+    curves: [{ name: "top-1", points, color: "second", dash: "dashed", marks: true }],
+    farFromZero: true,
+    percent: true,
+    mark,
   };
 }
 

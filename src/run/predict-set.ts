@@ -1,14 +1,14 @@
 import { kindOf } from "../data/kinds/kinds.js";
 import type { LabelledSet } from "../data/split.js";
 import type { MetricValues } from "../metrics/metric.js";
-import type { Outcomes } from "../metrics/outcomes.js";
+import type { AnyOutcomes } from "../metrics/index.js";
 import type { EvaluationOptions } from "../training/evaluate.js";
 import type { EvaluationPlace } from "./checkpoint-on-data.js";
 import { evaluateCheckpoint } from "./evaluate-checkpoint.js";
 
 /** What a network makes of a set, image by image and on the whole. */
-export interface SetPrediction {
-  readonly outcomes: Outcomes;
+export interface SetPrediction<Of extends AnyOutcomes = AnyOutcomes> {
+  readonly outcomes: Of;
   /** The images' numbers in the set. */
   readonly indices: readonly number[];
   readonly metrics: MetricValues;

@@ -156,6 +156,7 @@ export class RunFolder {
       pathColumn: text("pathColumn"),
       labelColumn: text("labelColumn"),
       skipBadRows: saved.skipBadRows === true,
+      multiLabel: saved.multiLabel === true,
       split: parseSplit(saved.split),
       held: readHeld(this.path),
       cache: text("cache"),

@@ -14,6 +14,13 @@ const value = z
 /** Whatever metrics there were: only top-1, which every version measures, has to be among them. */
 const presentEvaluation = z.strictObject({ images: count, metrics: z.object({ "top-1": fraction }).catchall(value) });
 
+/** Of several labels a picture, which have no top-1. */
+const evaluationOfSets = z.strictObject({
+  images: count,
+  metrics: z.record(z.string(), value),
+  thresholds: z.array(fraction),
+});
+
 /** As knack 0.1.0 wrote it. */
 const earlierEvaluation = z
   .strictObject({ top1: fraction, top5: fraction, loss: z.number(), images: count })
@@ -21,7 +28,7 @@ const earlierEvaluation = z
     return { images, metrics: { "top-1": top1, "top-5": top5, loss } };
   });
 
-const evaluation: z.ZodType<Evaluation> = z.union([presentEvaluation, earlierEvaluation]);
+const evaluation: z.ZodType<Evaluation> = z.union([presentEvaluation, evaluationOfSets, earlierEvaluation]);
 
 const positionSchema = z.strictObject({
   /** Finished epochs, validation included. */

@@ -7,7 +7,6 @@ import { DivergedError, KnackError } from "../base/errors.js";
 import { lackIn } from "../base/lack.js";
 import { ConvolutionChoices } from "../engine/convolution-choices.js";
 import type { Doing } from "../base/thread-stream.js";
-import { metricNamed } from "../metrics/index.js";
 import { betterBy } from "../metrics/metric.js";
 import { formForImages } from "../models/registry.js";
 import { makeDeterministic } from "../tensor/engine.js";
@@ -17,8 +16,10 @@ import { audit } from "./audit.js";
 import { describeEnvironment } from "./environment.js";
 import { type Evaluation, evaluationLoader } from "../training/evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
+import { taskOf as taskOfImages } from "../tasks/index.js";
 import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
+import { selectedMetric } from "../tricks/trick.js";
 import { type GoingOn, goOn } from "./going-on.js";
 import { lastMeasurements } from "./last-measurements.js";
 import { turnedSize } from "./turned-size.js";
@@ -82,11 +83,12 @@ export async function* runSession(
   if (last?.insteadOf !== undefined) yield { type: "warning", message: last.insteadOf };
   if (lock?.killedForMemory) yield { type: "warning", message: killedForMemory(wanted), lackOfMemory: true };
   const classes = await classesOf(opened);
+  const select = wanted.select ?? taskOfImages(opened.train).select;
   const gone =
     last &&
     resumed &&
     goOn(resumed.path, parseRunState(last.state, resumed.lastCheckpoint), {
-      recipe: wanted,
+      recipe: { ...wanted, select },
       images: opened.train.count,
       data: dataDifferences(resumed.readData().classes ?? classes, classes),
       allowChanges: "allowChanges" in options && options.allowChanges === true,
@@ -102,6 +104,7 @@ export async function* runSession(
     ...(gone?.recipe ?? asked),
     intensity: asked.intensity,
     model: formForImages(asked.model, data.train.height, data.train.width),
+    select,
   };
   // Those of an earlier run are what its checkpoint says: defaults may have changed since.
   const modelOptions = last?.config.model_options ?? recipe.modelOptions;
@@ -397,9 +400,9 @@ class Session {
         `epoch ${epoch + 1}: the validation loss is not finite: the weights have run away; try a smaller --lr or a longer --warmup`,
       );
     }
-    const { select } = trainer.recipe;
+    const selected = selectedMetric(trainer);
     const better =
-      earlier && betterBy(metricNamed(select), evaluation.metrics[select], earlier.evaluation.metrics[select]);
+      earlier && betterBy(selected, evaluation.metrics[selected.name], earlier.evaluation.metrics[selected.name]);
     const best = better === null || better >= 0;
     const tied = better === 0 ? earlier : null;
     const improved = tied && (tied.improved ?? tied.epoch);
@@ -469,7 +472,7 @@ class Session {
     const { evaluation: last, epoch: epochs, best } = this.#position;
     const restored = this.trainer.bestCounts ? best : null;
     const { metrics } = restored?.evaluation ?? last ?? { metrics: { "top-1": 0, "top-5": 0, loss: 0 } };
-    const { select } = this.trainer.recipe;
+    const select = selectedMetric(this.trainer).name;
     return {
       type: "done",
       run: this.run.path,

@@ -1,7 +1,7 @@
 /** What a run was trained on, so that it does not go on with something else: `data.json` has it, a class a line. */
 import { createHash } from "node:crypto";
 import { kindOf } from "../data/kinds/kinds.js";
-import type { LabelledSet } from "../data/split.js";
+import { classesOfLabel, type LabelledSet } from "../data/split.js";
 import type { Difference } from "../recipe/differences.js";
 import { z } from "../settings/zod.js";
 
@@ -19,22 +19,30 @@ const AT_ONCE = 256;
 export async function classesOf(sets: Readonly<Record<"train" | "validation", LabelledSet>>): Promise<TrainedClass[]> {
   const [train, validation] = [await imagesOf(sets.train), await imagesOf(sets.validation)];
   const none = { images: 0, sha256: "" };
-  return sets.train.classes.map((name, label) => {
+  return namesOf(sets.train).map((name, label) => {
     return { name, train: train[label] ?? none, validation: validation[label] ?? none };
   });
 }
 
+/** Images without a label are told as if they were of a last class. */
+function namesOf({ classes, labelSets }: LabelledSet): readonly string[] {
+  return labelSets?.some((labels) => labels.length === 0) ? [...classes, "(no label)"] : classes;
+}
+
 async function imagesOf(set: LabelledSet): Promise<TrainedClass["train"][]> {
   const kind = kindOf(set);
-  const classes = set.classes.map(() => ({ images: 0, hash: createHash("sha256") }));
+  const classes = namesOf(set).map(() => ({ images: 0, hash: createHash("sha256") }));
   for (let start = 0; start < set.count; start += AT_ONCE) {
     const size = Math.min(AT_ONCE, set.count - start);
     const identities = await Promise.all(Array.from({ length: size }, (_, i) => kind.identityOf(set, start + i)));
     for (const [i, identity] of identities.entries()) {
-      const of = classes[set.labels[start + i] as number];
-      if (of === undefined) continue;
-      of.images++;
-      of.hash.update(identity).update("\0");
+      const shown = classesOfLabel(set.labels[start + i] as number, set.labelSets);
+      for (const label of shown.length > 0 ? shown : [set.classes.length]) {
+        const of = classes[label];
+        if (of === undefined) continue;
+        of.images++;
+        of.hash.update(identity).update("\0");
+      }
     }
   }
   return classes.map(({ images, hash }) => ({ images, sha256: hash.digest("hex") }));

@@ -52,7 +52,7 @@ const intensity = value<readonly [number, number]>(
  * - `intensity`: the values that are black and white in photographs of 16 bits or floating-point numbers; null is all of 16 bits, 0 to 255 of
  *   other numbers, and an error where that would be no picture
  * - `onBadImage`: what happens when a photograph cannot be read; `maxBadImages`: the share of them that is put up with
- * - `select`: the metric that decides on the best epoch; which there are is `metrics/index.ts`'s to say
+ * - `select`: the metric that decides on the best epoch, which there are is `metrics/index.ts`'s to say; null is top-1, or of several labels mAP
  * - `onDivergence`: what happens where the loss or a gradient is not finite: the run stops, or goes on from its last checkpoint with half the rate
  * - `seed`: everything random follows from it
  */
@@ -72,7 +72,7 @@ export const CORE_SHAPE = {
   intensity: nullOr(intensity),
   onBadImage: choice("skip", "fail"),
   maxBadImages: number("a share from 0 to 1, such as 0.1 or 10%", (share) => share >= 0 && share <= 1),
-  select: text,
+  select: nullOr(text),
   onDivergence: choice("stop", "lower-lr"),
   seed: countOrZero,
 };

@@ -89,6 +89,9 @@ async function ofRun(run: RunFolder, place: EvaluationPlace): Promise<Predicted[
   const measured = await measure(run, source, place);
   if ("missing" in measured) throw new InputError(`${run.path}: ${measured.missing}`);
   const { outcomes, indices } = measured;
+  if ("labelSets" in outcomes) {
+    throw new InputError(`${run.path} tells several labels a picture, and suspects are found of one`);
+  }
   const set: LabelledSet = source.validation;
   const { scores } = outcomes;
   if (scores === undefined) throw new InputError(`${run.path}: these are too many classes for so many images`);

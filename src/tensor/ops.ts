@@ -153,6 +153,20 @@ export function crossEntropy(logits: Tensor, target: Tensor): Tensor {
   return aten_cross_entropy_loss(logits, target);
 }
 
+export const sigmoid: (input: Tensor) => Tensor = tensorOperator("aten::sigmoid");
+/** ln of the sigmoid, exact also where that is near 0. */
+export const logSigmoid: (input: Tensor) => Tensor = tensorOperator("aten::log_sigmoid");
+export const log: (input: Tensor) => Tensor = tensorOperator("aten::log");
+export const powScalar: (input: Tensor, exponent: number) => Tensor = tensorOperator("aten::pow", "Tensor_Scalar");
+
+const aten_binary_cross_entropy_with_logits = tensorOperator("aten::binary_cross_entropy_with_logits");
+const SUM = 2;
+/** Mean over the batch of -sum_k [t_k log p_k + (1 - t_k) log(1 - p_k)], p_k the sigmoid of the logit; target in [0, 1], [N, K]. */
+export function binaryCrossEntropy(logits: Tensor, target: Tensor): Tensor {
+  using sum = aten_binary_cross_entropy_with_logits(logits, target, null, null, SUM);
+  return mulScalar(sum, 1 / (logits.shape[0] ?? 1));
+}
+
 const aten_sort = operator("aten::sort", "stable");
 /** Positions (int64) along the last dimension in the order of their values: the highest first, NaN before it, of equal ones the earlier first. */
 export function descendingOrder(input: Tensor): Tensor {

@@ -4,7 +4,7 @@ import { epochOrder } from "../data/sampling/epoch-order.js";
 import { Loader } from "../data/loading/loader.js";
 import { evenly, type GridRow, type GridTile, requirePng, writePictureGrid } from "../data/pictures/picture-grid.js";
 import { kindOf } from "../data/kinds/kinds.js";
-import type { Split } from "../data/split.js";
+import { classesOfLabel, labelText, type Split } from "../data/split.js";
 import { contiguous, full, narrow, permute } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -163,14 +163,14 @@ class Preview {
   }
 
   #className(index: number): string {
-    return this.train.classes[this.train.labels[index] as number] as string;
+    return labelText(this.train, index);
   }
 }
 
-/** The first image of some classes, of few classes several. */
-function samples({ labels, classes }: Split): number[] {
+/** The first image of some classes, of few classes several; of several labels the first counts. */
+function samples({ labels, classes, labelSets }: Split): number[] {
   const byClass = classes.map((): number[] => []);
-  for (const [index, label] of labels.entries()) byClass[label]?.push(index);
+  for (const [index, label] of labels.entries()) byClass[classesOfLabel(label, labelSets)[0] ?? -1]?.push(index);
   const shown = evenly(
     byClass.filter((indices) => indices.length > 0),
     SAMPLES,

@@ -2,20 +2,21 @@ import { KnackError } from "../base/errors.js";
 import { type Batch, Loader, type LoaderOptions } from "../data/loading/loader.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import type { InputFormat, LabelledSet, Split } from "../data/split.js";
-import { valuesOf } from "../metrics/index.js";
+import { type AnyOutcomes, measured, valuesOf } from "../metrics/index.js";
 import type { Metric, MetricValues } from "../metrics/metric.js";
-import type { Outcomes } from "../metrics/outcomes.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
+import { taskOf } from "../tasks/index.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { OutcomesOnDevice } from "./outcomes-on-device.js";
 import { SentBatch } from "./sent-batch.js";
 
 export interface Evaluation {
   readonly images: number;
   /** Every metric's value by its name, also where it says nothing for so few classes; not where it is undefined. */
   readonly metrics: MetricValues;
+  /** From which probability on an image is taken for each class, where each is a matter of its own. */
+  readonly thresholds?: readonly number[] | undefined;
 }
 
 /** There was no image, or none that could be read. */
@@ -46,8 +47,10 @@ export function evaluationLoader(
 
 export interface EvaluationOptions {
   /** The normalisation the model was trained with, and the classes. */
-  readonly format: InputFormat & Pick<LabelledSet, "classes">;
+  readonly format: InputFormat & Pick<LabelledSet, "classes" | "labelSets">;
   readonly device: string;
+  /** Where images may have several labels, the network's thresholds; those that suit the images best by default. */
+  readonly thresholds?: readonly number[] | undefined;
   /** What computes the model's logits; the model itself by default. */
   readonly logits?: ((images: Tensor) => Tensor) | undefined;
   /** Called after each batch; what it throws ends the evaluation. */
@@ -59,7 +62,7 @@ export interface EvaluationOptions {
  *
  * @param model with float32 weights
  * @param batches the images, each once
- * @param metrics what is measured; all that there is by default
+ * @param metrics what is measured of images with one label each; all that there is by default
  * @throws NothingToEvaluate where there are no images; what `afterBatch` throws.
  */
 export async function evaluate(
@@ -71,19 +74,21 @@ export async function evaluate(
 }
 
 /** What outcomes come to. */
-export function evaluationOf(outcomes: Outcomes, metrics?: readonly Metric[]): Evaluation {
-  return { images: outcomes.labels.length, metrics: valuesOf(outcomes, metrics) };
+export function evaluationOf(outcomes: AnyOutcomes, metrics?: readonly Metric[]): Evaluation {
+  const images = outcomes.labels.length;
+  if ("thresholds" in outcomes) return { images, metrics: measured(outcomes), thresholds: outcomes.thresholds };
+  return { images, metrics: metrics ? valuesOf(outcomes, metrics) : measured(outcomes) };
 }
 
 /** The same image by image, for whatever is to be made of it. @throws as `evaluate` */
 export async function outcomesOf(
   model: Module,
   batches: AsyncIterable<Batch> | Iterable<Batch>,
-  { format, device, logits: logitsOf = (images) => model.forward(images), afterBatch }: EvaluationOptions,
-): Promise<Outcomes> {
+  { format, device, thresholds, logits: logitsOf = (images) => model.forward(images), afterBatch }: EvaluationOptions,
+): Promise<AnyOutcomes> {
   const wasTraining = model.training;
   model.eval();
-  using outcomes = new OutcomesOnDevice(format.classes.length, device);
+  using outcomes = taskOf(format).outcomes(format, device, thresholds);
   try {
     for await (const batch of batches) {
       using sent = new SentBatch(batch, format, device);

@@ -15,16 +15,16 @@ import { LossScaler } from "../optim/loss-scaler.js";
 import { OPTIMIZERS } from "../optim/optimizers/index.js";
 import type { Optimizer, OptimizerPart } from "../optim/optimizers/optimizer.js";
 import { checkAgainstData, type Recipe } from "../recipe/recipe.js";
+import { taskOf } from "../tasks/index.js";
+import type { Criterion, Targets, Task } from "../tasks/task.js";
 import { noGradient } from "../tensor/autograd.js";
 import {
   add,
   clone,
   concatenate,
   copyInPlace,
-  crossEntropy,
   detach,
   mulScalar,
-  oneHot,
   requireGradient,
   reshape,
   setData,
@@ -99,6 +99,7 @@ export class Trainer implements Run {
   lrFactor = 1;
   readonly device: string;
   readonly engine: EngineChoice;
+  readonly task: Task;
   readonly startsFrom: InitialWeights | undefined;
   /** Float32 masters of the 16-bit parameters. */
   readonly masters: ReadonlyMap<Parameter, Tensor>;
@@ -106,6 +107,9 @@ export class Trainer implements Run {
   readonly #optimizer: Optimizer;
   readonly #dropouts: readonly { path: string; dropout: Dropout }[];
   readonly #passes: TrainingPasses;
+  readonly #targets: Targets;
+  /** What the logits are held against the targets by. */
+  readonly #criterion: Criterion;
   /** What learns no step of the epoch under way. */
   #frozen: ReadonlySet<Parameter> = new Set();
   /** The step under way: per part its loss and label loss, then whether the gradients are finite; float32 on the device. */
@@ -124,6 +128,7 @@ export class Trainer implements Run {
     this.device = device;
     this.engine = engine;
     this.startsFrom = startsFrom;
+    this.task = taskOf(train);
     this.stepsPerEpoch = Math.floor(train.count / recipe.batchSize);
     this.#tricks = new RunningTricks([...TRICKS, ...ownTricks], this);
     this.#tricks.checked();
@@ -131,9 +136,9 @@ export class Trainer implements Run {
     const { precision, lossScale } = this.#tricks.precision();
     this.precision = precision;
     this.scaler = new LossScaler(lossScale);
-    const task = { classes: train.classes.length, inChannels: train.channels };
     checkTrainingSize(recipe.model, recipe.modelOptions, train.height, train.width);
-    this.model = createModel(recipe.model, task, recipe.modelOptions);
+    const outline = { classes: train.classes.length, inChannels: train.channels };
+    this.model = createModel(recipe.model, outline, recipe.modelOptions);
     const shape = [recipe.batchSize / recipe.accumulation, train.channels, train.height, train.width] as const;
     requireEnoughValues(this.model, shape, recipe);
     this.#dropouts = Array.from(this.model.modules()).flatMap(([path, module]) =>
@@ -154,6 +159,8 @@ export class Trainer implements Run {
       device,
       engine,
     });
+    this.#targets = this.task.targets(train, device);
+    this.#criterion = this.#tricks.criterion(this.task.loss);
     this.#tricks.built();
     this.#tricks.kept(); // from here on the same ones
   }
@@ -322,14 +329,14 @@ export class Trainer implements Run {
    * @returns the loss and the label loss, [1] each
    */
   #accumulate({ images: clean, labels }: PreparedBatch, step: number, part: number): Tensor[] {
-    const hard = oneHot(labels, this.train.classes.length);
+    const hard = this.#targets.of(labels);
     const unchanged = { images: clean, targets: this.#tricks.targets(hard, step, part), shares: hard };
     const batch = this.#tricks.batch(unchanged, step, part);
     const targets = this.#tricks.weighted(batch, step, part);
     const { images } = batch;
     const [logits, auxiliary] = this.#passes.forward(images);
-    const labelLoss = crossEntropy(logits, targets);
-    const supervised = auxiliary ? add(labelLoss, crossEntropy(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
+    const labelLoss = this.#criterion(logits, targets);
+    const supervised = auxiliary ? add(labelLoss, this.#criterion(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
     const loss = this.#tricks.loss(supervised, { images, logits }, step, part);
     this.#passes.backward(mulScalar(loss, this.scaler.scale / this.recipe.accumulation), part > 0);
     return [loss, labelLoss].map((value) => reshape(detach(value), [1]));
@@ -344,7 +351,8 @@ export class Trainer implements Run {
   async evaluate(batches: AsyncIterable<Batch>): Promise<Evaluation> {
     this.requireFiniteWeights();
     const { model, data, device } = this;
-    const run = () => evaluate(model, batches, { format: data.train, device, logits: this.#passes.evaluation() });
+    const format = { ...data.train, labelSets: data.validation.labelSets };
+    const run = () => evaluate(model, batches, { format, device, logits: this.#passes.evaluation() });
     return this.#withMasters(() => this.#withReplacedWeights(run));
   }
 
@@ -427,6 +435,7 @@ export class Trainer implements Run {
   dispose(): void {
     this.#begun?.values.dispose();
     this.#passes.dispose();
+    this.#targets[Symbol.dispose]();
     this.model.dispose();
     this.#optimizer.dispose();
     this.#tricks.dispose();

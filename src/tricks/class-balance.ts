@@ -61,6 +61,12 @@ export const classBalance = trick({
     if (classBalance === "none") return false;
     let weights: Tensor | undefined; // [1, K]
     return {
+      checked: () => {
+        if (!run.train.labelSets) return;
+        throw new InputError(
+          "classBalance (--class-balance): with several labels a picture no weight or draw balances one class alone; drop it, or give --asymmetric-loss",
+        );
+      },
       ...(classBalance === "sampling"
         ? { sampling: "balanced" }
         : {

@@ -4,7 +4,10 @@ import { type Evaluation, evaluationOf } from "../engine/evaluation.js";
 import { InputError } from "../base/errors.js";
 import type { Module } from "../nn/module.js";
 import { aboveZero, atLeastZero, choice, nullOr, offOr, value } from "../settings/schema.js";
-import { add, crossEntropy, mulScalar, softmax, sub } from "../tensor/ops.js";
+import { taskOf } from "../tasks/index.js";
+import { oneLabel } from "../tasks/one-label.js";
+import type { Task } from "../tasks/task.js";
+import { add, mulScalar, sub } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { mismatches } from "../weights/checkpoint-fits.js";
@@ -20,18 +23,23 @@ export interface DistillationLoss {
 
 /**
  * The distillation term (section 5.3, equation 6): T^2 l(softmax(r / T), softmax(z / T)), averaged over the batch. The whole
- * loss is l(p, softmax(z)) plus this.
+ * loss is l(p, softmax(z)) plus this. Of several labels l is their loss, and the sigmoid stands for the softmax.
  *
  * @param student the student's logits z, [N, K]
  * @param teacher the teacher's logits r, [N, K], for the same (mixed) images
  * @returns a scalar
  */
-export function distillationLoss(student: Tensor, teacher: Tensor, { temperature, loss }: DistillationLoss): Tensor {
+export function distillationLoss(
+  student: Tensor,
+  teacher: Tensor,
+  { temperature, loss }: DistillationLoss,
+  task: Pick<Task, "loss" | "probabilities"> = oneLabel,
+): Tensor {
   return scope(() => {
     const soft = mulScalar(teacher, 1 / temperature);
-    const target = softmax(soft, 1);
-    const agreement = crossEntropy(mulScalar(student, 1 / temperature), target);
-    const distance = loss === "kl" ? sub(agreement, crossEntropy(soft, target)) : agreement;
+    const target = task.probabilities(soft);
+    const agreement = task.loss(mulScalar(student, 1 / temperature), target);
+    const distance = loss === "kl" ? sub(agreement, task.loss(soft, target)) : agreement;
     return mulScalar(distance, temperature * temperature);
   });
 }
@@ -91,7 +99,7 @@ export const distillation = trick({
       },
       loss: (supervised, { images, logits }) => {
         if (!teacher) throw new Error("distillation: no teacher was built");
-        const soft = distillationLoss(logits, teacher.logits(images), distillation);
+        const soft = distillationLoss(logits, teacher.logits(images), distillation, taskOf(run.train));
         return add(mulScalar(supervised, hardWeight), soft, softWeight);
       },
       touched: () => {

@@ -1,7 +1,6 @@
 import { counted } from "../base/printable.js";
-import { metricNamed } from "../metrics/index.js";
 import { count, offOr } from "../settings/schema.js";
-import { touched, trick } from "./trick.js";
+import { selectedMetric, touched, trick } from "./trick.js";
 
 /** Not in the paper: ends a run that no longer gets better by the metric of its recipe's `select`; the best weights count. */
 export const earlyStop = trick({
@@ -20,14 +19,14 @@ export const earlyStop = trick({
   shape: { earlyStop: offOr({ patience: count }) },
   off: { earlyStop: false },
   paper: { earlyStop: { patience: 10 } },
-  start: ({ earlyStop }, { recipe }) => {
+  start: ({ earlyStop }, run) => {
     if (!earlyStop) return false;
     const { patience } = earlyStop;
-    const { epochs } = recipe;
-    const { title } = metricNamed(recipe.select);
+    const { epochs } = run.recipe;
     return {
       ended: (finishedEpochs, improvedEpoch) => finishedEpochs - improvedEpoch >= patience,
       touched: () => {
+        const { title } = selectedMetric(run);
         const reachable = patience < epochs;
         const detail = reachable
           ? `after ${counted(patience, "epoch")} without a better ${title}; the best weights are kept`

@@ -2,6 +2,7 @@
  * All tricks. Their order here is the order in which they act at a moment of a run: the rate is scaled, then warmed up, then decayed; labels are
  * smoothed before images are mixed; images are weighted after that.
  */
+import { asymmetricLoss } from "./asymmetric-loss.js";
 import { backboneLr } from "./backbone-lr.js";
 import { classBalance } from "./class-balance.js";
 import { cosine } from "./cosine.js";
@@ -29,6 +30,7 @@ export const TRICKS = [
   modelTweaks,
   cosine,
   labelSmoothing,
+  asymmetricLoss,
   distillation,
   mixup,
   cutmix,

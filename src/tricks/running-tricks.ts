@@ -4,6 +4,7 @@ import { constantRate, type LearningRateSchedule } from "../optim/learning-rate.
 import type { ParameterGroup } from "../optim/parameter-groups.js";
 import type { CoreRecipe } from "../settings/core.js";
 import { seedFor } from "../tensor/random.js";
+import type { Criterion } from "../tasks/task.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { InitialWeights } from "../weights/initial-weights.js";
@@ -87,9 +88,9 @@ export class RunningTricks {
   }
 
   /** @param step 0-based step of the run. @param part of its batch */
-  targets(oneHot: Tensor, step: number, part: number): Tensor {
+  targets(labelled: Tensor, step: number, part: number): Tensor {
     const place = this.#placeOf(step, part);
-    return this.#at("targets").reduce((targets, { trick, act }) => act(targets, place(trick)), oneHot);
+    return this.#at("targets").reduce((targets, { trick, act }) => act(targets, place(trick)), labelled);
   }
 
   batch(batch: TrainingBatch, step: number, part: number): TrainingBatch {
@@ -105,6 +106,11 @@ export class RunningTricks {
     const place = this.#placeOf(step, part);
     const acting = this.#at("weighted");
     return acting.reduce((targets, { trick, act }) => act({ ...batch, targets }, place(trick)), batch.targets);
+  }
+
+  /** @param own the task's */
+  criterion(own: Criterion): Criterion {
+    return this.#at("criterion").at(-1)?.act ?? own;
   }
 
   loss(supervised: Tensor, seen: SeenBatch, step: number, part: number): Tensor {

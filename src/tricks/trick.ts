@@ -1,6 +1,8 @@
 /** What a trick is: its settings, its switches, and the moments of a run at which it acts. */
 import type { Split } from "../data/split.js";
 import type { EngineChoice } from "../engine/engine-name.js";
+import { metricNamed } from "../metrics/index.js";
+import type { MetricFacts } from "../metrics/metric.js";
 import { type Parts, partsOf } from "../models/parts.js";
 import { modelEntry } from "../models/registry.js";
 import type { Module, Parameter } from "../nn/module.js";
@@ -11,6 +13,8 @@ import type { ParameterGroup } from "../optim/parameter-groups.js";
 import type { CoreRecipe } from "../settings/core.js";
 import type { Problem, Shape, Values } from "../settings/schema.js";
 import type { Switch } from "../settings/switches.js";
+import { taskOf } from "../tasks/index.js";
+import type { Criterion } from "../tasks/task.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { InitialWeights } from "../weights/initial-weights.js";
 
@@ -38,9 +42,9 @@ export interface Run {
 export interface TrainingBatch {
   /** [N, C, H, W] float32, normalised. */
   readonly images: Tensor;
-  /** Distributions over the classes that the loss takes, [N, K] float32. */
+  /** What the loss takes, [N, K] float32: distributions over the classes, or of several labels how far each is there. */
   readonly targets: Tensor;
-  /** How much of each class an image shows, [N, K] float32: its label, one-hot, and mixed where images are; not smoothed. */
+  /** How much of each class an image shows, [N, K] float32: its labels, and mixed where images are; not smoothed. */
   readonly shares: Tensor;
 }
 
@@ -98,12 +102,14 @@ export interface Moments {
   readonly sampling?: "balanced";
   /** An epoch begins: the parameters that stay as they are in it, as do the statistics of their layers. */
   readonly frozen?: (epoch: number) => ReadonlySet<Parameter>;
-  /** The targets of labels. @param targets [N, K], one-hot at first */
+  /** The targets of labels. @param targets [N, K], of 0 and 1 at first */
   readonly targets?: (targets: Tensor, place: BatchPlace) => Tensor;
   /** A batch of images and targets. */
   readonly batch?: (batch: TrainingBatch, place: BatchPlace) => ChangedBatch;
   /** The targets of a batch, times what its images weigh in the loss; after all that changes batches. */
   readonly weighted?: (batch: TrainingBatch, place: BatchPlace) => Tensor;
+  /** What the logits are held against the targets by, in place of the task's own loss. */
+  readonly criterion?: Criterion;
   /** The loss, a scalar. @param seen what the network was given and its float32 logits [N, K] */
   readonly loss?: (loss: Tensor, seen: SeenBatch, place: BatchPlace) => Tensor;
   /** The optimizer has updated the weights. */
@@ -205,6 +211,12 @@ export function isOn<S extends Shape>(trick: Trick<S>, recipe: CoreRecipe): bool
 /** What a trick is called in running text: "label smoothing". */
 export function titleOf({ name }: Pick<Trick, "name">): string {
   return name.replaceAll("-", " ");
+}
+
+/** What decides on the best epoch. */
+export function selectedMetric({ recipe, train }: Pick<Run, "recipe" | "train">): MetricFacts {
+  const task = taskOf(train);
+  return metricNamed(recipe.select ?? task.select, task.metrics);
 }
 
 /** The layers of a run's model that classify, and all before them. */

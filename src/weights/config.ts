@@ -40,6 +40,10 @@ const configSchema = z
     license: z.string().optional(),
     /** Names of the classes, index = label. */
     label_names: z.array(z.string()),
+    /** Whether a picture may show any number of the classes: logits then are each for itself. */
+    task: z.literal("multi-label").optional(),
+    /** There: from which probability on a picture is taken for each class; 0.5 where it does not say. */
+    thresholds: z.array(fraction.unwrap()).optional(),
     // Checked by the model: an option passed over would build another one than the weights are for.
     model_options: z.record(z.string().regex(/^\w+$/), z.union([z.number(), z.string(), z.boolean()])).default({}),
     /** Where knack was when it wrote the checkpoint; missing from checkpoints of other programs. */
@@ -64,6 +68,8 @@ const configSchema = z
     if (config.input_size[0] !== channels) complain("input_size", `expected ${channels} channels as in_chans says`);
     if (config.mean.length !== channels) complain("mean", `expected ${channels} numbers, one per channel`);
     if (config.std.length !== channels) complain("std", `expected ${channels} numbers, one per channel`);
+    if (config.thresholds && config.thresholds.length !== classes)
+      complain("thresholds", `expected ${classes} numbers as num_classes says`);
     if (config.label_names.length !== classes) complain("label_names", `expected ${classes} names as num_classes says`);
   });
 
@@ -84,11 +90,21 @@ export function lookOf({ crop_mode = "center", crop_pct, interpolation, intensit
 
 /**
  * The content of `config.json` in the form of timm's models on the Hugging Face hub, which timm reads as
- * `local-dir:FOLDER`; of knack's own there are only the keys `knack` and `intensity`, which timm passes over.
+ * `local-dir:FOLDER`; of knack's own there are only the keys `knack`, `intensity`, `task` and `thresholds`, which timm passes over.
  */
 export function configJson(config: CheckpointConfig): object {
-  const { architecture, num_classes, in_chans, label_names, model_options, knack, intensity, ...pretrained_cfg } =
-    config;
+  const {
+    architecture,
+    num_classes,
+    in_chans,
+    label_names,
+    model_options,
+    knack,
+    intensity,
+    task,
+    thresholds,
+    ...pretrained_cfg
+  } = config;
   return {
     architecture,
     num_classes,
@@ -97,6 +113,8 @@ export function configJson(config: CheckpointConfig): object {
     model_args: { ...model_options, ...(in_chans === 3 ? {} : { in_chans }) },
     pretrained_cfg,
     ...(intensity === undefined ? {} : { intensity }),
+    ...(task === undefined ? {} : { task }),
+    ...(thresholds === undefined ? {} : { thresholds }),
     ...(knack === undefined ? {} : { knack }),
   };
 }

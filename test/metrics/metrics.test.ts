@@ -1,12 +1,12 @@
 /** Metrics by themselves and through the evaluator. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { METRICS, METRIC_NAMES, metricsFor, valuesOf, whyNot } from "../../src/metrics/index.js";
+import { measured as measuredOf, METRICS, metricsFor, whyNot } from "../../src/metrics/index.js";
 import { loss } from "../../src/metrics/loss.js";
 import { macroF1 } from "../../src/metrics/macro-f1.js";
 import { meanMetric } from "../../src/metrics/mean-metric.js";
 import { betterBy, type Metric, valueText } from "../../src/metrics/metric.js";
-import { MOST_SCORES, type Truth } from "../../src/metrics/outcomes.js";
+import { MOST_SCORES, type Outcomes, type Truth } from "../../src/metrics/outcomes.js";
 import { top1 } from "../../src/metrics/top-1.js";
 import { top5 } from "../../src/metrics/top-5.js";
 import { topK } from "../../src/metrics/top-k.js";
@@ -16,6 +16,8 @@ import { liveTensors } from "../../src/tensor/scope.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { evaluate, NothingToEvaluate, outcomesOf } from "../../src/training/evaluate.js";
 import { outcomesFrom, type Rows } from "../support/outcomes.js";
+
+const METRIC_NAMES = METRICS.map(({ name }) => name);
 
 /** A metric over one batch. */
 function measured(metric: Metric, rows: Rows): number {
@@ -78,7 +80,7 @@ test("what tells classes apart is left out where there is one, and what is made 
   assert.deepEqual(missing(truth(6, [3, 3, 3])), ofSeveral);
   const rows = [0, 1, 2].map((spread) => ({ logits: [spread, 3, 0], label: 1 }));
   assert.deepEqual(
-    METRIC_NAMES.filter((name) => !(name in valuesOf(outcomesFrom(rows)))),
+    METRIC_NAMES.filter((name) => !(name in measuredOf(outcomesFrom(rows)))),
     ofSeveral,
   );
   const labels = Int32Array.from({ length: 2 ** 12 }, (_, image) => image % 3);
@@ -148,7 +150,8 @@ test("a metric of one's own goes through the evaluator beside the others", async
 });
 
 test("the outcomes of batches are those of all images, in their order", async () => {
-  const { scores, ...outcomes } = await outcomesOf(new Pixels(), batchesOf(ROWS), { format, device: "cpu" });
+  const found = await outcomesOf(new Pixels(), batchesOf(ROWS), { format, device: "cpu" });
+  const { scores, ...outcomes } = found as Outcomes;
   const { scores: __, ...whole } = outcomesFrom(ROWS);
   assert.deepEqual(outcomes, whole);
   assert.deepEqual(

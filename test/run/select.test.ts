@@ -73,7 +73,7 @@ test("what has no value for the validation images, or says nothing, is refused b
     await assert.rejects(session({ data, recipe: tiny({ select }), out }), inputError(message));
     assert.ok(!existsSync(out));
   }
-  const refused = inputError(/select: must be top-1, top-5, loss, .* or ece, not "f1"/);
+  const refused = inputError(/select: must be top-1, top-5, loss, .* ece, .* or exact-match, not "f1"/);
   assert.throws(() => parseRecipe({ select: "f1" }, "a recipe"), refused);
 });
 

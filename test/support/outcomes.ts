@@ -2,7 +2,7 @@ import { MOST_SCORES, type Outcomes } from "../../src/metrics/outcomes.js";
 import { toDType } from "../../src/tensor/ops.js";
 import { scope } from "../../src/tensor/scope.js";
 import { Tensor } from "../../src/tensor/tensor.js";
-import { OutcomesOnDevice } from "../../src/training/outcomes-on-device.js";
+import { OutcomesOnDevice } from "../../src/tasks/outcomes-on-device.js";
 
 export type Rows = readonly { readonly logits: readonly number[]; readonly label: number }[];
 

@@ -1,5 +1,5 @@
 import { loss } from "../../metrics/loss.js";
-import type { Metric } from "../../metrics/metric.js";
+import type { MetricFacts } from "../../metrics/metric.js";
 import { top1 } from "../../metrics/top-1.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import type { FinishedRun, RunResult } from "../runs/results.js";
@@ -79,7 +79,7 @@ function divergedOf(seeds: readonly number[], runs: ReadonlyMap<number, RunResul
 
 function summary(
   row: Row,
-  metric: Metric,
+  metric: MetricFacts,
   own: Finished,
   other: Finished | undefined,
   diverged: RowSummary["diverged"],
@@ -92,7 +92,7 @@ function summary(
       return paired === undefined ? [] : [figure(run) - figure(paired)];
     });
   const lastOf =
-    ({ name }: Metric) =>
+    ({ name }: MetricFacts) =>
     ({ last }: FinishedRun) =>
       last[name] ?? Number.NaN;
   const bestOf = ({ best }: FinishedRun) => best[metric.name] ?? Number.NaN;

@@ -1,7 +1,7 @@
 import { chart, chartText, PAGE_COLORS } from "../../pages/chart.js";
 import type { Html } from "../../pages/html.js";
 import { mostPercent } from "../../pages/line-chart.js";
-import type { Metric } from "../../metrics/metric.js";
+import type { MetricFacts } from "../../metrics/metric.js";
 import { metricsOf } from "../../run/metric-fields.js";
 import { printable } from "../../base/printable.js";
 import type { FinishedRun } from "../runs/results.js";
@@ -24,7 +24,7 @@ interface Interval {
 }
 
 /** What rows are compared by: seeds as small circles, the mean, and its 95 % interval. */
-export function selectedPlot(metric: Metric, rows: readonly RowSummary[]): Html {
+export function selectedPlot(metric: MetricFacts, rows: readonly RowSummary[]): Html {
   const intervals = rows.map(({ row, selected }) => ({
     label: row,
     figures: selected,
@@ -36,7 +36,7 @@ export function selectedPlot(metric: Metric, rows: readonly RowSummary[]): Html 
 }
 
 /** The differences of the rows that are compared with another. Verdicts differ in marks too, not only in colour. */
-export function deltaPlot(metric: Metric, rows: readonly RowSummary[]): Html {
+export function deltaPlot(metric: MetricFacts, rows: readonly RowSummary[]): Html {
   const intervals = rows
     .filter(({ against }) => against !== null)
     .map(({ row, delta, verdict }) => ({
@@ -50,7 +50,7 @@ export function deltaPlot(metric: Metric, rows: readonly RowSummary[]): Html {
 }
 
 interface IntervalAxis {
-  readonly metric: Metric;
+  readonly metric: MetricFacts;
   readonly name: string;
   /** They lie around 0; values of a share lie within 0 and 100 %, and what an interval has beyond that is not drawn. */
   readonly ofDifferences: boolean;
@@ -172,7 +172,7 @@ function zeroLine() {
 }
 
 /** As plots show it: a share as a percentage. */
-function drawnValue({ form }: Metric, value: number): number {
+function drawnValue({ form }: MetricFacts, value: number): number {
   return form === "percent" ? Number((100 * value).toFixed(4)) : value;
 }
 
@@ -181,7 +181,7 @@ function drawnValue({ form }: Metric, value: number): number {
  * with. All have one scale, so that they can be compared by eye.
  */
 export function curvesPlots(
-  metric: Metric,
+  metric: MetricFacts,
   rows: readonly RowSummary[],
   results: Results,
 ): { row: RowSummary; content: Html }[] {
@@ -214,7 +214,7 @@ function fineRange(values: readonly number[]): AxisRange {
   return { min: step * Math.floor(least / step), max: step * Math.ceil(most / step + 1e-9) };
 }
 
-function curvesPlot(metric: Metric, row: RowSummary, results: Results, range: AxisRange): Html {
+function curvesPlot(metric: MetricFacts, row: RowSummary, results: Results, range: AxisRange): Html {
   const own = curvesOf(metric, results, row.row);
   const other = row.against === null ? [] : meanCurve(curvesOf(metric, results, row.against));
   const line = (points: readonly Point[], style: { color: string; width: number; type?: string }) => ({
@@ -258,7 +258,7 @@ function curvesPlot(metric: Metric, row: RowSummary, results: Results, range: Ax
 
 type Point = readonly [epoch: number, value: number];
 
-function curvesOf(metric: Metric, results: Results, row: string): Point[][] {
+function curvesOf(metric: MetricFacts, results: Results, row: string): Point[][] {
   const runs = [...(results.get(row)?.values() ?? [])].filter((run): run is FinishedRun => "epochs" in run);
   return runs.map(({ epochs }) =>
     epochs

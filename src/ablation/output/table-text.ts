@@ -1,7 +1,7 @@
 import type { TableDocument } from "./table-document.js";
 import { metricNamed } from "../../metrics/index.js";
 import { loss } from "../../metrics/loss.js";
-import type { Metric } from "../../metrics/metric.js";
+import type { MetricFacts } from "../../metrics/metric.js";
 import { top1 } from "../../metrics/top-1.js";
 import { deltaText, figuresText, lossText, paperText, verdictText } from "./cell-texts.js";
 import type { RowSummary } from "./summary.js";
@@ -17,7 +17,7 @@ export interface Column {
 export function columnsOf({ rows, select }: TableDocument): Column[] {
   const metric = metricNamed(select);
   const paper: Column = { title: "paper", align: "right", text: paperText };
-  const titleOf = ({ title, form }: Metric) => (form === "percent" ? `${title} %` : title);
+  const titleOf = ({ title, form }: MetricFacts) => (form === "percent" ? `${title} %` : title);
   const topOne: Column = { title: titleOf(top1), align: "right", text: (row) => figuresText(top1, row.top1) };
   const beside: Column = { title: `${loss.title} (difference)`, align: "right", text: lossText };
   return [

@@ -1,6 +1,6 @@
 import { InputError } from "../../base/errors.js";
 import { metricNamed } from "../../metrics/index.js";
-import type { Metric } from "../../metrics/metric.js";
+import type { MetricFacts } from "../../metrics/metric.js";
 import { top1 } from "../../metrics/top-1.js";
 import { parseRecipe } from "../../recipe/parse.js";
 import type { Recipe } from "../../recipe/recipe.js";
@@ -52,7 +52,7 @@ export interface TableRequest {
 export const OWN_TEACHER = "runs/teacher";
 
 /** What decides on best epochs, and what rows are compared by: the same for all of them. */
-export function comparedBy({ rows }: Pick<AblationTable, "rows">): Metric {
+export function comparedBy({ rows }: Pick<AblationTable, "rows">): MetricFacts {
   return metricNamed(rows[0]?.recipe.select ?? top1.name);
 }
 

@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { usableProcessors } from "../../base/limits.js";
 import { type ClassFigures, classFiguresOf } from "../../metrics/class-figures.js";
-import { METRICS, metricsFor } from "../../metrics/index.js";
+import { metricsFor } from "../../metrics/index.js";
 import { macroF1 } from "../../metrics/macro-f1.js";
-import { type Metric, valueText } from "../../metrics/metric.js";
+import { type MetricFacts, valueText } from "../../metrics/metric.js";
 import { printable } from "../../base/printable.js";
 import { unreadText } from "../../data/photos/other-files.js";
 import { isSplitName } from "../../data/sources/photos/split-names.js";
@@ -58,6 +58,7 @@ export function evalCommand(): Command {
       ...list
     } = options;
     // Only here, so that the other commands start sooner.
+    const { taskOf } = await import("../../tasks/index.js");
     const { evaluateCheckpoint } = await import("../../run/evaluate-checkpoint.js");
     const { evaluationData } = await import("../../run/evaluation-data.js");
     const { source, ofRun } = evaluationData(checkpoint, data, { holdOut, ...listOptionsFrom(list) });
@@ -74,21 +75,23 @@ export function evalCommand(): Command {
     for (const reason of badPictures.values()) console.error(`knack: left out: ${reason}`);
     for (const line of remarks(source, { ofRun, all, absent, ignored, byNumber })) console.error(`knack: ${line}`);
     if (calibration) console.error(`knack: ${calibratedText(calibration)}`);
-    for (const { title, undefinedFor } of METRICS) {
+    for (const { title, undefinedFor } of taskOf(outcomes).metrics) {
       const reason = undefinedFor?.(outcomes);
       if (reason !== undefined) console.error(`knack: ${title} is left out: ${reason}`);
     }
     const ofClasses = classFiguresOf(outcomes).map((figures, label) => ({
       class: classes[label] as string,
       ...figures,
+      ...("thresholds" in outcomes && { threshold: outcomes.thresholds[label] }),
     }));
     if (json) {
       const { top1, top5, validationLoss: loss } = fieldsOf(metrics);
+      const ofOne = "labelSets" in outcomes ? {} : { top1, top5 };
       const lacking = absent.length > 0 && { absent };
-      console.log(JSON.stringify({ top1, top5, loss, images, metrics, classes: ofClasses, ...lacking }));
+      console.log(JSON.stringify({ ...ofOne, loss, images, metrics, classes: ofClasses, ...lacking }));
       return;
     }
-    const text = (metric: Metric) => {
+    const text = (metric: MetricFacts) => {
       const value = valueText(metric, metrics[metric.name] ?? Number.NaN);
       return `${metric.title} ${value}${metric.ofOrder ? " (ordered classes)" : ""}`;
     };

@@ -9,7 +9,7 @@ import type { EvaluationPrecision } from "../../training/evaluation-precision.js
 import { type Device, deviceOption, evaluationPrecisionOption } from "../options/compute-options.js";
 
 interface PredictOptions {
-  readonly top: number;
+  readonly top?: number;
   readonly json?: boolean;
   readonly csv?: boolean;
   readonly reject?: boolean;
@@ -26,7 +26,11 @@ export function predictCommand(): Command {
       "<images...>",
       "picture files, - for standard input, folders (with all below) or patterns such as 'photos/*.jpg'",
     )
-    .option("--top <k>", "how many classes to show, the likeliest first", parseTop, 5)
+    .option(
+      "--top <k>",
+      "how many classes to show, the likeliest first (default: 5; of a network for several labels those above their thresholds)",
+      parseTop,
+    )
     .addOption(deviceOption())
     .addOption(evaluationPrecisionOption())
     .addOption(
@@ -63,7 +67,8 @@ async function predict(
   if (unread !== undefined) console.error(`knack: ${unread}`);
   const { begin, between, end, entry } = json ? JSON_FORM : csv ? CSV_FORM : TEXT_FORM;
   let [printed, unreadable, rejected] = [0, 0, 0];
-  for await (const { image, predictions, unknown, error } of classifier.classifyAll(images, { top })) {
+  const asked = top === undefined ? {} : { top };
+  for await (const { image, predictions, unknown, error } of classifier.classifyAll(images, asked)) {
     if (error) {
       unreadable++;
       console.error(`knack: ${error.message}`);
@@ -111,11 +116,17 @@ const TEXT_FORM: Form = {
   end: "",
   entry: (image, predictions, unknown) => {
     const lines = predictions.map(
-      (one) => `${(one.probability * 100).toFixed(2).padStart(8)} %  ${visible(one.class)}\n`,
+      (one) => `${(one.probability * 100).toFixed(2).padStart(8)} %  ${visible(one.class)}${belowText(one)}\n`,
     );
-    return `${visible(image)}${unknown ? ": unknown, but nearest to" : ""}\n${lines.join("")}`;
+    const shown = lines.length > 0 ? lines.join("") : "          none of its classes\n";
+    return `${visible(image)}${unknown ? ": unknown, but nearest to" : ""}\n${shown}`;
   },
 };
+
+/** Of a class among several that a picture is not taken for, and is shown because so many were asked for. */
+function belowText({ probability, threshold = 0 }: Prediction): string {
+  return probability < threshold ? ` (no: below ${(threshold * 100).toFixed(2)} %)` : "";
+}
 
 /** Control characters as escapes: a name must not move the cursor or break the line. */
 function visible(text: string): string {

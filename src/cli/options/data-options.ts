@@ -28,6 +28,7 @@ export interface ListCommandOptions {
   pathColumn?: string;
   labelColumn?: string;
   skipBadRows?: boolean;
+  multiLabel?: boolean;
 }
 
 /** Adds the options that say how a list of pictures, a .csv file, is read. */
@@ -36,12 +37,22 @@ export function addListOptions(command: Command): Command {
     .option("--images <folder>", "lists (.csv): the pictures are in or below this folder (default: the list's own)")
     .option("--path-column <name>", "lists: the column of the pictures, by its name or number")
     .option("--label-column <name>", "lists: the column of the labels, by its name or number")
-    .option("--skip-bad-rows", "lists: leave out rows without a picture or label, and say which");
+    .option("--skip-bad-rows", "lists: leave out rows without a picture or label, and say which")
+    .option(
+      "--multi-label",
+      "lists: a picture has any number of labels, in columns of 0 and 1 or in one as 'cat|dog'; empty is none",
+    );
 }
 
 /** The folder by its full path: a run remembers it. */
-export function listOptionsFrom({ images, pathColumn, labelColumn, skipBadRows }: ListCommandOptions): ListOptions {
-  return { images: images && resolve(images), pathColumn, labelColumn, skipBadRows };
+export function listOptionsFrom({
+  images,
+  pathColumn,
+  labelColumn,
+  skipBadRows,
+  multiLabel,
+}: ListCommandOptions): ListOptions {
+  return { images: images && resolve(images), pathColumn, labelColumn, skipBadRows, multiLabel };
 }
 
 /** Adds the options that say what of a data set is used. */

@@ -4,7 +4,7 @@ import type { TableDocument } from "../../ablation/output/table-document.js";
 import type { AblationEvent, BudgetChoice, PlanEvent, ResultEvent, RunEvent } from "../../ablation/events.js";
 import { columnsOf, remarksOf } from "../../ablation/output/table-text.js";
 import type { FinishedRun } from "../../ablation/runs/results.js";
-import { type Metric, valueText } from "../../metrics/metric.js";
+import { type MetricFacts, valueText } from "../../metrics/metric.js";
 import { comparedBy } from "../../ablation/tables/table.js";
 import { top1 } from "../../metrics/top-1.js";
 import type { Recipe } from "../../recipe/recipe.js";
@@ -23,7 +23,7 @@ export class AblationProgress {
   readonly #bar: RunBar;
   #current: RunEvent | undefined;
   /** What rows are compared by. */
-  #metric: Metric = top1;
+  #metric: MetricFacts = top1;
   #ended = false;
 
   readonly #out: Writable;

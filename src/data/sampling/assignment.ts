@@ -1,9 +1,12 @@
 import { seedFor } from "../../tensor/random.js";
+import type { LabelSets } from "../split.js";
 
 /** What is to be divided: named things, each of a class, some of which belong together. */
 export interface Labelled {
   readonly count: number;
   label(index: number): number;
+  /** Where things may be of several classes: what their labels stand for. */
+  readonly labelSets?: LabelSets | undefined;
   name(index: number): string;
   /** A number for those that stay together; undefined for what is alone. */
   readonly group?: ((index: number) => number | undefined) | undefined;

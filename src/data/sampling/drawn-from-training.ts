@@ -23,7 +23,8 @@ export function drawnFromTraining(source: DataSource, options: SplitOptions): Da
   if (!isDrawn(options)) return source;
   const heldOut = heldOutBy(options);
   const { train: all, validation: own, description } = source;
-  const items = { count: all.count, label: (at: number) => all.labels[at] as number, name: String };
+  const { labels, labelSets } = all;
+  const items = { count: all.count, label: (at: number) => labels[at] as number, labelSets, name: String };
   const chosen = heldOutOf(items, heldOut, all.classes);
   const part = (role: "train" | "validation") => {
     return { ...kindOf(all).select(all, chosen[role]), name: all.name.replace(/train$/, role) };

@@ -1,6 +1,7 @@
 import type { HeldOut } from "../image-set.js";
 import { type SplitOptions, USUAL_SHARE } from "../split-options.js";
 import type { Labelled } from "./assignment.js";
+import { iterativelyStratified } from "./iterative-stratification.js";
 import { stratifiedFolds } from "./stratified-folds.js";
 import { stratifiedSplit } from "./stratified-split.js";
 
@@ -21,14 +22,22 @@ export function heldOutText({ fraction, seed, folds, fold }: HeldOut): string {
 /** Which of items are held out, and which are left. @param classes their names */
 export function heldOutOf(
   items: Labelled,
-  { fraction, seed, folds, fold }: HeldOut,
+  { fraction, seed, folds, fold = 1 }: HeldOut,
   classes: readonly string[],
 ): Record<"train" | "validation", Uint32Array> {
+  const { labelSets } = items;
+  if (labelSets) {
+    const shares = folds === undefined ? [fraction, 1 - fraction] : Array.from({ length: folds }, () => 1 / folds);
+    return inPart(iterativelyStratified(items, labelSets, shares, seed), folds === undefined ? 0 : fold - 1);
+  }
   if (folds === undefined) return stratifiedSplit(items, fraction, seed);
-  const foldOf = stratifiedFolds(items, folds, seed, classes);
-  const all = Uint32Array.from(foldOf.keys());
+  return inPart(stratifiedFolds(items, folds, seed, classes), fold);
+}
+
+function inPart(partOf: Uint16Array, held: number): Record<"train" | "validation", Uint32Array> {
+  const all = Uint32Array.from(partOf.keys());
   return {
-    train: all.filter((index) => foldOf[index] !== fold),
-    validation: all.filter((index) => foldOf[index] === fold),
+    train: all.filter((index) => partOf[index] !== held),
+    validation: all.filter((index) => partOf[index] === held),
   };
 }

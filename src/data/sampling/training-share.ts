@@ -23,7 +23,8 @@ function shareOf<Set extends LabelledSet>(set: Set, share: number): Set {
   const kind = kindOf(set);
   const items = {
     count: set.count,
-    label: (index: number) => set.labels[index] as number,
+    // Where images may have several labels, those with the smallest keys of all: of each set of labels there may be one.
+    label: (index: number) => (set.labelSets ? 0 : (set.labels[index] as number)),
     name: (index: number) => kind.nameOf(set, index) ?? String(index),
   };
   // What that calls held out are the images of each class with the smallest keys.

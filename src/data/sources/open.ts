@@ -14,6 +14,12 @@ export function anywhere(spec: string): string {
   return SOURCES.some(({ name, byName }) => byName && name === spec) ? spec : resolve(spec);
 }
 
+/** Whether a path is that of a list of pictures. */
+export function isList(spec: string): boolean {
+  const place = new Place(spec);
+  return SOURCES.find((each) => each.recognises(place))?.isList === true;
+}
+
 /** What of a data set is trained on and validated on, where it is not all of the first and the set's own of the second. */
 export interface DataSelection extends ListOptions {
   /** CIFAR folders: the training file that is validated on, such as "data_batch_5.bin"; the test files are left alone then. */

@@ -8,8 +8,10 @@ import { isSplitName, partCalled, splitsAmong } from "./photos/split-names.js";
 import { validationListFor } from "./tables/validation-list.js";
 import { lookAt } from "./read-files.js";
 import type { ListOptions, PhotoFormat } from "./source.js";
-import { isMissing, sortedClasses } from "./tables/class-labels.js";
-import { type Columns, columnsOf, isSet, type WantedColumns } from "./tables/columns.js";
+import { isMissing } from "./tables/class-labels.js";
+import { type Columns, columnsOf, isFlag, isSet, type WantedColumns } from "./tables/columns.js";
+import { type LabelSplitter, labelSplitterFor } from "./tables/label-lists.js";
+import { LabelNumbers } from "./tables/label-numbers.js";
 import { PictureFinder } from "./tables/picture-finder.js";
 import { Table } from "./tables/table.js";
 
@@ -40,8 +42,9 @@ export const photoCsv: PhotoFormat = {
 class PhotoList {
   readonly #file: string;
   readonly #finder: PictureFinder;
-  readonly #labels: string[] = [];
-  readonly #numbers = new Map<string, number>();
+  readonly #labels = new LabelNumbers();
+  /** Where a picture may have several labels and these are in one column. */
+  #splitter: LabelSplitter | undefined;
   readonly #listings = new Map<string, PhotoListing>();
   /** Each picture with its first row's label and line. */
   readonly #seen = new Map<string, { readonly number: number; readonly line: string; readonly split: string }>();
@@ -73,13 +76,13 @@ class PhotoList {
   listed(whole = false): ListedPhotos {
     const file = this.#file;
     this.#read(file);
-    const trained = this.#labels.length;
+    const trained = this.#labels.names.length;
     const splits = [...this.#listings.keys()].some((split) => split !== "");
     const beside = whole || splits ? undefined : validationListFor(file);
     if (beside !== undefined) this.#read(beside, "val");
     this.#refuseBadRows();
-    if (this.#labels.length === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
-    const unknown = this.#labels[trained];
+    if (this.#labels.count === 0) throw new InputError(`${file} holds no rows: expected are lines of path,label`);
+    const unknown = this.#labels.names[trained];
     if (beside !== undefined && unknown !== undefined) {
       throw new InputError(`${quoted(unknown, LONGEST)} in ${beside} is a class that ${file} does not have`);
     }
@@ -94,13 +97,14 @@ class PhotoList {
     }
     const { train, validation, test } = splitsAmong([...listings.keys()]);
     if (!listings.has("") && train === undefined) throw new InputError(`${file}: no row has the split "train"`);
-    const classes = sortedClasses(this.#labels);
-    const ranks = new Map(classes.map((name, rank) => [name, rank]));
-    for (const listing of listings.values())
-      listing.relabel((number) => ranks.get(this.#labels[number] as string) as number);
+    const { classes, labelSets } = this.#labels.sorted();
+    if (!this.options.multiLabel) {
+      for (const listing of listings.values()) listing.relabel((number) => labelSets[number]?.[0] as number);
+    }
     return {
       name: basename(file, extname(file)),
       classes,
+      labelSets: this.options.multiLabel ? labelSets : undefined,
       train: listings.get(train ?? "") as PhotoListing,
       validation: listings.get(validation ?? "none"),
       validationIsTest: partCalled(validation ?? "") === "test",
@@ -121,6 +125,8 @@ class PhotoList {
     if (split === undefined) this.#unused = columns.unused;
     this.#isGrouped ||= columns.group !== undefined;
     const name = split === undefined ? "" : `${basename(file)} `;
+    if (this.options.multiLabel && !columns.areFlags)
+      this.#splitter ??= labelSplitterFor(labelCellsOf(table, columns), file);
     let first = columns.header !== undefined;
     table.eachRow((row) => {
       if (first) first = false;
@@ -136,12 +142,16 @@ class PhotoList {
   #take(cells: readonly string[], line: string, columns: Columns, splitOfAll?: string): string | undefined {
     const { path: at, split: splitAt, group: groupAt, header } = columns;
     const path = cells[at] ?? "";
-    const [label = "", another] = labelsIn(cells, columns);
+    const labels = this.options.multiLabel ? this.#setIn(cells, columns) : labelsIn(cells, columns);
     const split = splitOfAll ?? (splitAt === undefined ? "" : (cells[splitAt] ?? "").toLowerCase());
     if (header && path === header[at] && cells.every((cell, i) => cell === header[i])) return "the line of names again";
     if (path === "") return "no picture";
-    if (another !== undefined) return `several labels, ${quoted(label, LONGEST)} and ${quoted(another, LONGEST)}`;
-    if (isMissing(label)) return "no label";
+    if (typeof labels === "string") return labels;
+    if (!this.options.multiLabel) {
+      const [label = "", another] = labels;
+      if (another !== undefined) return `several labels, ${quoted(label, LONGEST)} and ${quoted(another, LONGEST)}`;
+      if (isMissing(label)) return "no label";
+    }
     if (split !== "" && !isSplitName(split)) {
       return `the split ${quoted(split, LONGEST)} is neither "train" nor "val" nor "test"`;
     }
@@ -155,7 +165,7 @@ class PhotoList {
       const names = found.several.slice(0, 3).map((name) => quoted(name, LONGEST));
       return `${quoted(path, LONGEST)} may be ${names.join(" or ")}`;
     }
-    const number = this.#numbers.get(label) ?? this.#labels.length;
+    const number = this.#labels.numberOf(labels);
     const before = this.#seen.get(found.picture);
     if (before !== undefined && before.number !== number) {
       return `${quoted(path, LONGEST)} has another label than in ${before.line}`;
@@ -167,7 +177,7 @@ class PhotoList {
     }
     if (before !== undefined && before.split !== split) this.#inBoth++;
     this.#seen.set(found.picture, before ?? { number, line, split });
-    if (number === this.#labels.length) this.#numbers.set(label, this.#labels.push(label) - 1);
+    this.#labels.add(labels);
     const group = groupAt === undefined ? "" : (cells[groupAt] ?? "");
     if (group !== "") this.#groups.set(found.picture, group);
     const listing = this.#listings.get(split) ?? new PhotoListing(this.#finder.root, "folders");
@@ -175,6 +185,22 @@ class PhotoList {
     const folder = posix.dirname(found.picture);
     listing.add(folder === "." ? "" : folder, posix.basename(found.picture), number);
     return undefined;
+  }
+
+  /** The labels of a row that may have several, or none. @returns a text, why they cannot be known */
+  #setIn(cells: readonly string[], { labels, areFlags, header }: Columns): string[] | string {
+    if (areFlags) {
+      const odd = labels.find((at) => !isFlag(cells[at]));
+      const column = (at: number) => quoted(header?.[at] ?? "", LONGEST);
+      if (odd !== undefined)
+        return `${quoted(cells[odd] ?? "", LONGEST)} in the column ${column(odd)} is neither 0 nor 1`;
+      return labels.filter((at) => isSet(cells[at])).map((at) => className(header?.[at] ?? ""));
+    }
+    const found = (this.#splitter as LabelSplitter)(cells[labels[0] as number] ?? "").map(className);
+    const unclear = found.find(isMissing);
+    return unclear === undefined
+      ? found
+      : `${quoted(unclear)} may be no label or an unknown one: where there is none, leave it empty`;
   }
 
   #refuseBadRows(): void {
@@ -220,8 +246,16 @@ class PhotoList {
 }
 
 /** A row's label; of columns of 0 and 1 all that are set. */
-function labelsIn(cells: readonly string[], { labels, header }: Columns): string[] {
-  const [only] = labels;
-  if (labels.length === 1) return [className(cells[only as number] ?? "")];
+function labelsIn(cells: readonly string[], { labels, areFlags, header }: Columns): string[] {
+  if (!areFlags) return [className(cells[labels[0] as number] ?? "")];
   return labels.filter((at) => isSet(cells[at])).map((at) => className(header?.[at] ?? ""));
+}
+
+/** All different cells of the labels' column. */
+function labelCellsOf(table: Table, { labels, header }: Columns): string[] {
+  const [at = 0] = labels;
+  const cells = new Set<string>();
+  table.eachRow((row) => cells.add(row.cells[at] ?? ""));
+  if (header) cells.delete(header[at] ?? "");
+  return [...cells];
 }

@@ -34,11 +34,13 @@ export interface ListOptions extends AskedColumns {
   readonly images?: string | undefined;
   /** Whether rows without a picture or label are left out, and said, rather than refused. */
   readonly skipBadRows?: boolean | undefined;
+  /** Whether a picture may have several labels, or none: in columns of 0 and 1, or in one column as "cat|dog". */
+  readonly multiLabel?: boolean | undefined;
 }
 
 /** What of some options is about lists. */
-export function listOptions({ images, pathColumn, labelColumn, skipBadRows }: ListOptions): ListOptions {
-  return { images, pathColumn, labelColumn, skipBadRows };
+export function listOptions({ images, pathColumn, labelColumn, skipBadRows, multiLabel }: ListOptions): ListOptions {
+  return { images, pathColumn, labelColumn, skipBadRows, multiLabel };
 }
 
 export interface OpenOptions extends ListOptions {

@@ -23,15 +23,21 @@ export function cardsOf(images: readonly SeenImage[]): Promise<Html[]> {
   return Promise.all(images.map(card));
 }
 
-async function card({ set, index, label, predicted, confidence, ofLabel, heat }: SeenImage): Promise<Html> {
-  const name = kindOf(set).nameOf(set, index) ?? `image ${whole(index)}`;
+function card({ set, index, label, predicted, confidence, ofLabel, heat }: SeenImage): Promise<Html> {
   const [is, taken] = [set.classes[label] as string, set.classes[predicted] as string];
+  const lines = html`<p class="taken">${nameHtml(taken)} <span class="figure">${percent(confidence)}</span></p>
+<p>is ${nameHtml(is)} <span class="figure">${smallPercent(ofLabel)}</span></p>`;
+  return pictureCard(set, index, lines, heat);
+}
+
+/** An image of a set, with some lines below it and its name. @param heat another picture of it */
+export async function pictureCard(set: LabelledSet, index: number, lines: Html, heat?: Thumbnail): Promise<Html> {
+  const name = kindOf(set).nameOf(set, index) ?? `image ${whole(index)}`;
   const picture = await thumbnail(set, index);
   const shown = picture ? imageOf(picture) : html`<span class="remarks">cannot be read any more</span>`;
   const why = heat ? html`<div class="picture">${imageOf(heat)}</div>` : html``;
   return html`<figure class="card"><div class="picture">${shown}</div>${why}<figcaption>
-<p class="taken">${nameHtml(taken)} <span class="figure">${percent(confidence)}</span></p>
-<p>is ${nameHtml(is)} <span class="figure">${smallPercent(ofLabel)}</span></p>
+${lines}
 <p class="file">${nameHtml(name)}</p></figcaption></figure>\n`;
 }
 

@@ -88,6 +88,7 @@ function classColumns(names: readonly string[]): Column<LabelledFigures>[] {
   ];
 }
 
-function bar(share: number): Html {
+/** A share of 1 as a bar. */
+export function bar(share: number): Html {
   return html`<span class="bar" style="--share:${share.toFixed(3)}"></span>`;
 }

@@ -1,7 +1,7 @@
 import type { Interval } from "../../metrics/bootstrap.js";
 import { loss } from "../../metrics/loss.js";
-import { type Metric, type MetricDescription, type MetricValues, valueText } from "../../metrics/metric.js";
-import type { Outcomes } from "../../metrics/outcomes.js";
+import { type MetricDescription, type MetricFacts, type MetricValues, valueText } from "../../metrics/metric.js";
+import type { Truth } from "../../metrics/outcomes.js";
 import { html } from "../../pages/html.js";
 import { type Section, table } from "../../pages/page.js";
 import { unbroken } from "../figures-text.js";
@@ -21,7 +21,7 @@ const IN_HEADLINE = ["macro-f1", "ece"];
 
 /** The figures that the page begins with. */
 export function headline(
-  shown: readonly Metric[],
+  shown: readonly MetricFacts[],
   select: string,
   metrics: MetricValues,
   intervals: Intervals,
@@ -37,13 +37,13 @@ export function headline(
 
 /** All that says anything, with intervals, and why what has no value has none. */
 export function metricsSection(
-  all: readonly Metric[],
-  outcomes: Outcomes,
+  all: readonly MetricFacts[],
+  truth: Truth,
   metrics: MetricValues,
   intervals: Intervals,
 ): Section {
-  const cells = (metric: Metric) => {
-    const reason = metric.undefinedFor?.(outcomes);
+  const cells = (metric: MetricFacts) => {
+    const reason = metric.undefinedFor?.(truth);
     const value = reason === undefined ? textOf(metric, metrics[metric.name]) : "–";
     return { value, meaning: reason === undefined ? metric.meaning : `left out: ${reason}` };
   };
@@ -55,7 +55,7 @@ bootstrap): how much of it may be chance in which images were held out. Training
       { title: "95 % interval", cell: (metric) => intervalText(metric, intervals) ?? "–", style: "right" },
       { title: "what it is", cell: (metric) => cells(metric).meaning, style: "meaning" },
     ],
-    all.filter(({ saysAnythingFor }) => saysAnythingFor?.(outcomes.classes) !== false),
+    all.filter(({ saysAnythingFor }) => saysAnythingFor?.(truth.classes) !== false),
   )}`;
   return { title: "Metrics", body };
 }
@@ -66,7 +66,7 @@ export function textOf(metric: MetricDescription, value: number | undefined): st
 }
 
 /** "88.91 – 93.55 %" */
-function intervalText(metric: Metric, intervals: Intervals): string | undefined {
+function intervalText(metric: MetricFacts, intervals: Intervals): string | undefined {
   const interval = intervals.get(metric.name);
   if (interval === undefined) return undefined;
   const [low, high] = interval.map((value) => valueText(metric, value)) as [string, string];

@@ -9,7 +9,7 @@ import { cardsOf, type SeenImage } from "./cards.js";
 const MOST = 24;
 
 /** The images that the network is surest and wrong about: often the labels are to blame. */
-export async function mistakesSection(measured: Measured): Promise<Section> {
+export async function mistakesSection(measured: Measured<Outcomes>): Promise<Section> {
   const { set, outcomes, indices } = measured;
   const mistakes = seen(outcomes, indices).filter(({ label, predicted }) => label !== predicted);
   const title = "Most confident mistakes";

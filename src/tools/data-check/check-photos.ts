@@ -1,10 +1,11 @@
+import { imagesOfClasses, labelText } from "../../data/split.js";
 import { createHash } from "node:crypto";
 import { refuseLack } from "../../base/lack.js";
 import { usableProcessors } from "../../base/limits.js";
 import { photoName, readPhoto, UnreadablePhoto } from "../../data/photos/photo-locations.js";
 import type { OtherFiles } from "../../data/photos/other-files.js";
 import { type DeepPictures, deepPictures, intensityOption, lossText } from "../../data/photos/deep-pictures.js";
-import type { PhotoSet, PhotoSource } from "../../data/photos/photo-set.js";
+import type { PhotoSource } from "../../data/photos/photo-set.js";
 import { type Intensity, short } from "../../data/pictures/deep-picture.js";
 import { openPicture, readPixels } from "../../data/pictures/picture.js";
 
@@ -138,7 +139,7 @@ class Findings {
 
   report(): PhotoReport {
     const { train, validation, description, split, otherFiles } = this.source;
-    const counts = { train: countsOf(train), validation: countsOf(validation) };
+    const counts = { train: imagesOfClasses(train), validation: imagesOfClasses(validation) };
     const classes = train.classes.map((name, label) => ({
       name,
       train: counts.train[label] as number,
@@ -224,7 +225,7 @@ class Findings {
     const { train, validation } = this.source;
     const split = at < train.count ? "train" : "validation";
     const [set, index] = split === "train" ? [train, at] : [validation, at - train.count];
-    return { name: photoName(set.locations, index), split, class: set.classes[set.labels[index] as number] as string };
+    return { name: photoName(set.locations, index), split, class: labelText(set, index) };
   }
 }
 
@@ -281,12 +282,6 @@ function judge(facts: Omit<PhotoReport, "problems" | "advice">): Pick<PhotoRepor
     advice.push(`${counted(otherFiles.count, "other file")} beside the pictures not used: ${few(otherFiles.examples)}`);
   }
   return { problems, advice };
-}
-
-function countsOf({ labels, classes }: PhotoSet): Uint32Array {
-  const counts = new Uint32Array(classes.length);
-  for (const label of labels) counts[label] = (counts[label] as number) + 1;
-  return counts;
 }
 
 /** Without the name, which is told beside it. */

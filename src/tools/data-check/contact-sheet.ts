@@ -3,6 +3,7 @@ import { readPhoto } from "../../data/photos/photo-locations.js";
 import type { PhotoSet } from "../../data/photos/photo-set.js";
 import type { Intensity } from "../../data/pictures/deep-picture.js";
 import { openPicture } from "../../data/pictures/picture.js";
+import { classesOfLabel } from "../../data/split.js";
 import { evenly, type GridRow, requirePng, writePictureGrid } from "../../data/pictures/picture-grid.js";
 
 const COLUMNS = 8;
@@ -19,7 +20,9 @@ const TILE = 112;
 export async function writeContactSheet(set: PhotoSet, file: string, intensity?: Intensity): Promise<void> {
   requirePng("the contact sheet", file);
   const byClass = set.classes.map((): number[] => []);
-  for (const [index, label] of set.labels.entries()) byClass[label]?.push(index);
+  for (const [index, label] of set.labels.entries()) {
+    for (const each of classesOfLabel(label, set.labelSets)) byClass[each]?.push(index);
+  }
   const rows: GridRow[] = [];
   for (const label of evenly([...set.classes.keys()], MOST_CLASSES)) {
     const indices = byClass[label] as number[];

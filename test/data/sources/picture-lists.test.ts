@@ -204,7 +204,7 @@ describe("what cannot be used is named by its line", () => {
     );
     assert.throws(
       () => read(list(flags((label) => [label, "cat"]))),
-      inputError(/several labels a picture, in columns of 0 and 1: knack learns one/),
+      inputError(/several labels a picture, in columns of 0 and 1: give --multi-label/),
     );
     const ofAnts = read(list(flags((label) => [label, "cat"])), { labelColumn: "ant" });
     assert.deepEqual(

@@ -20,17 +20,17 @@ const MOST_OF_CLASS = 0.5;
  */
 export function keptTogether(
   alike: ReadonlyMap<string, number>,
-  pictures: readonly { readonly name: string; readonly label: number }[],
+  pictures: readonly { readonly name: string; readonly labels: readonly number[] }[],
 ): KeptTogether {
   const classes = new Map<number, number>();
   const groups = new Map<number, { size: number; labels: Map<number, number> }>();
-  for (const { name, label } of pictures) {
-    addOne(classes, label);
+  for (const { name, labels } of pictures) {
+    for (const label of labels) addOne(classes, label);
     const number = alike.get(name);
     if (number === undefined) continue;
     const group = groups.get(number) ?? { size: 0, labels: new Map<number, number>() };
     group.size++;
-    addOne(group.labels, label);
+    for (const label of labels) addOne(group.labels, label);
     groups.set(number, group);
   }
   const several = [...groups].filter(([, { size }]) => size > 1);

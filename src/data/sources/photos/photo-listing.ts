@@ -2,6 +2,7 @@ import { InputError } from "../../../base/errors.js";
 import { type PhotoLocations, photoName } from "../../photos/photo-locations.js";
 import { type LabelledPhotos, selectPhotos } from "../../photos/photo-selection.js";
 import type { OtherFiles } from "../../photos/other-files.js";
+import type { LabelSets } from "../../split.js";
 
 const MOST_NAME_BYTES = 2 ** 32;
 
@@ -10,6 +11,8 @@ export interface ListedPhotos {
   /** For people: "flower_photos". */
   readonly name: string;
   readonly classes: readonly string[];
+  /** Where pictures may have several labels: what the listings' labels stand for. */
+  readonly labelSets?: LabelSets | undefined;
   readonly train: PhotoListing;
   /** Absent where the source has no split of its own: some of `train` are to be held out. */
   readonly validation?: PhotoListing | undefined;

@@ -7,6 +7,7 @@ import { type HeldImages, isDrawn, type SplitOptions } from "../../split-options
 import { joinedGroups } from "../../sampling/groups.js";
 import { askedGroups, requireApart } from "./asked-groups.js";
 import { heldByFile } from "../tables/split-file.js";
+import { classesOfLabel, type LabelSets } from "../../split.js";
 import type { OpenOptions } from "../source.js";
 import { keptTogether } from "./kept-together.js";
 import { type ListedPhotos, PhotoListing } from "./photo-listing.js";
@@ -64,9 +65,9 @@ export function photoParts(
   }
   const groups = group === undefined || held ? undefined : askedGroups(group, listed.groups, allOf(listed).names());
   const byChance = validation === undefined || (held !== undefined && file === undefined);
-  const together = alike && keptTogether(alike, picturesIn(train));
+  const together = alike && keptTogether(alike, picturesIn(train, listed.labelSets));
   const kinds = [groups, together].flatMap((kind) => (kind ? [kind.of] : []));
-  const drawn = validation ? { train, validation } : drawnFrom(train, kinds, heldOut, listed.classes);
+  const drawn = validation ? { train, validation } : drawnFrom(train, kinds, heldOut, listed);
   if (kinds.length > 0 && drawn.validation.indices?.length === 0) {
     throw new InputError(
       `${listed.from}: the pictures of each class are one group, so that none can be held out: give more of them, or another --group`,
@@ -129,12 +130,13 @@ function drawnFrom(
   { of, indices }: Pictures,
   groups: readonly ((name: string) => string | number | undefined)[],
   heldOut: HeldOut,
-  classes: readonly string[],
+  { classes, labelSets }: ListedPhotos,
 ): Record<"train" | "validation", Pictures> {
   const at = (index: number) => indices?.[index] ?? index;
   const items: Labelled = {
     count: indices?.length ?? of.count,
     label: (index) => of.label(at(index)),
+    labelSets,
     name: (index) => of.name(at(index)),
   };
   const kinds = groups.map((groupOf) => (index: number) => groupOf(items.name(index)));
@@ -143,8 +145,13 @@ function drawnFrom(
   return { train: { of, indices: train.map(at) }, validation: { of, indices: validation.map(at) } };
 }
 
-function picturesIn({ of, indices }: Pictures): { name: string; label: number }[] {
-  return Array.from(indices ?? of.names().keys(), (index) => ({ name: of.name(index), label: of.label(index) }));
+function picturesIn(
+  { of, indices }: Pictures,
+  labelSets: LabelSets | undefined,
+): { name: string; labels: readonly number[] }[] {
+  return Array.from(indices ?? of.names().keys(), (index) => {
+    return { name: of.name(index), labels: classesOfLabel(of.label(index), labelSets) };
+  });
 }
 
 function namesOf({

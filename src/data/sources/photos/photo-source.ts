@@ -2,6 +2,7 @@ import { InputError } from "../../../base/errors.js";
 import { unreadText } from "../../photos/other-files.js";
 import { photoName } from "../../photos/photo-locations.js";
 import type { PhotoSet, PhotoSource } from "../../photos/photo-set.js";
+import { classesOfLabel, imagesOfClasses } from "../../split.js";
 import type { OpenOptions } from "../source.js";
 import { oddLabels } from "../tables/class-labels.js";
 import { withoutExcluded } from "./excluded.js";
@@ -18,13 +19,13 @@ export function photoSource(
   { split: options = {}, held: earlier, alike, whole = false }: Pick<OpenOptions, "split" | "held" | "alike" | "whole">,
 ): PhotoSource {
   const listed = whole ? all : withoutExcluded(all, options.exclude);
-  const { name, classes, from, otherFiles, notes = [] } = listed;
+  const { name, classes, labelSets, from, otherFiles, notes = [] } = listed;
   if (classes.length < 2 && !whole) {
     const only = classes.length === 1 ? `1 class, ${JSON.stringify(classes[0])}` : "no classes";
     throw new InputError(`${from} holds ${only}: two are needed`);
   }
   const unread = unreadText(otherFiles, listed.train.count + (listed.validation?.count ?? 0));
-  const unequal = unequalText(classes, listed.train);
+  const unequal = labelSets ? labelSetsText(listed) : unequalText(classes, listed.train);
   const { split, words, isChosen, unused, ...parts } = whole
     ? allMeasured(listed)
     : photoParts(listed, options, { held: earlier, alike });
@@ -32,17 +33,20 @@ export function photoSource(
     const { locations, labels } = of.select(indices);
     if (labels.length === 0 && !(whole && role === "train")) {
       if (split === "given" || of.count === 0) throw new InputError(`${from} holds no pictures for ${role}`);
+      if (labelSets)
+        throw new InputError(`${from} holds one picture: two are needed, one to train on and one to validate on`);
       // Measurements, or names of pictures, are taken for labels.
       throw new InputError(
         `${from} holds one picture of each of its ${classes.length} classes (${few(classes)}): two are needed, one to train on and one to validate on`,
       );
     }
-    return { kind: "photos", name: `${name} ${role}`, count: labels.length, labels, classes, locations };
+    const several = labelSets && { labelSets };
+    return { kind: "photos", name: `${name} ${role}`, count: labels.length, labels, classes, ...several, locations };
   };
   const [train, validation] = [set("train", parts.train), set("validation", parts.validation)];
   const test = parts.test && set("test", parts.test);
   const absent = whole ? [] : [absentText("training", train), absentText("validation", validation)];
-  const said = [...words, ...notes, ...oddLabels(classes), unread, ...absent, unequal].filter(
+  const said = [...words, ...notes, ...oddLabels(classes, labelSets !== undefined), unread, ...absent, unequal].filter(
     (note) => note !== undefined,
   );
   const counts = listOf([
@@ -82,9 +86,9 @@ function listOf(parts: readonly string[]): string {
 const UNEQUAL = 10;
 
 /** "no training pictures of 3 classes ("0", "2", "4")" */
-function absentText(role: "training" | "validation", { classes, labels }: PhotoSet): string | undefined {
-  const seen = new Set(labels);
-  const absent = classes.filter((_, label) => !seen.has(label));
+function absentText(role: "training" | "validation", set: PhotoSet): string | undefined {
+  const counts = imagesOfClasses(set);
+  const absent = set.classes.filter((_, label) => counts[label] === 0);
   if (absent.length === 0) return undefined;
   return `no ${role} pictures of ${absent.length} class${absent.length === 1 ? "" : "es"} (${few(absent)})`;
 }
@@ -92,6 +96,16 @@ function absentText(role: "training" | "validation", { classes, labels }: PhotoS
 function few(names: readonly string[]): string {
   const shown = names.slice(0, 3).map((name) => JSON.stringify(name));
   return shown.join(", ") + (names.length > shown.length ? ", …" : "");
+}
+
+/** "any number of labels a picture, 1.8 on average, none for 12" */
+function labelSetsText({ train, validation, labelSets }: ListedPhotos): string {
+  const sizes = [train, ...(validation ? [validation] : [])].flatMap((listing) =>
+    Array.from({ length: listing.count }, (_, at) => classesOfLabel(listing.label(at), labelSets).length),
+  );
+  const mean = sizes.reduce((sum, size) => sum + size, 0) / Math.max(1, sizes.length);
+  const none = sizes.filter((size) => size === 0).length;
+  return `any number of labels a picture, ${mean.toFixed(1)} on average${none > 0 ? `, none for ${none.toLocaleString("en")}` : ""}`;
 }
 
 /** "there are 99 pictures of "ant" for each of "bee": look at each class's accuracy, not at top-1 alone" */

@@ -20,8 +20,8 @@ export function sortedClasses(labels: readonly string[]): string[] {
   return labels.toSorted((a, b) => (numbers && Number(a) - Number(b)) || byCodePoint(a, b));
 }
 
-/** What is odd about the names of classes, for people. */
-export function oddLabels(classes: readonly string[]): string[] {
+/** What is odd about the names of classes, for people. @param areSets whether a picture may have several */
+export function oddLabels(classes: readonly string[], areSets = false): string[] {
   const notes: string[] = [];
   const alike = new Map<string, string[]>();
   for (const name of classes) {
@@ -33,9 +33,11 @@ export function oddLabels(classes: readonly string[]): string[] {
     const names = same.map((name) => visible(name)).join(" and ");
     notes.push(`the classes ${names} differ in case, spaces, hyphens, zeros or invisible characters only`);
   }
-  const several = severalLabels(classes);
+  const several = areSets ? undefined : severalLabels(classes);
   if (several !== undefined) {
-    notes.push(`${quoted(several)} looks like several labels of one picture, and is taken for a class`);
+    notes.push(
+      `${quoted(several)} looks like several labels of one picture, and is taken for a class: --multi-label tells them apart`,
+    );
   }
   const missing = classes.find((name) => PERHAPS_MISSING.test(name));
   if (missing !== undefined) notes.push(`${quoted(missing)} is taken for a class: if it stands for no label, empty it`);
@@ -56,8 +58,8 @@ function visible(name: string): string {
   return quoted(name).replace(/\p{Default_Ignorable_Code_Point}|(?! )\p{Zs}/gu, code);
 }
 
-/** A class that may be several labels: of other classes, by a separator that names do not have, or of words that most classes share. */
-function severalLabels(classes: readonly string[]): string | undefined {
+/** Of classes one that may be several labels: of other classes, by a separator that names do not have, or of words that most classes share. */
+export function severalLabels(classes: readonly string[]): string | undefined {
   const known = new Set(classes);
   const parts = classes.map((name) => name.split(/\s*[|;,/+]\s*|\s+/).filter((part) => part !== ""));
   const several = classes.filter((_, at) => (parts[at] as string[]).length > 1);

@@ -8,8 +8,10 @@ import type { TableRow } from "./table.js";
 /** Where a table has what; counted from 0. */
 export interface Columns {
   readonly path: number;
-  /** The labels' column; or several of 0 and 1, one a class, whose names are the labels. */
+  /** The labels' column; or those of 0 and 1, one a class, whose names are the labels. */
   readonly labels: readonly number[];
+  /** Whether they are of 0 and 1. */
+  readonly areFlags: boolean;
   readonly split: number | undefined;
   /** What groups pictures, where that was asked for and is a column. */
   readonly group: number | undefined;
@@ -24,15 +26,21 @@ export function isSet(cell: string | undefined): boolean {
   return Number(cell) === 1 || /^true$/i.test(cell ?? "");
 }
 
+/** Whether a cell says whether a picture is of its column's class. */
+export function isFlag(cell: string | undefined): boolean {
+  return FLAG.test(cell ?? "");
+}
+
 /** How a person names columns: by the name in the first row, or by number, from 1. */
 export interface AskedColumns {
   readonly pathColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
 }
 
-/** The same, and what may be the name of a column that groups pictures. */
+/** The same, what may be the name of a column that groups pictures, and whether these may have several labels. */
 export interface WantedColumns extends AskedColumns {
   readonly groupColumn?: string | undefined;
+  readonly multiLabel?: boolean | undefined;
 }
 
 // Names without case, spaces and punctuation.
@@ -96,6 +104,7 @@ class ColumnSearch {
     const split = this.#splitColumn(path, header);
     const asked = this.#asked("label");
     const labels = asked === undefined ? this.#labelColumns(path, split, header) : [asked];
+    const areFlags = labels.length > 1 || (this.asked.multiLabel === true && this.#isMostlyFlags(labels[0] ?? path));
     const known = [path, ...labels].some((at) => PATH.test(this.#nameAt(at)) || LABEL.test(this.#nameAt(at)));
     const [label = path] = labels;
     if (!known && labels.length === 1 && this.#values(label).includes(this.#first[label] ?? "")) header = false;
@@ -105,6 +114,7 @@ class ColumnSearch {
     return {
       path,
       labels,
+      areFlags,
       split,
       group,
       unused: unused.map((at) => this.#first[at] ?? ""),
@@ -167,6 +177,7 @@ class ColumnSearch {
 
   #labelColumns(path: number, split: number | undefined, header: boolean): readonly number[] {
     const others = this.#all.filter((at) => at !== path && at !== split);
+    if (this.asked.multiLabel) return this.#columnsOfSets(others, header);
     const named = header ? others.filter((at) => LABEL.test(this.#nameAt(at))) : [];
     const [only] = named.length > 0 ? named : others;
     if (named.length === 1 || others.length === 1) return [only as number];
@@ -179,11 +190,30 @@ class ColumnSearch {
       if (single > MOST_OF * this.#others.length) return flags;
       if (this.#others.some((row) => set(row) > 1)) {
         throw new InputError(
-          `${this.file} has several labels a picture, in columns of 0 and 1: knack learns one; write it into a column of its own, or name the column of one class by --label-column NAME`,
+          `${this.file} has several labels a picture, in columns of 0 and 1: give --multi-label to learn them all, or name the column of one class by --label-column NAME`,
         );
       }
     }
     throw this.#unclear("labels", "label");
+  }
+
+  /** Where pictures may have several labels: the one named like that, those of 0 and 1, or the only other. */
+  #columnsOfSets(others: readonly number[], header: boolean): readonly number[] {
+    const group = this.#named(this.asked.groupColumn);
+    const filled = others.filter((at) => at !== group && (!header || !INDEX.test(this.#nameAt(at))));
+    const flags = header ? filled.filter((at) => this.#isMostlyFlags(at)) : [];
+    const lists = filled.filter((at) => !flags.includes(at));
+    const named = header ? lists.filter((at) => LABEL.test(this.#nameAt(at))) : [];
+    if (named.length === 1) return named;
+    if (flags.length > 1) return flags;
+    if (filled.length === 1) return filled;
+    throw this.#unclear("labels", "label");
+  }
+
+  /** What is neither 0 nor 1 in such a column is said row by row. */
+  #isMostlyFlags(at: number): boolean {
+    const values = this.#values(at);
+    return values.filter(isFlag).length > values.length / 2;
   }
 
   #unclear(what: string, option: string): InputError {

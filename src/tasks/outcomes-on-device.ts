@@ -16,9 +16,10 @@ import {
 } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
+import type { OutcomesCollection } from "./task.js";
 
 /** The outcomes of the batches so far. They stay on the device while batches come: reading them would wait for it, so that happens at the end. */
-export class OutcomesOnDevice implements Disposable {
+export class OutcomesOnDevice implements OutcomesCollection {
   readonly #labels: Int32Array[] = [];
   /** Of each batch [N, 4]: predicted class, rank of the label, and the logarithms of the probabilities of the label and of the predicted class. */
   readonly #columns: Tensor[] = [];
@@ -40,11 +41,6 @@ export class OutcomesOnDevice implements Disposable {
     return this.#images;
   }
 
-  /**
-   * @param logits [N, classes], on the device; what is kept of them is copied
-   * @param labels [N] int64, on the device
-   * @param known the same labels here
-   */
   add(logits: Tensor, labels: Tensor, known: ArrayLike<number>): void {
     this.#images += known.length;
     this.#labels.push(Int32Array.from(known));
@@ -53,7 +49,6 @@ export class OutcomesOnDevice implements Disposable {
     else for (const each of this.#logits.splice(0)) each.dispose();
   }
 
-  /** Of all images that were added, at least one. */
   read(): Outcomes {
     const { classes } = this;
     const read = scope(() => concatenate(this.#columns, 0).toArray());
