@@ -26,7 +26,7 @@ export function quantizeCommand(): Command {
     .requiredOption("--out <file>", "the file to write, MODEL.onnx")
     .option(
       "--max-drop <points>",
-      "points of top-1 that may be lost: layers stay in float until they are not (default: 0.5)",
+      "points of top-1 (of several labels: mAP) that may be lost: layers stay in float until they are not (default: 0.5)",
     )
     .option("--reduce-range", "weights of 7 bits: for x86 processors without VNNI, where those of 8 bits can overflow")
     .option("--hold-out <file>", "CIFAR: this training file's images are the validation images")
@@ -71,16 +71,16 @@ function remarks({ seen, validation, calibratedOnValidation, insteadOf }: Quanti
 
 function describe(report: QuantizeReport): string {
   const { file, architecture, bytes, floatBytes, method, layers, inFloat, seen, validation } = report;
-  const { floatTop1, quality, speeds, metadata } = report;
+  const { floatScore, measure, quality, speeds, metadata } = report;
   const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
-  const points = 100 * (quality.top1 - floatTop1);
+  const points = 100 * (quality.score - floatScore);
   const some = inFloat.length > 0 ? `; in float: ${inFloat.join(", ")}` : "";
   return [
     `${file}: ${architecture}, int8, ${megabytes(bytes)} MB (float ${megabytes(floatBytes)} MB)`,
     `in int8: ${layers - inFloat.length} of ${layers} layers${some}`,
     `ranges: ${method}, on ${seen.count} images`,
-    `top-1 on ${validation.count} validation images: ${percent(quality.top1)} (float ${percent(floatTop1)}, ${points < 0 ? "" : "+"}${points.toFixed(2)} points), ` +
-      `the same class first for ${percent(quality.agreement)}`,
+    `${measure} on ${validation.count} validation images: ${percent(quality.score)} (float ${percent(floatScore)}, ${points < 0 ? "" : "+"}${points.toFixed(2)} points), ` +
+      `${measure === "top-1" ? "the same class first for" : "the same answer to each class for"} ${percent(quality.agreement)}`,
     ...speeds.map(({ batch, float, integers, fast }) => {
       const times = (integers / float).toFixed(2);
       const byKnack = fast === undefined ? "not by its fast engine" : `${rate(fast)} by its fast engine`;

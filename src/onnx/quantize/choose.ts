@@ -32,7 +32,9 @@ export interface Chosen {
   readonly layers: number;
   /** The layers left in float, in the network's order. */
   readonly inFloat: readonly string[];
-  readonly floatTop1: number;
+  readonly floatScore: number;
+  /** What the score is called. */
+  readonly measure: "top-1" | "mAP";
   readonly quality: Quality;
 }
 
@@ -46,9 +48,10 @@ export async function chooseForm(float: ModelProto, search: Search): Promise<Cho
   const { seen, measured, maxDrop, largestWeight, progress } = search;
   const units = unitsOf(float);
   const reference = await Reference.of(float, measured);
-  const log = (what: string, { top1, agreement }: Quality) =>
+  const { measure } = reference;
+  const log = (what: string, { score, agreement }: Quality) =>
     progress(
-      `${what}: top-1 ${percent(top1)} (float ${percent(reference.top1)}), the same class for ${percent(agreement)}`,
+      `${what}: ${measure} ${percent(score)} (float ${percent(reference.score)}), ${sameText(measure)} ${percent(agreement)}`,
     );
 
   progress(`finding ranges on ${seen.count} pictures`);
@@ -63,9 +66,9 @@ export async function chooseForm(float: ModelProto, search: Search): Promise<Cho
   }
   const { method, inIntegers, quality } = tried.reduce((a, b) => (isBetter(b.quality, a.quality) ? b : a));
   const { layers } = units;
-  const chosen = { method, layers: layers.length, floatTop1: reference.top1 };
+  const chosen = { method, layers: layers.length, floatScore: reference.score, measure };
 
-  const isGood = ({ top1 }: Quality) => 100 * (reference.top1 - top1) <= maxDrop + 1e-9;
+  const isGood = ({ score }: Quality) => 100 * (reference.score - score) <= maxDrop + 1e-9;
   if (isGood(quality)) return { ...chosen, model: inIntegers(new Set()), inFloat: [], quality };
 
   progress("more is lost than may be: comparing layers");
@@ -79,11 +82,16 @@ export async function chooseForm(float: ModelProto, search: Search): Promise<Cho
   const found = await leastInFloat(worstFirst, trial, isGood);
   if (!found) {
     throw new KnackError(
-      `with any layer in integers top-1 falls by more than ${maxDrop} points; allow more by --max-drop`,
+      `with any layer in integers ${measure} falls by more than ${maxDrop} points; allow more by --max-drop`,
     );
   }
   const inFloat = layers.filter((layer) => found.inFloat.has(layer));
   return { ...chosen, model: inIntegers(found.inFloat), inFloat, quality: found.quality };
+}
+
+/** What `Quality.agreement` is the share of. */
+function sameText(measure: Chosen["measure"]): string {
+  return measure === "top-1" ? "the same class for" : "the same answer to each class for";
 }
 
 function percent(share: number): string {

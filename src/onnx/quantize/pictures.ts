@@ -1,5 +1,5 @@
 import { kindOf } from "../../data/kinds/kinds.js";
-import type { InputFormat, LabelledSet } from "../../data/split.js";
+import type { InputFormat, LabelledSet, LabelSets } from "../../data/split.js";
 import { type CheckpointOnData, type EvaluationPlace, withCheckpointOn } from "../../run/checkpoint-on-data.js";
 import { permutation, randomFor } from "../../tensor/random.js";
 
@@ -9,6 +9,9 @@ export interface Pictures {
   readonly pixels: Uint8Array;
   /** As the checkpoint's classes are numbered. */
   readonly labels: Int32Array;
+  /** Where a picture may show several classes: what its label stands for, and from which probability on it is taken for each. */
+  readonly labelSets?: LabelSets | undefined;
+  readonly thresholds?: readonly number[] | undefined;
   readonly count: number;
   readonly format: InputFormat;
 }
@@ -27,26 +30,28 @@ export function picturesOf(
   place: EvaluationPlace,
 ): Promise<PicturesOfSet> {
   const drawn = set.count <= most ? set : kindOf(set).select(set, some(most, set.count));
-  return withCheckpointOn(checkpoint, [drawn], place, async ({ batches, format, badPictures, absent, ignored }) => {
+  return withCheckpointOn(checkpoint, [drawn], place, async (opened) => {
+    const { batches, format, thresholds, badPictures, absent, ignored } = opened;
     const [pixels, labels]: [Uint8Array[], number[]] = [[], []];
     for await (const batch of batches) {
       pixels.push(batch.pixels);
       labels.push(...batch.labels);
     }
     const pictures = { pixels: Buffer.concat(pixels), labels: Int32Array.from(labels), count: labels.length, format };
-    return { ...pictures, badPictures, absent, ignored };
+    const several = format.labelSets && { labelSets: format.labelSets, thresholds };
+    return { ...pictures, ...several, badPictures, absent, ignored };
   });
 }
 
 /** So many of them from one on, or the rest. */
-export function picturesFrom({ pixels, labels, format, ...all }: Pictures, start: number, most: number): Pictures {
+export function picturesFrom({ pixels, labels, ...all }: Pictures, start: number, most: number): Pictures {
   const end = Math.min(start + most, all.count);
   const each = pixels.length / all.count;
   return {
+    ...all,
     pixels: pixels.subarray(start * each, end * each),
     labels: labels.subarray(start, end),
     count: end - start,
-    format,
   };
 }
 

@@ -21,7 +21,7 @@ const VALIDATION_BYTES = 2 ** 30;
 const SPEED_BATCHES = [1, 16];
 
 export interface QuantizeOptions extends Pick<EvaluationPlace, "workers" | "ignoreUnknownClasses" | "maxBadImages"> {
-  /** How many points of top-1 may be lost. Default: 0.5. */
+  /** How many points of top-1, or of several labels of mAP, may be lost. Default: 0.5. */
   readonly maxDrop?: number | undefined;
   /** Weights of 7 bits: exact also where a processor without VNNI adds two products in 16 bits. Default: 8 bits. */
   readonly reduceRange?: boolean | undefined;
@@ -84,8 +84,9 @@ export async function quantizeCheckpoint(
     calibration_images: seen.count,
     float_layers: chosen.inFloat,
     validation_images: measured.count,
-    top1_float: chosen.floatTop1,
-    top1: chosen.quality.top1,
+    ...(chosen.measure === "top-1"
+      ? { top1_float: chosen.floatScore, top1: chosen.quality.score }
+      : { map_float: chosen.floatScore, map: chosen.quality.score }),
     agreement: chosen.quality.agreement,
   };
   const metadata = { ...ofFloat, quantization: JSON.stringify(quantization) };

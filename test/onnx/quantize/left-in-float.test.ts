@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { byLoss, leastInFloat } from "../../../src/onnx/quantize/left-in-float.js";
 
 const LAYERS = Array.from({ length: 20 }, (_, i) => `layer${i}`);
-const qualityOf = (error: number) => ({ top1: 1 - error, agreement: 1, error });
+const qualityOf = (error: number) => ({ score: 1 - error, agreement: 1, error });
 
 test("as few layers stay in float as do, found in few trials", async () => {
   for (let needed = 1; needed < LAYERS.length; needed++) {
@@ -12,7 +12,7 @@ test("as few layers stay in float as do, found in few trials", async () => {
       trials++;
       return qualityOf(inFloat.size >= needed ? 0 : 1);
     };
-    const found = await leastInFloat(LAYERS, trial, ({ top1 }) => top1 === 1);
+    const found = await leastInFloat(LAYERS, trial, ({ score }) => score === 1);
     assert.deepEqual([...(found?.inFloat ?? [])], LAYERS.slice(0, needed));
     assert.ok(trials <= 5, `${trials}`);
   }
@@ -20,7 +20,7 @@ test("as few layers stay in float as do, found in few trials", async () => {
     await leastInFloat(
       LAYERS,
       async () => qualityOf(1),
-      ({ top1 }) => top1 === 1,
+      ({ score }) => score === 1,
     ),
     undefined,
   );

@@ -54,7 +54,7 @@ test("the file has what an exported one says and how it was quantized, is smalle
   assert.deepEqual(rest, exported.metadata);
   const said = JSON.parse(quantization);
   assert.deepEqual([said.calibration_images, said.validation_images, said.float_layers], [48, 48, []]);
-  assert.deepEqual([said.top1, said.top1_float], [report.quality.top1, report.floatTop1]);
+  assert.deepEqual([said.top1, said.top1_float], [report.quality.score, report.floatScore]);
   assert.deepEqual([report.layers, report.inFloat], [20, []]);
   for (const method of ["minimum and maximum", "percentile 99.99", "entropy"]) {
     assert.ok(
@@ -89,7 +89,7 @@ test("no more is lost than may be: with --max-drop 0 top-1 is that of the model 
     assert.equal(existsSync(file), false);
   });
   if (report === undefined) return;
-  assert.deepEqual([report.floatTop1, report.quality.top1], [1, 1]);
+  assert.deepEqual([report.floatScore, report.quality.score], [1, 1]);
   assert.deepEqual(JSON.parse(report.metadata.quantization ?? "").float_layers, report.inFloat);
 });
 
