@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { atEpochs } from "../recipe/at-epochs.js";
+import { metricNamed } from "../metrics/index.js";
 import { presets } from "../recipe/presets.js";
 import type { Recipe } from "../recipe/recipe.js";
 import { type ImageSize, sidesOf, sizeText } from "../settings/image-size.js";
@@ -17,7 +18,7 @@ export interface Choice {
 
 /** What a recipe is chosen by. */
 export interface Situation {
-  readonly photographs: Pick<Photographs, "train" | "validation" | "imbalance" | "secondsAPicture">;
+  readonly photographs: Pick<Photographs, "train" | "validation" | "task" | "imbalance" | "secondsAPicture">;
   readonly weights: WeightsAtHand | undefined;
   /** What was asked for. */
   readonly imageSize: ImageSize | undefined;
@@ -54,14 +55,16 @@ export function chooseRecipe(situation: Situation): Choice {
   const { photographs, weights } = situation;
   const plan = weights ? fineTuning(weights, photographs) : fromNothing(photographs);
   const { candidate, pace, secondsAnEpoch, epochs, wanted } = inTime(plan, situation);
-  const { imbalance } = photographs;
-  const isUneven = imbalance.ratio >= UNEVEN;
+  const { imbalance, task } = photographs;
+  const { title } = metricNamed(task.select, task.metrics);
+  // Of several labels each class has a threshold of its own, and no picture is of one class alone.
+  const isUneven = task.name === "single-label" && imbalance.ratio >= UNEVEN;
   const recipe = {
     ...atEpochs(plan.recipeOf(candidate), epochs),
     name: "auto",
     precision: pace.precision,
     lossScale: "none" as const,
-    ...(isUneven ? { classBalance: "weights" as const, select: "macro-f1" as const } : {}),
+    ...(isUneven ? { classBalance: "weights" as const, select: "macro-f1" as const } : { select: task.select }),
   };
   const expected = epochs * secondsAnEpoch;
   const steps = Math.floor(photographs.train / candidate.batchSize);
@@ -75,7 +78,7 @@ export function chooseRecipe(situation: Situation): Choice {
       `epochs: ${epochs} of ${steps} steps, ${epochs < wanted ? `as many as fit; ${wanted} would be better` : "as many as help with so many pictures"}`,
       isUneven
         ? `balance: classes count alike, since ${imbalance.largest} has ${imbalance.ratio.toFixed(0)} times the pictures of ${imbalance.smallest}; the best epoch by macro F1`
-        : "balance: none, the classes are of similar sizes; the best epoch by top-1",
+        : `balance: none, ${task.name === "single-label" ? "the classes are of similar sizes" : "each class has a threshold of its own"}; the best epoch by ${title}`,
     ],
   };
 }

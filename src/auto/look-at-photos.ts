@@ -1,6 +1,9 @@
+import { imagesOfClasses } from "../data/split.js";
 import { trainOnShare } from "../data/sampling/training-share.js";
 import type { Intensity } from "../data/pictures/deep-picture.js";
 import type { PhotoSource } from "../data/photos/photo-set.js";
+import { taskOf } from "../tasks/index.js";
+import type { Task } from "../tasks/task.js";
 import { checkPhotos, type PhotoReport } from "../tools/data-check/check-photos.js";
 
 /** More pictures are not read for a first look. */
@@ -11,6 +14,8 @@ export interface Photographs {
   readonly train: number;
   readonly validation: number;
   readonly classes: readonly string[];
+  /** What they are labelled with. */
+  readonly task: Task;
   /** Training pictures of the largest class to those of the smallest. */
   readonly imbalance: PhotoReport["imbalance"];
   /** Seconds that reading and decoding one takes, with all processors. */
@@ -39,6 +44,7 @@ export async function lookAtPhotos(source: PhotoSource, intensity?: Intensity): 
     train: train.count,
     validation: validation.count,
     classes: train.classes,
+    task: taskOf(train),
     imbalance: { largest: largest.name, smallest: smallest.name, ratio: largest.count / smallest.count },
     secondsAPicture: (performance.now() - started) / 1000 / Math.max(1, seen),
     lines: [
@@ -59,11 +65,11 @@ interface Count {
 
 /** Training pictures of each class that has some, the most first. */
 function countsOf({ train }: PhotoSource): Count[] {
-  const counts = new Map<number, number>();
-  for (const label of train.labels) counts.set(label, (counts.get(label) ?? 0) + 1);
-  return Array.from(counts, ([label, count]) => ({ name: train.classes[label] as string, count })).sort(
-    (a, b) => b.count - a.count,
-  );
+  const counts = Array.from(imagesOfClasses(train), (count, label) => ({
+    name: train.classes[label] as string,
+    count,
+  }));
+  return counts.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count);
 }
 
 function faultsOf({ problems, advice }: PhotoReport): string[] {

@@ -6,6 +6,8 @@ import { chooseRecipe, type Situation } from "../../src/auto/choose.js";
 import type { Candidate, Pace } from "../../src/auto/pace.js";
 import { type ImageSize, sidesOf } from "../../src/settings/image-size.js";
 import { parseRecipe } from "../../src/recipe/parse.js";
+import { oneLabel } from "../../src/tasks/one-label.js";
+import { severalLabels } from "../../src/tasks/several-labels.js";
 
 /** A machine that trains so many images of 224 pixels a second, and smaller ones faster by their area. */
 function machine(imagesPerSecond: number) {
@@ -27,7 +29,7 @@ function machine(imagesPerSecond: number) {
 }
 
 const imbalance = { largest: "oak", smallest: "elm", ratio: 1 };
-const photographs = { train: 600, validation: 150, imbalance, secondsAPicture: 0 };
+const photographs = { train: 600, validation: 150, task: oneLabel, imbalance, secondsAPicture: 0 };
 const weights = { path: "big", model: "resnet50d", modelOptions: { width: 32 }, imageSize: 224, classes: 1000 };
 
 function choose(situation: Partial<Situation>, imagesPerSecond = 100) {
@@ -89,6 +91,13 @@ describe("with weights at hand", () => {
     const { recipe, reasons } = unequal(50);
     assert.deepEqual([recipe.classBalance, recipe.select], ["weights", "macro-f1"]);
     assert.match(reasons.join("\n"), /oak has 50 times the pictures of elm/);
+  });
+
+  test("of several labels a picture no class is balanced, and mAP decides", () => {
+    const several = { ...photographs, task: severalLabels, imbalance: { ...imbalance, ratio: 50 } };
+    const { recipe, reasons } = choose({ photographs: several });
+    assert.deepEqual([recipe.classBalance, recipe.select], ["none", "average-precision"]);
+    assert.match(reasons.join("\n"), /each class has a threshold of its own; the best epoch by mAP/);
   });
 });
 

@@ -3,7 +3,8 @@ import { holdsPhotos, openData } from "../../data/sources/open.js";
 import type { EngineName } from "../../engine/engine-name.js";
 import { printable } from "../../base/printable.js";
 import { macroF1 } from "../../metrics/macro-f1.js";
-import { type Metric, valueText } from "../../metrics/metric.js";
+import { type MetricFacts, valueText } from "../../metrics/metric.js";
+import { meanAveragePrecision } from "../../metrics/several/average-precision.js";
 import { top1 } from "../../metrics/top-1.js";
 import type { MeasuredBest } from "../../report/write-report.js";
 import { presets } from "../../recipe/presets.js";
@@ -85,9 +86,9 @@ function ofOneFold(options: DataOptions) {
 
 /** How well a first run does, and what to do next: a line each. @param run its folder */
 export function summaryOf({ epoch, metrics, worst }: MeasuredBest, run: string): string[] {
-  const text = (metric: Metric) => `${metric.title} ${valueText(metric, metrics[metric.name] ?? Number.NaN)}`;
+  const text = (metric: MetricFacts) => `${metric.title} ${valueText(metric, metrics[metric.name] ?? Number.NaN)}`;
   return [
-    `the best weights${epoch === undefined ? "" : ` (epoch ${epoch})`}: ${text(top1)}, ${text(macroF1)}; worst class: ${printable(worst.class, 40)}, F1 ${valueText(macroF1, worst.f1)}`,
+    `the best weights${epoch === undefined ? "" : ` (epoch ${epoch})`}: ${text(top1.name in metrics ? top1 : meanAveragePrecision)}, ${text(macroF1)}; worst class: ${printable(worst.class, 40)}, F1 ${valueText(macroF1, worst.f1)}`,
     `go on with: knack predict ${run} PICTURE | knack eval ${run} OTHER_PHOTOS | a longer --budget`,
   ];
 }
