@@ -79,7 +79,11 @@ export function loadClassifier(
   const { config, calibration, insteadOf } = loadCheckpoint(path);
   // Only when it is wanted, so that ONNX files, and programs that only import knack, do without libtorch.
   const open = async () => (await import("./checkpoint-network.js")).openCheckpoint(path, device, precision);
-  return new Classifier(path, { classes: config.label_names, calibration, insteadOf, decision: decisionOf(config) }, open);
+  return new Classifier(
+    path,
+    { classes: config.label_names, calibration, insteadOf, decision: decisionOf(config) },
+    open,
+  );
 }
 
 /** What is known of a model without its weights. */
