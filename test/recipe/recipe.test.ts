@@ -411,7 +411,10 @@ describe("recipe options", () => {
       "--scale 1,0.5",
       "command line: --scale: must be the smallest and the largest share of the picture, 0 < min <= max <= 1, not [1,0.5]",
     ],
-    ["--image-size 3", "command line: --image-size: must be null or a whole number of pixels, at least 8, not 3"],
+    [
+      "--image-size 3",
+      'command line: --image-size: must be null, pixels from 8 to 4096, or height and width as 192x320 by option, [192, 320] in a recipe, not "3"',
+    ],
     ["--mean 1,2,3", "command line: --std: must be a list of numbers, one per channel, not missing"],
     [
       "--init w --zero-gamma",
