@@ -107,7 +107,7 @@ test("pictures below the threshold are unknown, of a checkpoint and of an ONNX f
   assertOneLine(refused, 2, /--reject: from when on .*plain\.onnx knows nothing is not known: knack calibrate/);
 });
 
-test("a teacher is as it was trained, and a training that goes on leaves no calibration of other weights", async () => {
+test("whoever wants them has logits as they were trained; a training that goes on leaves no calibration of other weights", async () => {
   using calibrated = loadModel(run, "cpu").model;
   using plain = loadModel(run, "cpu", { uncalibrated: true }).model;
   const [, scaled] = [...calibrated.parameters()].find(([name]) => name === "fc.bias") ?? [];
