@@ -29,6 +29,8 @@ export interface FoundSuspects {
   readonly suspects: readonly Suspect[];
   /** How many images were looked at. */
   readonly images: number;
+  /** Of how many the label is the class that a network takes them for. */
+  readonly agreeing: number;
   readonly classes: readonly string[];
   /** 0 where a single run's validation images were looked at. */
   readonly folds: number;
@@ -59,7 +61,8 @@ export async function findSuspects(path: string, place: EvaluationPlace): Promis
     const { probabilities: _, ...suspect } = images[image] as Predicted;
     return suspect;
   });
-  return { suspects, images: images.length, classes, folds };
+  const agreeing = images.filter(({ label, predicted }) => label === predicted).length;
+  return { suspects, images: images.length, agreeing, classes, folds };
 }
 
 function ofFolds(path: string, folds: number): Predicted[] {

@@ -57,7 +57,7 @@ async function explain(run: string, paths: string[], { out, class: name, device 
       console.error(`knack: ${error.message}`);
     }
   }
-  console.log("blue: nothing of the class was seen there; red: most");
+  if (unreadable < pictures.length) console.log("blue: nothing of the class was seen there; red: most");
   if (unreadable > 0) throw new KnackError(`${unreadable} of ${pictures.length} pictures could not be read`);
 }
 

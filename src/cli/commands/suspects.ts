@@ -7,7 +7,7 @@ import { type Device, deviceOption } from "../options/compute-options.js";
 
 const SHOWN = 15;
 /** Characters of a name or path that a row has room for. */
-const [NAME, PATH] = [14, 34];
+const [NAME, PATH] = [12, 27];
 
 interface SuspectsOptions {
   readonly out?: string;
@@ -62,11 +62,12 @@ function tableOf({ suspects, classes }: FoundSuspects): string {
   return table.toString();
 }
 
-function remarksOf(run: string, { suspects, images, folds }: FoundSuspects): string[] {
+function remarksOf(run: string, { suspects, images, agreeing, folds }: FoundSuspects): string[] {
   const more = suspects.length > SHOWN ? `, of which ${SHOWN} are shown` : "";
   const whole = images.toLocaleString("en");
   return [
     `${counted(suspects.length, "probably wrong label")} among ${whole} images${more}`,
+    `of all labels ${((100 * agreeing) / images).toFixed(1)} % are what the network${folds > 0 ? "s" : ""} would say: where that is little, it may be the network that is wrong`,
     ...(folds > 0
       ? []
       : [`looked at are only the images that ${run} held out; knack train DATA --folds 5 lets all be looked at`]),
