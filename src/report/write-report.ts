@@ -3,7 +3,9 @@ import { writeFileAtomic } from "../base/atomic-file.js";
 import type { AnySource } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
 import { entryAt } from "../base/folders.js";
+import { labelIssues } from "../metrics/confident-learning.js";
 import { classFiguresOf } from "../metrics/class-figures.js";
+import type { Outcomes } from "../metrics/outcomes.js";
 import type { MetricValues } from "../metrics/metric.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
 import { RunFolder } from "../run/run-folder.js";
@@ -18,6 +20,10 @@ export interface MeasuredBest {
   readonly metrics: MetricValues;
   /** The class of the lowest F1, a fraction of 1. */
   readonly worst: { readonly class: string; readonly f1: number };
+  /** How many validation images there are. */
+  readonly images: number;
+  /** Of how many of them the label is probably wrong. */
+  readonly suspects?: number | undefined;
 }
 
 export interface WrittenReport {
@@ -65,7 +71,15 @@ function bestOf({ set, outcomes, metrics, epoch }: Measured): MeasuredBest {
   const [worst = { class: "", f1: Number.NaN }] = figures
     .filter(({ images }) => images > 0)
     .sort((a, b) => a.f1 - b.f1);
-  return { epoch, metrics, worst: { class: worst.class, f1: worst.f1 } };
+  const found = { epoch, metrics, worst: { class: worst.class, f1: worst.f1 }, images: outcomes.labels.length };
+  return "labelSets" in outcomes ? found : { ...found, suspects: suspectsAmong(outcomes) };
+}
+
+/** How many labels are probably wrong; undefined where too many probabilities would have to be kept to say. */
+function suspectsAmong({ labels, scores }: Outcomes): number | undefined {
+  if (scores === undefined) return undefined;
+  const probabilities = Array.from(labels, (_, image) => Array.from(scores.probabilitiesOf(image)));
+  return labelIssues({ labels, probabilities, classes: probabilities[0]?.length ?? 0 }).length;
 }
 
 /** Found before the evaluation, which takes its time. */

@@ -7,7 +7,7 @@ import { isFoldsFolder, readAsked } from "../folds/folds-folder.js";
 import { measure, validationSource } from "../report/measure.js";
 import type { EvaluationPlace } from "../run/checkpoint-on-data.js";
 import { RunFolder } from "../run/run-folder.js";
-import { labelIssues } from "./confident-learning.js";
+import { labelIssues } from "../metrics/confident-learning.js";
 
 /** An image whose label is probably wrong. */
 export interface Suspect {

@@ -61,6 +61,7 @@ test("without weights: what is chosen and why in at most ten lines, then how wel
   assert.match(stdout, /data: 40 training and 10 validation photographs of 2 classes, 8 \(elm\) to 32 \(oak\) each/);
   assert.match(stdout, /weights: none at hand/);
   assert.match(stdout, /^the best weights \(epoch 1\): top-1 \S+ %, macro F1 \S+ %; worst class: \w+, F1 \S+ %$/m);
+  assert.match(stdout, /^labels that are probably wrong: \d+ of 10 that it has not seen/m);
   assert.match(stdout, /^go on with: knack predict run PICTURE/m);
   const { name, model, classBalance, select, init, epochs, imageSize } = recipeOf("run");
   assert.deepEqual([name, model, init, epochs, imageSize], ["auto", "resnet18d", false, 1, 96]);

@@ -6,7 +6,7 @@ import { before, test } from "node:test";
 import { openPhotos } from "../../src/data/sources/open.js";
 import { excludedBy } from "../../src/data/sources/tables/excluded-file.js";
 import { crossValidate } from "../../src/folds/cross-validate.js";
-import { labelIssues } from "../../src/suspects/confident-learning.js";
+import { labelIssues } from "../../src/metrics/confident-learning.js";
 import { writeSuspects } from "../../src/suspects/write-suspects.js";
 import { commandLines } from "../support/command.js";
 import { inputError } from "../support/input-error.js";

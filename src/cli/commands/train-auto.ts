@@ -85,10 +85,15 @@ function ofOneFold(options: DataOptions) {
 }
 
 /** How well a first run does, and what to do next: a line each. @param run its folder */
-export function summaryOf({ epoch, metrics, worst }: MeasuredBest, run: string): string[] {
+export function summaryOf({ epoch, metrics, worst, images, suspects }: MeasuredBest, run: string): string[] {
   const text = (metric: MetricFacts) => `${metric.title} ${valueText(metric, metrics[metric.name] ?? Number.NaN)}`;
   return [
     `the best weights${epoch === undefined ? "" : ` (epoch ${epoch})`}: ${text(top1.name in metrics ? top1 : meanAveragePrecision)}, ${text(macroF1)}; worst class: ${printable(worst.class, 40)}, F1 ${valueText(macroF1, worst.f1)}`,
+    ...(suspects === undefined
+      ? []
+      : [
+          `labels that are probably wrong: ${suspects} of ${images} that it has not seen${suspects > 0 ? `: knack suspects ${run}` : ""}`,
+        ]),
     `go on with: knack predict ${run} PICTURE | knack eval ${run} OTHER_PHOTOS | a longer --budget`,
   ];
 }
