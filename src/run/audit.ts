@@ -5,6 +5,7 @@ import { top1 } from "../metrics/top-1.js";
 import type { Truth } from "../metrics/outcomes.js";
 import { listed } from "../settings/schema.js";
 import type { Task } from "../tasks/task.js";
+import { selectFor } from "../tricks/trick.js";
 import type { Trainer } from "../training/trainer.js";
 import type { AuditEvent } from "./events.js";
 
@@ -21,7 +22,7 @@ export function audit(trainer: Trainer, run: string): AuditEvent {
   if (idle) throw new InputError(`${idle.trick} was asked for and changed nothing: ${idle.detail}`);
   const { labels, labelSets } = data.validation;
   const truth = { classes: data.train.classes.length, labels, labelSets };
-  const select = recipe.select ?? task.select;
+  const select = selectFor(recipe, data.train);
   requireSelectable(select, truth, task);
   const { engine, whyPlain, inLibtorch } = trainer.computedBy;
   return {

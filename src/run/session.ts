@@ -16,10 +16,9 @@ import { audit } from "./audit.js";
 import { describeEnvironment } from "./environment.js";
 import { type Evaluation, evaluationLoader } from "../training/evaluate.js";
 import type { EpochEvent, TrainEvent } from "./events.js";
-import { taskOf as taskOfImages } from "../tasks/index.js";
 import { loadOwnTricks } from "../tricks/own-trick.js";
 import { startingWeights } from "../tricks/starting-weights.js";
-import { selectedMetric } from "../tricks/trick.js";
+import { selectedMetric, selectFor } from "../tricks/trick.js";
 import { type GoingOn, goOn } from "./going-on.js";
 import { lastMeasurements } from "./last-measurements.js";
 import { turnedSize } from "./turned-size.js";
@@ -83,7 +82,7 @@ export async function* runSession(
   if (last?.insteadOf !== undefined) yield { type: "warning", message: last.insteadOf };
   if (lock?.killedForMemory) yield { type: "warning", message: killedForMemory(wanted), lackOfMemory: true };
   const classes = await classesOf(opened);
-  const select = wanted.select ?? taskOfImages(opened.train).select;
+  const select = selectFor(wanted, opened.train);
   const gone =
     last &&
     resumed &&
@@ -102,9 +101,8 @@ export async function* runSession(
   const choices = new ConvolutionChoices(earlier?.convolutions, () => tell(MEASURING));
   const recipe = {
     ...(gone?.recipe ?? asked),
-    intensity: asked.intensity,
+    ...{ intensity: asked.intensity, select },
     model: formForImages(asked.model, data.train.height, data.train.width),
-    select,
   };
   // Those of an earlier run are what its checkpoint says: defaults may have changed since.
   const modelOptions = last?.config.model_options ?? recipe.modelOptions;
@@ -117,9 +115,8 @@ export async function* runSession(
   const loaders: Loader[] = [];
   try {
     const { batchSize, augmentation, seed, onBadImage, maxBadImages } = recipe;
-    const { sampling } = trainer;
+    const [{ sampling }, { train }] = [trainer, data];
     const workers = options.workers ?? kindOf(data.train).defaultWorkers();
-    const { train } = data;
     const badPictures = new BadPictures(train.name, train.count + data.validation.count, onBadImage, maxBadImages);
     const training = new Loader(train, { batchSize, augmentation, seed, badPictures, sampling, workers });
     loaders.push(training);

@@ -213,10 +213,14 @@ export function titleOf({ name }: Pick<Trick, "name">): string {
   return name.replaceAll("-", " ");
 }
 
+/** The name of what decides on the best epoch: the recipe's, or what is usual for images so labelled. */
+export function selectFor(recipe: Pick<CoreRecipe, "select">, images: Pick<Split, "classes" | "labelSets">): string {
+  return recipe.select ?? taskOf(images).select;
+}
+
 /** What decides on the best epoch. */
 export function selectedMetric({ recipe, train }: Pick<Run, "recipe" | "train">): MetricFacts {
-  const task = taskOf(train);
-  return metricNamed(recipe.select ?? task.select, task.metrics);
+  return metricNamed(selectFor(recipe, train), taskOf(train).metrics);
 }
 
 /** The layers of a run's model that classify, and all before them. */
