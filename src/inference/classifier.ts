@@ -1,6 +1,7 @@
-import { evaluationPixels } from "../data/pictures/evaluation-transform.js";
 import type { PictureSource } from "../data/pictures/picture.js";
+import { type View, viewPixels, viewsOf } from "../data/pictures/views.js";
 import { InputError, KnackError } from "../base/errors.js";
+import type { Tta } from "../settings/test-time.js";
 import { loadCheckpoint } from "../weights/checkpoint.js";
 import type { EvaluationPrecision } from "../training/evaluation-precision.js";
 import { type Decision, decisionOf } from "./decision.js";
@@ -32,6 +33,8 @@ export interface ClassifyOptions {
    * that it is taken for, which may be none.
    */
   readonly top?: number;
+  /** Augmentation at test time: the logits of a picture and its mirror image, or of its corners and centre, are averaged. Default: none. */
+  readonly tta?: Tta | undefined;
 }
 
 /** What became of one picture: its predictions, or why it could not be read. */
@@ -98,7 +101,8 @@ export class Classifier implements Disposable {
   readonly insteadOf: string | undefined;
   /** What `knack calibrate` found out: probabilities are softmax of the logits divided by its temperature. */
   readonly calibration: KeptCalibration | undefined;
-  readonly #path: string;
+  /** Where it was opened. */
+  readonly path: string;
   readonly #open: () => Promise<Network>;
   readonly #decision: Decision;
   #network: Promise<Network> | undefined;
@@ -109,7 +113,7 @@ export class Classifier implements Disposable {
     this.classes = classes;
     this.calibration = calibration;
     this.insteadOf = insteadOf;
-    this.#path = path;
+    this.path = path;
     this.#open = open;
     this.#decision = decision;
   }
@@ -134,14 +138,15 @@ export class Classifier implements Disposable {
    */
   async *classifyAll<Source extends PictureSource>(
     images: Iterable<Source> | AsyncIterable<Source>,
-    { top = this.#decision.top }: ClassifyOptions = {},
+    { top = this.#decision.top, tta }: ClassifyOptions = {},
   ): AsyncGenerator<Classified<Source>, void, undefined> {
     if (top !== undefined && !(Number.isInteger(top) && top >= 1))
       throw new InputError(`top: must be an integer of 1 or more, not ${top}`);
     const network = await this.#opened();
+    const views = viewsOf(tta, network.format);
     let decoded: Promise<Decoded<Source>[]> | undefined;
     for await (const batch of inBatches(images, network.batchSize)) {
-      const next = Promise.all(batch.map((image) => decode(image, network)));
+      const next = Promise.all(batch.map((image) => decode(image, network, views)));
       next.catch(() => {}); // it is awaited only after the batch before it
       if (decoded) yield* await this.#predict(network, await decoded, top);
       decoded = next;
@@ -161,7 +166,7 @@ export class Classifier implements Disposable {
   }
 
   #opened(): Promise<Network> {
-    if (this.#disposed) throw new KnackError(`the classifier of ${this.#path} is disposed`);
+    if (this.#disposed) throw new KnackError(`the classifier of ${this.path} is disposed`);
     this.#network ??= this.#open();
     return this.#network;
   }
@@ -172,7 +177,7 @@ export class Classifier implements Disposable {
     top: number | undefined,
   ): Promise<Classified<Source>[]> {
     const readable = batch.flatMap(({ pixels }) => (pixels ? [pixels] : []));
-    const logits = readable.length === 0 ? new Float32Array() : await network.logits(Buffer.concat(readable));
+    const logits = await meanLogits(network, readable);
     const classes = logits.length / readable.length;
     let row = 0;
     return batch.map(({ image, pixels, error }) => {
@@ -185,12 +190,12 @@ export class Classifier implements Disposable {
   #best(logits: Float32Array, top: number | undefined): Prediction[] {
     const { classes } = this;
     if (classes.length > 0 && classes.length !== logits.length) {
-      throw new InputError(`${this.#path} names ${classes.length} classes, but gives ${logits.length} logits`);
+      throw new InputError(`${this.path} names ${classes.length} classes, but gives ${logits.length} logits`);
     }
     const { probabilities: probabilitiesOf, threshold: thresholdOf } = this.#decision;
     const probabilities = probabilitiesOf(logits);
     if (!probabilities.every(Number.isFinite)) {
-      throw new KnackError(`${this.#path} gives logits that are no numbers: its weights are broken`);
+      throw new KnackError(`${this.path} gives logits that are no numbers: its weights are broken`);
     }
     const all = Array.from(probabilities, (probability, index): Prediction => {
       const threshold = thresholdOf(index);
@@ -202,6 +207,11 @@ export class Classifier implements Disposable {
       : all.slice(0, top);
   }
 
+  /** Whether a picture may show several of the classes, or none. */
+  get severalLabels(): boolean {
+    return this.#decision.threshold(0) !== undefined;
+  }
+
   #isUnknown(logits: Float32Array): boolean | undefined {
     const rejection = this.calibration?.rejection;
     return rejection && rejectionScore(rejection.score, logits) < rejection.threshold;
@@ -209,16 +219,31 @@ export class Classifier implements Disposable {
 }
 
 type Decoded<Source> =
-  | { readonly image: Source; readonly pixels: Uint8Array; readonly error?: undefined }
+  | { readonly image: Source; readonly pixels: readonly Uint8Array[]; readonly error?: undefined }
   | { readonly image: Source; readonly pixels?: undefined; readonly error: InputError };
 
-async function decode<Source extends PictureSource>(image: Source, { format }: Network): Promise<Decoded<Source>> {
+async function decode<Source extends PictureSource>(
+  image: Source,
+  { format }: Network,
+  views: readonly View[],
+): Promise<Decoded<Source>> {
   try {
-    return { image, pixels: await evaluationPixels(image, format) };
+    return { image, pixels: await viewPixels(image, format, views) };
   } catch (error) {
     if (error instanceof InputError) return { image, error };
     throw error;
   }
+}
+
+/** [N, K] of N pictures, each in all its views. */
+async function meanLogits(network: Network, pictures: readonly (readonly Uint8Array[])[]): Promise<Float32Array> {
+  const [views = []] = pictures;
+  let total: Float32Array = new Float32Array();
+  for (const view of views.keys()) {
+    const logits = await network.logits(Buffer.concat(pictures.map((each) => each[view] as Uint8Array)));
+    total = view === 0 ? logits : total.map((sum, index) => sum + (logits[index] as number));
+  }
+  return views.length > 1 ? total.map((sum) => sum / views.length) : total;
 }
 
 async function* inBatches<T>(items: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {

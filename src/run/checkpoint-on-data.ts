@@ -1,7 +1,8 @@
 import { BadPictures } from "../data/loading/bad-pictures.js";
+import { inViews } from "../data/loading/in-views.js";
 import { kindOf } from "../data/kinds/kinds.js";
 import type { Batch, Loader } from "../data/loading/loader.js";
-import type { Intensity } from "../data/pictures/deep-picture.js";
+import { viewsOf } from "../data/pictures/views.js";
 import type { LabelledSet, Split } from "../data/split.js";
 import { InputError } from "../base/errors.js";
 import { ConvolutionChoices } from "../engine/convolution-choices.js";
@@ -11,6 +12,7 @@ import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { imageMismatches, labellingMismatches } from "../weights/checkpoint-fits.js";
 import { USUAL_THRESHOLD } from "../metrics/several/thresholds.js";
+import type { Tta } from "../settings/test-time.js";
 import { lookOf } from "../weights/config.js";
 import { type LoadedModel, type LoadOptions, loadModel } from "../weights/load-model.js";
 import { evaluationLoader, NothingToEvaluate } from "../training/evaluate.js";
@@ -27,6 +29,8 @@ export interface EvaluationPlace extends LoadOptions {
   readonly workers?: number;
   /** Whether images of classes that the checkpoint does not know are left out. Default: they are an error. */
   readonly ignoreUnknownClasses?: boolean;
+  /** Augmentation at test time: the logits of several views of each image are averaged. Default: none. */
+  readonly tta?: Tta | undefined;
   /** The share of photographs that may be unreadable. Default: 0.05. */
   readonly maxBadImages?: number | undefined;
 }
@@ -38,7 +42,9 @@ export interface CheckpointOnData {
   readonly device: string;
   /** [N, channels, height, width] to [N, classes], by the fastest that computes it. */
   readonly logits: (images: Tensor) => Tensor;
-  /** All images once, in order, but for photographs that cannot be read. */
+  /** How many views of each image a batch has, those of one view after those of the one before. */
+  readonly views: number;
+  /** All images once in each view, in order, but for photographs that cannot be read. */
   readonly batches: AsyncIterable<Batch>;
   /** Photographs that could not be read so far: names and reasons. */
   readonly badPictures: ReadonlyMap<string, string>;
@@ -73,6 +79,7 @@ export async function withCheckpointOn<T>(
     precision = "fp32",
     workers = 0,
     ignoreUnknownClasses = false,
+    tta,
     maxBadImages,
     uncalibrated,
   }: EvaluationPlace,
@@ -97,10 +104,21 @@ export async function withCheckpointOn<T>(
     const ignored = matched.reduce((sum, each) => sum + each.ignored, 0);
     const measured = matched.map(({ set }) => set).filter((set) => set.count > 0);
     const intensity = loaded.config.intensity ?? (await naturalIntensity(measured));
-    const splits = measured.map((set) => asTrainedOn(loaded, set, intensity));
+    const look = { ...lookOf(loaded.config), intensity };
+    const splits = measured.map((set) => kindOf(set).formatted(set, loaded.format, look));
     const count = measured.reduce((sum, set) => sum + set.count, 0);
     const badPictures = new BadPictures(sets[0].name, count, "skip", maxBadImages);
-    for (const split of splits) loaders.push(evaluationLoader(split, { badPictures, workers }));
+    const views = viewsOf(tta, look, kindOf(sets[0]).inputFormat(sets[0]) !== undefined);
+    const batches = splits.map((split) => {
+      const of = new Map(
+        [...new Set(views.map(({ place }) => place))].map((place) => {
+          const seen = kindOf(split).formatted(split, split, { ...look, place });
+          return [place, evaluationLoader(seen, { badPictures, workers })];
+        }),
+      );
+      loaders.push(...of.values());
+      return inViews(of, views, split);
+    });
     const [format] = splits;
     if (format === undefined) throw new NothingToEvaluate();
     const absent = absentClasses(classes, measured);
@@ -112,7 +130,8 @@ export async function withCheckpointOn<T>(
       format,
       device,
       logits,
-      batches: allOf(loaders),
+      views: views.length,
+      batches: allOf(batches),
       badPictures,
       absent,
       ignored,
@@ -129,11 +148,6 @@ export async function withCheckpointOn<T>(
   }
 }
 
-async function* allOf(loaders: readonly Loader[]): AsyncGenerator<Batch> {
-  for (const loader of loaders) yield* loader.all();
-}
-
-/** The images as the checkpoint's network wants them. */
-function asTrainedOn({ config, format }: LoadedModel, set: LabelledSet, intensity: Intensity | undefined): Split {
-  return kindOf(set).formatted(set, format, { ...lookOf(config), intensity });
+async function* allOf(batches: readonly AsyncGenerator<Batch>[]): AsyncGenerator<Batch> {
+  for (const each of batches) yield* each;
 }

@@ -7,6 +7,7 @@ import type { Metric, MetricValues } from "../metrics/metric.js";
 import type { Module } from "../nn/module.js";
 import { noGradient } from "../tensor/autograd.js";
 import { taskOf } from "../tasks/index.js";
+import { add, mulEach, narrow } from "../tensor/ops.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { SentBatch } from "./sent-batch.js";
@@ -53,6 +54,8 @@ export interface EvaluationOptions {
   readonly thresholds?: readonly number[] | undefined;
   /** What computes the model's logits; the model itself by default. */
   readonly logits?: ((images: Tensor) => Tensor) | undefined;
+  /** How many views of each image a batch has, one view after the other; their logits are averaged. Default: 1. */
+  readonly views?: number | undefined;
   /** Called after each batch; what it throws ends the evaluation. */
   readonly afterBatch?: (() => void) | undefined;
 }
@@ -84,7 +87,14 @@ export function evaluationOf(outcomes: AnyOutcomes, metrics?: readonly Metric[])
 export async function outcomesOf(
   model: Module,
   batches: AsyncIterable<Batch> | Iterable<Batch>,
-  { format, device, thresholds, logits: logitsOf = (images) => model.forward(images), afterBatch }: EvaluationOptions,
+  {
+    format,
+    device,
+    thresholds,
+    logits: logitsOf = (images) => model.forward(images),
+    views = 1,
+    afterBatch,
+  }: EvaluationOptions,
 ): Promise<AnyOutcomes> {
   const wasTraining = model.training;
   model.eval();
@@ -95,7 +105,9 @@ export async function outcomesOf(
       scope(() =>
         noGradient(() => {
           const { images, labels } = sent.prepare();
-          outcomes.add(logitsOf(images), labels, batch.labels);
+          const count = batch.size / views;
+          const logits = meanOfViews(logitsOf(images), views);
+          outcomes.add(logits, narrow(labels, 0, 0, count), batch.labels.subarray(0, count));
         }),
       );
       afterBatch?.();
@@ -105,4 +117,15 @@ export async function outcomesOf(
   } finally {
     model.train(wasTraining);
   }
+}
+
+/** [views x N, K] to [N, K]. */
+function meanOfViews(logits: Tensor, views: number): Tensor {
+  if (views === 1) return logits;
+  const [all = 0] = logits.shape;
+  const count = all / views;
+  const total = Array.from({ length: views }, (_, view) => narrow(logits, 0, view * count, count)).reduce((a, b) =>
+    add(a, b),
+  );
+  return mulEach([total], 1 / views)[0] as Tensor;
 }

@@ -13,7 +13,8 @@ import { addListOptions, type DataOptions, type ListCommandOptions, listOptionsF
 import { calibratedText } from "../output/calibrated-text.js";
 import { fieldsOf } from "../../run/metric-fields.js";
 import type { EvaluationPrecision } from "../../training/evaluation-precision.js";
-import { type Device, deviceOption, evaluationPrecisionOption } from "../options/compute-options.js";
+import type { Tta } from "../../settings/test-time.js";
+import { type Device, deviceOption, evaluationPrecisionOption, ttaOption } from "../options/compute-options.js";
 
 const LINE = 80;
 const SHOWN_CLASSES = 3;
@@ -25,6 +26,7 @@ interface EvalOptions extends Pick<DataOptions, "holdOut">, ListCommandOptions {
   readonly maxBadImages?: string;
   readonly device: Device;
   readonly precision: EvaluationPrecision;
+  readonly tta?: Tta;
 }
 
 /** `knack eval`: the metrics of a checkpoint on a data set's validation images. */
@@ -38,6 +40,7 @@ export function evalCommand(): Command {
     )
     .addOption(deviceOption())
     .addOption(evaluationPrecisionOption())
+    .addOption(ttaOption())
     .option("--hold-out <file>", "CIFAR: this training file's images, not those of the test files")
     .option("--all", "all its images, not only the validation images")
     .option("--ignore-unknown-classes", "leave out images of classes that the checkpoint does not know")
@@ -53,6 +56,7 @@ export function evalCommand(): Command {
       json,
       device,
       precision,
+      tta,
       ignoreUnknownClasses = false,
       maxBadImages,
       ...list
@@ -65,6 +69,7 @@ export function evalCommand(): Command {
     const place = {
       device,
       precision,
+      tta,
       workers: usableProcessors(),
       ignoreUnknownClasses,
       maxBadImages: shareOf(maxBadImages),

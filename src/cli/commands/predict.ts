@@ -3,10 +3,11 @@ import { Command, Option } from "commander";
 import { stringify } from "csv-stringify/sync";
 import { InputError, KnackError } from "../../base/errors.js";
 import { type OtherFiles, unreadText } from "../../data/photos/other-files.js";
-import type { Prediction } from "../../inference/classifier.js";
+import type { Classifier, Prediction } from "../../inference/classifier.js";
 import { calibratedText } from "../output/calibrated-text.js";
 import type { EvaluationPrecision } from "../../training/evaluation-precision.js";
-import { type Device, deviceOption, evaluationPrecisionOption } from "../options/compute-options.js";
+import type { Tta } from "../../settings/test-time.js";
+import { type Device, deviceOption, evaluationPrecisionOption, ttaOption } from "../options/compute-options.js";
 
 interface PredictOptions {
   readonly top?: number;
@@ -15,16 +16,17 @@ interface PredictOptions {
   readonly reject?: boolean;
   readonly device: Device;
   readonly precision: EvaluationPrecision;
+  readonly tta?: Tta;
 }
 
 /** `knack predict`: the likeliest classes of pictures. */
 export function predictCommand(): Command {
   return new Command("predict")
-    .description("classify pictures with a checkpoint or an ONNX file")
+    .description("classify pictures with a checkpoint or an ONNX file, or with several together")
     .argument("<model>", "a checkpoint's folder, a run's (its best checkpoint), a .safetensors or an .onnx file")
     .argument(
       "<images...>",
-      "picture files, - for standard input, folders (with all below) or patterns such as 'photos/*.jpg'",
+      "further models of the same classes, whose probabilities are averaged; then picture files, - for standard input, folders (with all below) or patterns such as 'photos/*.jpg'",
     )
     .option(
       "--top <k>",
@@ -33,6 +35,7 @@ export function predictCommand(): Command {
     )
     .addOption(deviceOption())
     .addOption(evaluationPrecisionOption())
+    .addOption(ttaOption())
     .addOption(
       new Option(
         "--json",
@@ -46,42 +49,53 @@ export function predictCommand(): Command {
 
 async function predict(
   model: string,
-  paths: string[],
-  { top, json, csv, reject = false, device, precision }: PredictOptions,
+  given: string[],
+  { top, json, csv, reject = false, device, precision, tta }: PredictOptions,
 ): Promise<void> {
   // Only here, so that the other commands, `knack doctor` above all, start without the libraries for pictures.
   const { pictureFiles } = await import("../options/picture-files.js");
   const { loadClassifier } = await import("../../inference/classifier.js");
-  using classifier = loadClassifier(model, { device, precision });
-  if (classifier.insteadOf !== undefined) console.error(`knack: warning: ${classifier.insteadOf}`);
-  const { calibration } = classifier;
-  if (calibration) console.error(`knack: ${calibratedText(calibration)}`);
-  if (reject && calibration === undefined) {
-    throw new InputError(
-      `--reject: from when on ${model} knows nothing is not known: knack calibrate, or export what was calibrated`,
-    );
-  }
-  const others: OtherFiles = { count: 0, examples: [] };
-  const images = pictureFiles(paths, others);
-  const unread = unreadText(others, images.length);
-  if (unread !== undefined) console.error(`knack: ${unread}`);
-  const { begin, between, end, entry } = json ? JSON_FORM : csv ? CSV_FORM : TEXT_FORM;
-  let [printed, unreadable, rejected] = [0, 0, 0];
-  const asked = top === undefined ? {} : { top };
-  for await (const { image, predictions, unknown, error } of classifier.classifyAll(images, asked)) {
-    if (error) {
-      unreadable++;
-      console.error(`knack: ${error.message}`);
-    } else {
-      if (reject && unknown) rejected++;
-      await print(
-        (printed++ === 0 ? begin(reject) : between) + entry(image, predictions, reject ? unknown : undefined),
-      );
+  const { classifyTogether } = await import("../../inference/ensemble.js");
+  const { modelsBefore } = await import("../options/models-before.js");
+  const { models, pictures } = modelsBefore(given);
+  const load = (path: string) => loadClassifier(path, { device, precision });
+  const classifiers: [Classifier, ...Classifier[]] = [load(model), ...models.map(load)];
+  try {
+    for (const classifier of classifiers) {
+      if (classifier.insteadOf !== undefined) console.error(`knack: warning: ${classifier.insteadOf}`);
+      const { calibration } = classifier;
+      if (calibration) console.error(`knack: ${calibratedText(calibration)}`);
+      if (reject && calibration === undefined) {
+        throw new InputError(
+          `--reject: from when on ${classifier.path} knows nothing is not known: knack calibrate, or export what was calibrated`,
+        );
+      }
     }
+    if (reject && models.length > 0) throw new InputError("--reject: a threshold is one model's: give one model");
+    const others: OtherFiles = { count: 0, examples: [] };
+    const images = pictureFiles(pictures, others);
+    const unread = unreadText(others, images.length);
+    if (unread !== undefined) console.error(`knack: ${unread}`);
+    const { begin, between, end, entry } = json ? JSON_FORM : csv ? CSV_FORM : TEXT_FORM;
+    let [printed, unreadable, rejected] = [0, 0, 0];
+    const asked = { ...(top !== undefined && { top }), tta };
+    for await (const { image, predictions, unknown, error } of classifyTogether(classifiers, images, asked)) {
+      if (error) {
+        unreadable++;
+        console.error(`knack: ${error.message}`);
+      } else {
+        if (reject && unknown) rejected++;
+        await print(
+          (printed++ === 0 ? begin(reject) : between) + entry(image, predictions, reject ? unknown : undefined),
+        );
+      }
+    }
+    await print((printed === 0 ? begin(reject) : "") + end);
+    if (reject) console.error(`knack: ${rejected} of ${printed} pictures are unknown`);
+    if (unreadable > 0) throw new KnackError(`${unreadable} of ${images.length} pictures could not be read`);
+  } finally {
+    for (const classifier of classifiers) classifier.dispose();
   }
-  await print((printed === 0 ? begin(reject) : "") + end);
-  if (reject) console.error(`knack: ${rejected} of ${printed} pictures are unknown`);
-  if (unreadable > 0) throw new KnackError(`${unreadable} of ${images.length} pictures could not be read`);
 }
 
 /** How results are printed: one after the other, so that they do not pile up. */

@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import { TTA_NAMES } from "../../settings/test-time.js";
 import { ENGINE_NAMES } from "../../engine/engine-name.js";
 
 export type Device = "cpu" | "cuda";
@@ -16,6 +17,14 @@ export function evaluationPrecisionOption(): Option {
   )
     .choices(["fp32", "bf16", "fp16", "auto"])
     .default("fp32");
+}
+
+/** `--tta`, shared by the commands that evaluate. */
+export function ttaOption(): Option {
+  return new Option(
+    "--tta <views>",
+    "average the logits of a picture and its mirror image (flip), or of its four corners and centre (five-crop)",
+  ).choices(TTA_NAMES);
 }
 
 /** `--engine`, shared by the commands that train. */

@@ -9,6 +9,7 @@ import {
 } from "../pictures/picture.js";
 import type { EvaluationFormat } from "../pictures/evaluation-transform.js";
 import { luma } from "../pictures/luma.js";
+import { mirror } from "../pictures/mirror.js";
 import type { CropBox, PictureSize } from "../pictures/picture-shape.js";
 import { resampleBox } from "../pictures/resample.js";
 import { centred, padded, resizedSize } from "../pictures/resize.js";
@@ -104,17 +105,4 @@ async function croppedPixels(picture: OpenPicture, crop: CropBox, size: PictureS
   };
   const pipeline = picture.pipeline.resize({ ...whole, kernel: "linear", fit: "fill" }).extract(part);
   return resampleBox(await readPixels({ ...picture, pipeline }), box, size, "bilinear").pixels;
-}
-
-function mirror(pixels: Uint8Array, width: number, channels: number): void {
-  for (let start = 0; start < pixels.length; start += width * channels) {
-    let right = start + (width - 1) * channels;
-    for (let left = start; left < right; left += channels, right -= channels) {
-      for (let c = 0; c < channels; c++) {
-        const value = pixels[left + c] as number;
-        pixels[left + c] = pixels[right + c] as number;
-        pixels[right + c] = value;
-      }
-    }
-  }
 }

@@ -48,7 +48,7 @@ export interface DataKind<Set extends LabelledSet = LabelledSet> {
 }
 
 /** How a photograph is brought to a network's size. */
-export type EvaluationLook = Pick<EvaluationFormat, "resize" | "cropPct" | "interpolation" | "intensity">;
+export type EvaluationLook = Pick<EvaluationFormat, "resize" | "cropPct" | "interpolation" | "intensity" | "place">;
 
 export interface OpenImage {
   /** Gives the whole image. */

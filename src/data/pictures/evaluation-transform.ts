@@ -4,7 +4,7 @@ import { luma } from "./luma.js";
 import { type OpenPicture, openPicture, type PictureSource, readPixels } from "./picture.js";
 import type { CropBox, PictureSize } from "./picture-shape.js";
 import { type Interpolation, resample } from "./resample.js";
-import { centred, padded, resizedSize, shownIn } from "./resize.js";
+import { type CropPlace, padded, placed, resizedSize, shownIn } from "./resize.js";
 
 /** How a picture becomes a network's input at evaluation (section 2.1 of the paper). */
 export interface EvaluationFormat {
@@ -19,6 +19,8 @@ export interface EvaluationFormat {
   readonly mean: readonly number[];
   /** What is black and white in pictures of more than 8 bits. */
   readonly intensity?: Intensity | undefined;
+  /** Where the crop is taken. Default: "centre". */
+  readonly place?: CropPlace;
 }
 
 /**
@@ -35,7 +37,7 @@ export async function evaluationPixels(source: PictureSource, format: Evaluation
   const [height, width] = format.size;
   const [boxHeight, boxWidth] = format.size.map((side) => Math.floor(side / format.cropPct)) as [number, number];
   const resized = resizedSize(picture, { height: boxHeight, width: boxWidth }, format.resize);
-  const place = centred(resized, { height, width });
+  const place = placed(resized, { height, width }, format.place ?? "centre");
   const crop = shownIn(resized, place);
   const part =
     picture.bands || resized.width > picture.width || resized.height > picture.height

@@ -19,10 +19,27 @@ export function resizedSize(picture: PictureSize, box: PictureSize, mode: Resize
     : { height: box.height, width: rounded((picture.width / picture.height) * box.height) };
 }
 
+/** Where in a resized picture the part lies that becomes the input. */
+export type CropPlace = "centre" | "top-left" | "top-right" | "bottom-left" | "bottom-right";
+
 /** Where the middle of a picture is that is as large as an input: left and top are negative where the input is larger. */
 export function centred(picture: PictureSize, { height, width }: PictureSize): CropBox {
   const [left, top] = [evenRound((picture.width - width) / 2), evenRound((picture.height - height) / 2)];
   return { left, top, width, height };
+}
+
+/** The same in a corner, as far as the picture is larger than the input. */
+export function placed(picture: PictureSize, input: PictureSize, place: CropPlace): CropBox {
+  const middle = centred(picture, input);
+  if (place === "centre") return middle;
+  const [down, across] = place.split("-");
+  const left = across === "left" ? 0 : picture.width - input.width;
+  const top = down === "top" ? 0 : picture.height - input.height;
+  return {
+    ...middle,
+    left: picture.width > input.width ? left : middle.left,
+    top: picture.height > input.height ? top : middle.top,
+  };
 }
 
 /** The part of a picture that a box shows. */
