@@ -2,7 +2,6 @@ import { basename } from "node:path";
 import { anywhere, type DataSelection } from "../data/sources/open.js";
 import { listOptions } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
-import { top1 } from "../metrics/top-1.js";
 import { DEFAULT_ENGINE, type EngineChoice } from "../engine/engine-name.js";
 import { fitBudget } from "./runs/budget.js";
 import { buildRows } from "./runs/check-rows.js";
@@ -83,7 +82,7 @@ function askedFor(options: AblateOptions): Asked {
     engine: { engine, winograd },
     teacher: table.teacher ?? null,
     rows: table.rows.map(({ name, against, recipe }) => {
-      return { row: name, against: against ?? null, recipe: { ...recipe, select: recipe.select ?? top1.name } };
+      return { row: name, against: against ?? null, recipe };
     }),
   };
 }

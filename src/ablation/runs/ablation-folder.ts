@@ -7,8 +7,8 @@ import type { ListOptions } from "../../data/sources/source.js";
 import type { SplitOptions } from "../../data/split-options.js";
 import type { EngineChoice } from "../../engine/engine-name.js";
 import { atEpochs } from "../../recipe/at-epochs.js";
-import { parseRecipe } from "../../recipe/parse.js";
 import type { Recipe } from "../../recipe/recipe.js";
+import { comparable } from "../tables/table.js";
 import { FolderLock, LOCK } from "../../run/run-lock.js";
 import { differences } from "../../recipe/differences.js";
 import type { Extent } from "./plan.js";
@@ -120,7 +120,7 @@ export class AblationFolder {
 
 /** What an earlier version asked for, its recipes with the keys that recipes have now. */
 function completed(asked: Asked, file: string): Asked {
-  const whole = (recipe: Recipe) => parseRecipe(recipe, file);
+  const whole = (recipe: Recipe) => comparable(recipe, file);
   return {
     ...asked,
     teacher: asked.teacher && whole(asked.teacher),

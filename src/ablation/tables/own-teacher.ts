@@ -2,7 +2,7 @@ import { MODELS } from "../../models/registry.js";
 import type { Recipe } from "../../recipe/recipe.js";
 import { isOn, titleOf, type Trick } from "../../tricks/trick.js";
 import { changingLessons, switchedOn, trickNamed, withoutTricks } from "./switching.js";
-import { OWN_TEACHER, type TableRequest } from "./table.js";
+import { comparable, OWN_TEACHER, type TableRequest } from "./table.js";
 
 /** Tricks that start from trained weights. */
 const TRAINED_WEIGHTS = ["init", "freeze-epochs", "backbone-lr"];
@@ -36,7 +36,7 @@ export function ownTeacher(
     `the teacher is trained first, once, and all seeds learn from it: ${teacherModel} by the base recipe ` +
       `with cosine decay, without ${allOf(without)} (--teacher CKPT and --teacher-model NAME give another)`,
   );
-  return recipe;
+  return comparable(recipe, "the teacher");
 }
 
 function allOf(names: readonly string[]): string {

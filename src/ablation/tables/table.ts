@@ -62,7 +62,13 @@ export function learnsFromOwnTeacher({ distillation }: Recipe): boolean {
 
 /** A row, its recipe checked and called after it. @throws InputError that names the row. */
 export function row(name: string, recipe: Recipe, against: string | undefined, paper?: PaperFigure): Row {
-  return { name, recipe: parseRecipe({ ...recipe, name }, `row "${name}"`), against, paper };
+  return { name, recipe: comparable({ ...recipe, name }, `row "${name}"`), against, paper };
+}
+
+/** A recipe as an ablation keeps it, checked: what it selects by is that of one label a picture, as its runs write it. @throws InputError */
+export function comparable(recipe: unknown, where: string): Recipe {
+  const parsed = parseRecipe(recipe, where);
+  return { ...parsed, select: parsed.select ?? top1.name };
 }
 
 /** @throws InputError where rows cannot be told apart, by name or by recipe. */
