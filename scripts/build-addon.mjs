@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeLibtorch, findLibtorch } from "./find-libtorch.mjs";
+import { whyNoGloo } from "./find-gloo.mjs";
 import { findOneDnn } from "./find-onednn.mjs";
 import { filesUnder, root, stampOf, writeWhole } from "./stamp.mjs";
 
@@ -15,6 +16,7 @@ const require = createRequire(import.meta.url);
 const PLAIN = ["pixels", "process"];
 const TORCH = "src/native/torch";
 const CPU = "src/native/cpu";
+const DIST = "src/native/dist";
 const mac = process.platform === "darwin";
 
 /** The C++ compiler's command, split at blanks as make does ("ccache g++"). */
@@ -57,6 +59,13 @@ export function flagsFor(libtorch) {
   return { compile, link };
 }
 
+/** What the addon for training by several processes is compiled and linked with, as above. */
+function distFlagsFor(/** @type {import("./find-libtorch.mjs").Libtorch} */ libtorch) {
+  const { compile, link } = flagsFor(libtorch);
+  // Its threads outlive the JavaScript thread that loaded it, with which Node would take its code away.
+  return { compile: [...compile, "-DUSE_C10D_GLOO"], link: [...link, "-lgloo", "-Wl,-z,nodelete"] };
+}
+
 /** Loops over floats may be put in any order that vectors want, and nothing traps. A loop over 8 channels stays one, to become one vector. */
 const cpuFlags = [
   ...["-O3", "-mprefer-vector-width=512", "--param", "max-completely-peel-times=4"],
@@ -91,6 +100,30 @@ function firstErrors(/** @type {string} */ output) {
 }
 
 /**
+ * Builds the addon for training by several processes. Everything else works without.
+ *
+ * @param {{ compile: string[], link: string[] }} flags
+ * @param {(source: string) => string} objectOf
+ * @returns {Promise<string | null>} why it cannot be; null where it was
+ */
+async function buildDist({ compile, link }, objectOf) {
+  const sources = filesUnder(DIST, ".cc");
+  const made = "build/dist.node.new";
+  const steps = [
+    ...sources.map((source) => [...compile, "-c", source, "-o", objectOf(source)]),
+    ["-o", made, ...sources.map(objectOf), ...link],
+  ];
+  for (const args of steps) {
+    const { ok, output } = await compiler(args);
+    if (ok) continue;
+    writeWhole("build/dist.log", output);
+    return `it does not compile (build/dist.log): ${firstErrors(output).split("\n", 1)[0]}`;
+  }
+  renameSync(join(root, made), join(root, "build/dist.node"));
+  return null;
+}
+
+/**
  * Builds the addon unless it is up to date.
  * @param {{ force?: boolean }} [options]
  * @throws {Error} for people: no libtorch, no compiler, or the compiler's first errors
@@ -111,11 +144,13 @@ export async function buildAddon({ force = false } = {}) {
   }
 
   const flags = flagsFor(libtorch);
+  const ofDist = distFlagsFor(libtorch);
+  const noGloo = whyNoGloo(compilerCommand(), ofDist.compile);
   const ofCpu = typeof oneDnn === "string" ? { compile: [], link: [] } : cpuFlagsFor(oneDnn);
   const { size, mtimeMs } = statSync(join(libtorch.libDir, mac ? "libtorch_cpu.dylib" : "libtorch_cpu.so"));
   const { detail: _, ...identity } = libtorch;
   const stamp = stampOf(filesUnder("src/native", ".cc", ".h"), [
-    ...[identity, size, mtimeMs, flags, ofCpu, version.stdout, oneDnn],
+    ...[identity, size, mtimeMs, flags, ofCpu, version.stdout, oneDnn, noGloo],
   ]);
   const record = join(root, "build/addon.json");
   const addon = join(root, "build/knack.node");
@@ -160,6 +195,11 @@ export async function buildAddon({ force = false } = {}) {
   } else {
     rmSync(cpu, { force: true });
   }
+  const withoutProcesses = noGloo ?? (await buildDist(ofDist, objectOf));
+  if (withoutProcesses !== null) {
+    rmSync(join(root, "build/dist.node"), { force: true });
+    console.log(`addon: training by several processes is not built: ${withoutProcesses}`);
+  }
   for (const name of PLAIN) {
     const [source, made] = [`src/native/${name}/${name}.cc`, `build/${name}.node.new`];
     await run(`compiling ${source}`, ["-std=c++17", ...addonFlags(), "-O3", ...shared, source, "-o", made]);
@@ -171,6 +211,7 @@ export async function buildAddon({ force = false } = {}) {
     libtorch,
     oneDnn: withoutFastEngine === null ? oneDnn : null,
     withoutFastEngine,
+    withoutProcesses,
     built: new Date().toISOString(),
     stamp,
   };

@@ -78,6 +78,8 @@ function missingPackages() {
     if (!libtorch) needed.push("libtorch-dev");
     // The fast engine's; libtorch-dev brings the library, not its headers.
     if (process.arch === "x64") useful.push("libdnnl-dev");
+    // Of training by several processes.
+    useful.push("libgloo-dev");
     if (!libtorch || (libtorch.from === "system" && !hasFastBlas(libtorch.libDir))) useful.push("libopenblas0-pthread");
   }
 

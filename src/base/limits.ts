@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { join } from "node:path";
+import { processesOfMachine } from "./launcher.js";
 
 /** What the control groups of a process allow it: Infinity where they set no limit. */
 export interface GroupLimits {
@@ -17,9 +18,11 @@ const SELF = "/proc/self";
 /**
  * The processors that this process can keep busy: those of its affinity, but no more than its control groups give it time for.
  * Half a processor counts as one: two threads in the time of one and a half are faster than one, in that of one and a fifth they are not.
+ * Of those that a launcher started on this machine to train together, each has its share.
  */
 export function usableProcessors(proc = SELF): number {
-  return Math.min(availableParallelism(), Math.max(1, Math.round(groupLimits(proc).processors)));
+  const all = Math.min(availableParallelism(), Math.max(1, Math.round(groupLimits(proc).processors)));
+  return Math.max(1, Math.floor(all / processesOfMachine()));
 }
 
 /** Bytes of memory that this process can have: the machine's, or what its control groups allow. */
