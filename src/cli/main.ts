@@ -12,6 +12,7 @@ import { evalCommand } from "./commands/eval.js";
 import { explainCommand } from "./commands/explain.js";
 import { exportCommand } from "./commands/export.js";
 import { importCommand } from "./commands/import.js";
+import { launchCommand } from "./commands/launch.js";
 import { modelsCommand } from "./commands/models.js";
 import { predictCommand } from "./commands/predict.js";
 import { pullCommand } from "./commands/pull.js";
@@ -40,6 +41,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     calibrateCommand(),
     explainCommand(),
     ablateCommand(),
+    launchCommand(),
     benchCommand(),
     dataCommand(),
     modelsCommand(),

@@ -115,7 +115,8 @@ export class CompiledTraining {
         copyInPlace(this.#images.asImages(), images);
         for (const { dropout, mask, dtype } of this.#masks.values()) {
           const { shape } = mask;
-          copyInPlace(mask.tensor, dropoutMask({ shape: [...shape], dtype, device: "cpu" }, dropout.p, dropout.seed));
+          const like = { shape: [...shape], dtype, device: "cpu" };
+          copyInPlace(mask.tensor, dropoutMask(like, dropout.p, dropout.seed, dropout.part));
         }
       }),
     );

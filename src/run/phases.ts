@@ -15,8 +15,11 @@ export const ENDING: Doing = { what: "the end of its threads", seconds: SECONDS 
 /** A checkpoint is what a stop is for. */
 export const SAVING: Doing = { what: "the writing of a checkpoint", seconds: 60, isAwaited: true };
 
+/** What a step is called. */
+export const TRAINING = "a training step";
+
 /** @param longest seconds of the longest step so far; undefined before the first, in which memory and kernels are made too */
 export function training(longest: number | undefined): Doing {
   const seconds = longest === undefined ? 60 : SECONDS + 2 * longest;
-  return { what: "a training step", seconds, isAwaited: true };
+  return { what: TRAINING, seconds, isAwaited: true };
 }

@@ -49,6 +49,7 @@ export class RunCheckpoints {
   /** Once at each position. @param seconds of training so far */
   saveLast(position: Position, seconds: number): CheckpointEvent {
     const path = this.of.run.lastCheckpoint;
+    if (this.#saved !== position && !this.of.run.isOwn) this.#saved = position;
     if (this.#saved !== position) {
       this.of.tell(SAVING);
       const { tensors: training, counters } = this.of.trainer.trainingState();
@@ -69,7 +70,7 @@ export class RunCheckpoints {
   saveBest(position: Position): CheckpointEvent {
     this.of.tell(SAVING);
     const path = this.of.run.bestCheckpoint;
-    saveCheckpoint(path, this.#checkpoint(position));
+    if (this.of.run.isOwn) saveCheckpoint(path, this.#checkpoint(position));
     return this.#event(path, "best", position);
   }
 

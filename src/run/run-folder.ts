@@ -45,10 +45,15 @@ export interface RunData extends DataSelection {
  * `checkpoints/best`. One process writes it at a time.
  */
 export class RunFolder {
-  readonly path: string;
+  private constructor(
+    readonly path: string,
+    /** Whether this process writes it. */
+    readonly isOwn = true,
+  ) {}
 
-  private constructor(path: string) {
-    this.path = path;
+  /** A folder that another process of the same run writes: here nothing is written. */
+  static writtenByOther(path: string): RunFolder {
+    return new RunFolder(path, false);
   }
 
   /**
@@ -122,6 +127,7 @@ export class RunFolder {
 
   /** Writes a JSON file of the folder, whole or not at all. */
   writeJson(name: string, value: unknown): void {
+    if (!this.isOwn) return;
     writeFileAtomic(join(this.path, name), `${JSON.stringify(value, null, 2)}\n`);
   }
 
@@ -170,6 +176,7 @@ export class RunFolder {
    * @throws KnackError that names the file, as where the disk is full.
    */
   appendMetric(event: TrainEvent): void {
+    if (!this.isOwn) return;
     const file = join(this.path, METRICS);
     try {
       fs.appendFileSync(file, `${JSON.stringify(event)}\n`);
@@ -229,6 +236,7 @@ export class RunFolder {
    * because it will happen again, the "done" of a finished run too, and half a line at the end.
    */
   truncateMetrics({ epoch: epochs, stepInEpoch }: { readonly epoch: number; readonly stepInEpoch: number }): void {
+    if (!this.isOwn) return;
     const events = this.readMetrics();
     const isAfter = (epoch: number, step: number) => epoch > epochs || (epoch === epochs && step > stepInEpoch);
     const isLater = (event: TrainEvent) =>
@@ -240,6 +248,11 @@ export class RunFolder {
     const kept = later < 0 ? events : events.slice(0, later);
     writeFileAtomic(join(this.path, METRICS), kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
   }
+}
+
+/** Whether a folder holds a run that can go on. */
+export function hasCheckpoint(path: string): boolean {
+  return fs.existsSync(join(path, CHECKPOINTS, "last")) && fs.existsSync(join(path, "recipe.json"));
 }
 
 /** Files of anybody else, and a run that is under way, are left alone. */

@@ -9,6 +9,7 @@ import { parseRecipe } from "../recipe/parse.js";
 import type { Recipe } from "../recipe/recipe.js";
 import { type CheckpointPolicy, DEFAULT_CHECKPOINTS, parsePolicy, requirePolicy } from "./checkpoint-policy.js";
 import { RunFolder } from "./run-folder.js";
+import type { Processes } from "./together.js";
 
 interface EngineOptions {
   /** Loader threads; any number gives the same bits. Default: one a core, at most 4, for photographs, and none for images in memory. */
@@ -20,6 +21,10 @@ interface EngineOptions {
   readonly tensorboard?: boolean | undefined;
   /** How often it is saved inside of an epoch, and how many older checkpoints stay; a resumed run keeps its own. */
   readonly checkpoints?: Partial<CheckpointPolicy> | undefined;
+  /** The processes that train the model together; absent where this one trains it alone. */
+  readonly processes?: Processes | undefined;
+  /** Whether their batch norms take the statistics of whole batches; a resumed run keeps its own. */
+  readonly syncBatchNorm?: boolean | undefined;
 }
 
 export interface NewRun extends EngineOptions {
@@ -61,6 +66,7 @@ export interface Task {
   readonly cache: string | undefined;
   readonly engine: EngineChoice;
   readonly checkpoints: CheckpointPolicy;
+  readonly syncBatchNorm: boolean;
   readonly repeats?: string | undefined;
 }
 
@@ -75,17 +81,19 @@ function newRun(run: NewRun): Task {
   const checkpoints = requirePolicy({ ...DEFAULT_CHECKPOINTS, ...run.checkpoints });
   const source = typeof data === "string" ? anywhere(data) : data;
   const place = { out, numbered, cache: cache && resolve(cache) };
-  return { recipe: withFullPaths(recipe), source, selection, ...place, engine, checkpoints, repeats };
+  const { syncBatchNorm = false } = run;
+  return { recipe: withFullPaths(recipe), source, selection, ...place, engine, checkpoints, repeats, syncBatchNorm };
 }
 
-function earlierRun({ resume, data, recipe: other, checkpoints: asked }: ResumedRun): Task {
+function earlierRun({ resume, data, recipe: other, checkpoints: asked, syncBatchNorm: sync }: ResumedRun): Task {
   const run = RunFolder.open(resume);
   const recipe = withFullPaths(other ?? parseRecipe(run.readJson("recipe.json"), `${resume}/recipe.json`));
   const { source, cache, classes: _, ...selection } = run.readData();
   const saved = (run.readJson("environment.json") ?? {}) as Record<string, unknown>;
   const engine = savedEngine(saved);
   const checkpoints = requirePolicy({ ...parsePolicy(saved.checkpoints), ...asked });
-  const earlier = { recipe, out: resume, cache, engine, checkpoints };
+  const syncBatchNorm = sync ?? saved.syncBatchNorm === true;
+  const earlier = { recipe, out: resume, cache, engine, checkpoints, syncBatchNorm };
   if (typeof data === "string") return { ...earlier, source: anywhere(data), selection };
   if (data) return { ...earlier, source: data };
   if (source !== null) return { ...earlier, source, selection };

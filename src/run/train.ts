@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { DataSelection } from "../data/sources/open.js";
 import { type AnySource, listOptions } from "../data/sources/source.js";
 import { InputError } from "../base/errors.js";
+import { placeFrom } from "../base/launcher.js";
 import type { EngineName } from "../engine/engine-name.js";
 import { settleLibraries } from "../native/torch/library-settings.js";
 import type { TrainEvent } from "./events.js";
@@ -10,9 +11,10 @@ import { presets } from "../recipe/presets.js";
 import { parseRecipe } from "../recipe/parse.js";
 import type { Recipe, RecipeInput } from "../recipe/recipe.js";
 import type { CheckpointInterval } from "./checkpoint-policy.js";
-import { defaultRunPath } from "./run-folder.js";
+import { defaultRunPath, hasCheckpoint } from "./run-folder.js";
 import { OPENING } from "./phases.js";
 import type { SessionOptions } from "./task.js";
+import type { Processes } from "./together.js";
 import { streamFromThread } from "../base/thread-stream.js";
 
 export interface TrainOptions extends DataSelection {
@@ -42,6 +44,12 @@ export interface TrainOptions extends DataSelection {
   readonly checkpointEvery?: CheckpointInterval | undefined;
   /** How many older checkpoints stay beside the last one; default 2. A resumed run keeps its own. */
   readonly keepCheckpoints?: number | undefined;
+  /** Whether this process is one of several that train the model together, as RANK, WORLD_SIZE and so on say; default false. */
+  readonly distributed?: boolean | undefined;
+  /** Whether the batch norms of several processes take the statistics of whole batches; default false. A resumed run keeps its own. */
+  readonly syncBatchNorm?: boolean | undefined;
+  /** Seconds after which a process that the others wait for, or that is silent, ends them all; default 30. */
+  readonly distributedTimeout?: number | undefined;
   /** Stops the run cleanly, at a checkpoint. */
   readonly signal?: AbortSignal | undefined;
   /** Is told what the run is at, beside its events: "opening the data", "measuring convolutions", "training", … */
@@ -51,7 +59,16 @@ export interface TrainOptions extends DataSelection {
 export interface ResumeOptions
   extends Pick<
     TrainOptions,
-    "workers" | "device" | "tensorboard" | "checkpointEvery" | "keepCheckpoints" | "signal" | "onDoing"
+    | "workers"
+    | "device"
+    | "tensorboard"
+    | "checkpointEvery"
+    | "keepCheckpoints"
+    | "distributed"
+    | "syncBatchNorm"
+    | "distributedTimeout"
+    | "signal"
+    | "onDoing"
   > {
   /** The run's folder. */
   readonly resume: string;
@@ -85,13 +102,17 @@ export async function* train(options: TrainOptions | ResumeOptions): AsyncGenera
   });
 }
 
-async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<SessionOptions> {
+async function sessionOptions(asked: TrainOptions | ResumeOptions): Promise<SessionOptions> {
+  const processes = processesFor(asked);
+  const options = processes ? goingOn(asked, processes) : asked;
+  const { syncBatchNorm } = options;
   const { workers, device = "cpu", tensorboard, checkpointEvery: every, keepCheckpoints: keep } = options;
   const checkpoints = { ...(every && { every }), ...(keep !== undefined && { keep }) };
   if ("resume" in options) {
     const { resume, data, allowChanges } = options;
     const recipe = options.recipe && parseRecipe(options.recipe, "the recipe", await loadRecipe(resume));
-    return { resume, recipe, allowChanges, workers, device, tensorboard, checkpoints, ...(data && { data }) };
+    const how = { workers, device, tensorboard, checkpoints, processes, syncBatchNorm };
+    return { resume, recipe, allowChanges, ...how, ...(data && { data }) };
   }
   const { engine: name = "auto", winograd = true, reproducible = false } = options;
   const engine = { engine: name, winograd, reproducible };
@@ -123,7 +144,37 @@ async function sessionOptions(options: TrainOptions | ResumeOptions): Promise<Se
     tensorboard,
     checkpoints,
     repeats,
+    processes,
+    syncBatchNorm,
   };
+}
+
+/** @throws InputError where several processes are asked for and cannot be */
+function processesFor({
+  distributed = false,
+  distributedTimeout: timeout = 30,
+  device = "cpu",
+}: TrainOptions | ResumeOptions): Processes | undefined {
+  const place = distributed ? placeFrom() : undefined;
+  if (!place) return undefined;
+  if (!(timeout > 0)) {
+    throw new InputError(`distributedTimeout (--dist-timeout): must be a number of seconds above 0, not ${timeout}`);
+  }
+  if (device !== "cpu") {
+    throw new InputError(
+      `device (--device): several processes train on CPUs, by Gloo, and not on ${device}; drop --device`,
+    );
+  }
+  return { place, timeout };
+}
+
+/** What a launcher has started again goes on with the run that it had begun, where that has a name and a checkpoint. */
+function goingOn(options: TrainOptions | ResumeOptions, { place }: Processes): TrainOptions | ResumeOptions {
+  if ("resume" in options || place.restarts === 0 || options.out === undefined || !hasCheckpoint(options.out)) {
+    return options;
+  }
+  const { recipe: _, data, out, ...others } = options;
+  return { ...others, resume: out, ...(typeof data !== "string" && { data }) };
 }
 
 /** A preset's or a file's recipe, or one completed from the baseline or the preset it extends. */

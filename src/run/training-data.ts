@@ -57,6 +57,17 @@ export function trainingData(
   };
 }
 
+/** Only training reads the copies: accuracy is measured on the pictures themselves. A run that is to stop needs none. */
+export async function withCache(
+  data: TrainingData,
+  cache: string | undefined,
+  shouldStop: () => boolean,
+): Promise<TrainingData> {
+  if (cache === undefined) return data;
+  const { train } = data;
+  return { ...data, train: await kindOf(train).cached(train, cache, shouldStop) };
+}
+
 /** What photographs are brought to where the recipe does not say. */
 function photoFormat(recipe: Recipe, checkpoint: CheckpointConfig | undefined, channels: number): InputFormat {
   const { inputSize, photos } = modelEntry(recipe.model);

@@ -5,6 +5,7 @@ import {
   concatenate,
   descendingOrder,
   equal,
+  full,
   gather,
   logSoftmax,
   mul,
@@ -14,6 +15,7 @@ import {
   toDType,
   unsqueeze,
 } from "../tensor/ops.js";
+import type { DType } from "../tensor/dtype.js";
 import { scope } from "../tensor/scope.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { OutcomesCollection } from "./task.js";
@@ -47,6 +49,25 @@ export class OutcomesOnDevice implements OutcomesCollection {
     this.#columns.push(scope(() => columnsOf(logits, unsqueeze(labels, 1), this.#places)).keep());
     if (this.#images * this.classes <= this.mostScores) this.#logits.push(clone(toDType(logits, "float32")).keep());
     else for (const each of this.#logits.splice(0)) each.dispose();
+  }
+
+  gather(gathered: (rows: Tensor) => Tensor): void {
+    const { classes } = this;
+    const images = scope(() => gathered(Tensor.from(Float64Array.of(this.#images, this.#logits.length))).toArray());
+    const total = images.reduce((sum, count, at) => (at % 2 === 0 ? sum + count : sum), 0);
+    const kept = images.every((_, at) => at % 2 === 1 || images[at] === 0 || (images[at + 1] as number) > 0);
+    const all = (own: Tensor[], width: number, dtype: DType) =>
+      scope(() => gathered(own.length === 0 ? full([0, width], 0, dtype) : concatenate(own, 0))).keep();
+    const labels = scope(() =>
+      gathered(Tensor.from(Int32Array.from(this.#labels.flatMap((each) => [...each])))).toArray(),
+    );
+    const columns = all(this.#columns, 4, "float64");
+    const logits = kept && total * classes <= this.mostScores ? [all(this.#logits, classes, "float32")] : [];
+    for (const each of [...this.#columns.splice(0), ...this.#logits.splice(0)]) each.dispose();
+    this.#images = total;
+    this.#labels.splice(0, Infinity, Int32Array.from(labels));
+    this.#columns.push(columns);
+    this.#logits.push(...logits);
   }
 
   read(): Outcomes {

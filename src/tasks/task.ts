@@ -50,6 +50,8 @@ export interface OutcomesCollection extends Disposable {
    * @param known the same labels here
    */
   add(logits: Tensor, labels: Tensor, known: ArrayLike<number>): void;
+  /** Puts those of all processes, in their order, in the place of this one's. @param gathered gives the rows of all processes for those of this one */
+  gather(gathered: (rows: Tensor) => Tensor): void;
   /** Of all images that were added, at least one. */
   read(): AnyOutcomes;
 }

@@ -34,14 +34,16 @@ const BATCH_IMAGES = 500;
 /** Gives the images of a split for an evaluation: `all()`. */
 export function evaluationLoader(
   set: Split,
-  { badPictures, workers }: Pick<LoaderOptions, "badPictures" | "workers">,
+  { badPictures, workers, division }: Pick<LoaderOptions, "badPictures" | "workers" | "division">,
 ): Loader {
-  const most = Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_PIXELS / (set.height * set.width))));
+  const fits = Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_PIXELS / (set.height * set.width))));
+  const most = division ? Math.min(fits, Math.ceil(set.count / division.size)) : fits;
   return new Loader(set, {
     batchSize: Math.min(most, set.count),
     augmentation: "none",
     seed: 0,
     ...(badPictures && { badPictures }),
+    division,
     workers: kindOf(set).evaluationWorkers(workers),
   });
 }
@@ -56,6 +58,8 @@ export interface EvaluationOptions {
   readonly logits?: ((images: Tensor) => Tensor) | undefined;
   /** How many views of each image a batch has, one view after the other; their logits are averaged. Default: 1. */
   readonly views?: number | undefined;
+  /** Where several processes evaluate, each its own batches: gives the rows of all of them for those of this one. */
+  readonly gathered?: ((rows: Tensor) => Tensor) | undefined;
   /** Called after each batch; what it throws ends the evaluation. */
   readonly afterBatch?: (() => void) | undefined;
 }
@@ -93,6 +97,7 @@ export async function outcomesOf(
     thresholds,
     logits: logitsOf = (images) => model.forward(images),
     views = 1,
+    gathered,
     afterBatch,
   }: EvaluationOptions,
 ): Promise<AnyOutcomes> {
@@ -112,6 +117,7 @@ export async function outcomesOf(
       );
       afterBatch?.();
     }
+    if (gathered) outcomes.gather(gathered);
     if (outcomes.images === 0) throw new NothingToEvaluate();
     return outcomes.read();
   } finally {

@@ -14,6 +14,12 @@ export interface PreparedBatch {
   readonly labels: Tensor;
 }
 
+/** Which rows are wanted of all processes; this one's own by default. */
+export interface WholeRows {
+  readonly pixels?: ((rows: Tensor) => Tensor) | undefined;
+  readonly labels?: ((rows: Tensor) => Tensor) | undefined;
+}
+
 /**
  * A batch on its way to a device, as the bytes that the loader made, beside what the device computes. It holds their memory until it is disposed,
  * which may be as soon as all that uses them has been asked for.
@@ -38,13 +44,17 @@ export class SentBatch implements Disposable {
     ]).map((tensor) => tensor.keep()) as [Tensor, Tensor];
   }
 
-  /** The images from `start` on, as many as `count`; all of them by default. */
-  prepare(start = 0, count = this.size): PreparedBatch {
+  /**
+   * The images from `start` on, as many as `count`; all of them by default.
+   *
+   * @param whole gives the rows of all processes, where several share a batch, for those of this one
+   */
+  prepare(start = 0, count = this.size, whole: WholeRows = {}): PreparedBatch {
     if (!this.#arrived) for (const sent of [this.#pixels, this.#labels]) arrive(sent);
     this.#arrived = true;
     return scope(() => ({
-      images: normalise(narrow(this.#pixels, 0, start, count), this.format),
-      labels: toDType(narrow(this.#labels, 0, start, count), "int64"),
+      images: normalise(ofAll(narrow(this.#pixels, 0, start, count), whole.pixels), this.format),
+      labels: toDType(ofAll(narrow(this.#labels, 0, start, count), whole.labels), "int64"),
     }));
   }
 
@@ -52,4 +62,8 @@ export class SentBatch implements Disposable {
     this.#pixels.dispose();
     this.#labels.dispose();
   }
+}
+
+function ofAll(rows: Tensor, gathered: ((rows: Tensor) => Tensor) | undefined): Tensor {
+  return gathered ? gathered(rows) : rows;
 }

@@ -9,7 +9,7 @@ import { Dropout } from "../nn/layers/dropout.js";
 import { type Module, Parameter } from "../nn/module.js";
 import { moveTo } from "../nn/move-to.js";
 import { lowerPrecision, type Precision } from "../nn/precision.js";
-import { fromRawTensor, loadStateDict, rawTensor } from "../nn/state-dict.js";
+import { loadStateDict } from "../nn/state-dict.js";
 import type { LearningRateSchedule } from "../optim/learning-rate.js";
 import { LossScaler } from "../optim/loss-scaler.js";
 import { OPTIMIZERS } from "../optim/optimizers/index.js";
@@ -18,17 +18,7 @@ import { checkAgainstData, type Recipe } from "../recipe/recipe.js";
 import { taskOf } from "../tasks/index.js";
 import type { Criterion, Targets, Task } from "../tasks/task.js";
 import { noGradient } from "../tensor/autograd.js";
-import {
-  add,
-  clone,
-  concatenate,
-  copyInPlace,
-  detach,
-  mulScalar,
-  requireGradient,
-  reshape,
-  setData,
-} from "../tensor/ops.js";
+import { add, clone, concatenate, detach, mulScalar, requireGradient, reshape, setData } from "../tensor/ops.js";
 import { seedFor } from "../tensor/random.js";
 import type { RawTensor } from "../tensor/raw-tensor.js";
 import { scope } from "../tensor/scope.js";
@@ -37,9 +27,11 @@ import { TRICKS } from "../tricks/index.js";
 import { RunningTricks, type TrickAudit } from "../tricks/running-tricks.js";
 import { type Run, settingsOf, type Trick } from "../tricks/trick.js";
 import type { InitialWeights } from "../weights/initial-weights.js";
+import { copyAll, copyFrom, snapshot } from "./copies.js";
 import { firstBadTensor, firstBadValue } from "./bad-values.js";
 import { requireEnoughValues } from "./enough-values.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
+import { Replica, type Together } from "./replica.js";
 import { type PreparedBatch, SentBatch } from "./sent-batch.js";
 import { type ComputedBy, TrainingPasses } from "./training-passes.js";
 
@@ -83,6 +75,8 @@ export interface TrainerOptions {
   readonly engine?: EngineChoice;
   /** Tricks that the recipe brings along (`loadOwnTricks`). */
   readonly ownTricks?: readonly Trick[];
+  /** Where several processes train the model, each on its rows of every batch. */
+  readonly together?: Together | undefined;
 }
 
 /**
@@ -110,6 +104,7 @@ export class Trainer implements Run {
   readonly #targets: Targets;
   /** What the logits are held against the targets by. */
   readonly #criterion: Criterion;
+  readonly #replica: Replica | undefined;
   /** What learns no step of the epoch under way. */
   #frozen: ReadonlySet<Parameter> = new Set();
   /** The step under way: per part its loss and label loss, then whether the gradients are finite; float32 on the device. */
@@ -121,7 +116,7 @@ export class Trainer implements Run {
   constructor(
     readonly recipe: Recipe,
     readonly data: TrainingData,
-    { device, startsFrom, engine = DEFAULT_ENGINE, ownTricks = [] }: TrainerOptions,
+    { device, startsFrom, engine = DEFAULT_ENGINE, ownTricks = [], together }: TrainerOptions,
   ) {
     const { train } = data;
     checkAgainstData(recipe, train.count);
@@ -139,13 +134,16 @@ export class Trainer implements Run {
     checkTrainingSize(recipe.model, recipe.modelOptions, train.height, train.width);
     const outline = { classes: train.classes.length, inChannels: train.channels };
     this.model = createModel(recipe.model, outline, recipe.modelOptions);
-    const shape = [recipe.batchSize / recipe.accumulation, train.channels, train.height, train.width] as const;
+    const images = recipe.batchSize / recipe.accumulation;
+    this.#replica = together && new Replica(together, images);
+    const shape = [this.#replica?.ownImages ?? images, train.channels, train.height, train.width] as const;
     requireEnoughValues(this.model, shape, recipe);
     this.#dropouts = Array.from(this.model.modules()).flatMap(([path, module]) =>
       module instanceof Dropout ? [{ path, dropout: module }] : [],
     );
     xavierUniform(this.model, recipe.seed);
     this.#tricks.initialised(this.model);
+    this.#replica?.join(this.model);
     moveTo(this.model, device);
     this.masters = lowerPrecision(this.model, precision, device);
     const all = { parameters: new Map(this.model.parameters()), weightDecay: recipe.weightDecay, lrFactor: 1 };
@@ -158,11 +156,13 @@ export class Trainer implements Run {
       masters: this.masters,
       device,
       engine,
+      onlyPlain: together?.syncBatchNorm ? "batch norms of several processes together are libtorch's" : undefined,
     });
     this.#targets = this.task.targets(train, device);
     this.#criterion = this.#tricks.criterion(this.task.loss);
     this.#tricks.built();
     this.#tricks.kept(); // from here on the same ones
+    this.#replica?.broadcast(this.#kept());
   }
 
   /** The training images. */
@@ -261,9 +261,18 @@ export class Trainer implements Run {
     const losses: Tensor[] = [];
     for (let part = 0; part < accumulation; part++) {
       for (const { path, dropout } of this.#dropouts) dropout.seed = seedFor(seed, "dropout", path, step, part);
-      losses.push(...scope(() => this.#accumulate(batch.prepare(part * size, size), step, part)));
+      losses.push(...scope(() => this.#accumulate(this.#prepared(batch, part * size, size), step, part)));
     }
+    const learning = [...this.model.parameters()]
+      .map(([, parameter]) => parameter)
+      .filter((each) => !this.#frozen.has(each));
+    this.#replica?.reduce(this.model, learning, losses);
     return losses;
+  }
+
+  /** Images and labels of a part: this process's, or all of them where tricks act on a batch as a whole. */
+  #prepared(batch: SentBatch, start: number, size: number): PreparedBatch {
+    return batch.prepare(start, size, this.#replica?.wanted(this.#tricks.mixes));
   }
 
   /**
@@ -332,13 +341,15 @@ export class Trainer implements Run {
     const hard = this.#targets.of(labels);
     const unchanged = { images: clean, targets: this.#tricks.targets(hard, step, part), shares: hard };
     const batch = this.#tricks.batch(unchanged, step, part);
-    const targets = this.#tricks.weighted(batch, step, part);
-    const { images } = batch;
+    const own = (whole: Tensor) => this.#replica?.own(whole) ?? whole;
+    const targets = own(this.#tricks.weighted(batch, step, part));
+    const images = this.#tricks.mixes ? own(batch.images) : batch.images;
     const [logits, auxiliary] = this.#passes.forward(images);
     const labelLoss = this.#criterion(logits, targets);
     const supervised = auxiliary ? add(labelLoss, this.#criterion(auxiliary, targets), AUXILIARY_WEIGHT) : labelLoss;
     const loss = this.#tricks.loss(supervised, { images, logits }, step, part);
-    this.#passes.backward(mulScalar(loss, this.scaler.scale / this.recipe.accumulation), part > 0);
+    const { share = 1 } = this.#replica ?? {};
+    this.#passes.backward(mulScalar(loss, (this.scaler.scale * share) / this.recipe.accumulation), part > 0);
     return [loss, labelLoss].map((value) => reshape(detach(value), [1]));
   }
 
@@ -352,7 +363,8 @@ export class Trainer implements Run {
     this.requireFiniteWeights();
     const { model, data, device } = this;
     const format = { ...data.train, labelSets: data.validation.labelSets };
-    const run = () => evaluate(model, batches, { format, device, logits: this.#passes.evaluation() });
+    const { gathered } = this.#replica ?? {};
+    const run = () => evaluate(model, batches, { format, device, gathered, logits: this.#passes.evaluation() });
     return this.#withMasters(() => this.#withReplacedWeights(run));
   }
 
@@ -390,6 +402,23 @@ export class Trainer implements Run {
   /** The weights to use the model with: float32, averaged where a trick averages them. */
   weights(): Map<string, RawTensor> {
     return snapshot(new Map([...this.state, ...(this.#tricks.weights() ?? [])]));
+  }
+
+  /** Everything that steps change, where it lies. */
+  #kept(): Map<string, Tensor> {
+    const tricks = Array.from(this.#tricks.kept(), ([name, tensor]): [string, Tensor] => [KEPT + name, tensor]);
+    const replaced = Array.from(this.#tricks.weights() ?? [], ([name, tensor]): [string, Tensor] => [
+      RAW_WEIGHTS + name,
+      tensor,
+    ]);
+    const masters = [...this.state].filter(([, tensor]) => !(tensor instanceof Parameter));
+    const named = masters.map(([name, tensor]): [string, Tensor] => [`float32 ${name}`, tensor]);
+    return new Map([...this.model.state(), ...named, ...replaced, ...this.#optimizer.state(), ...tricks]);
+  }
+
+  /** @throws KnackError where several processes train the model and one of them has other weights. @param when for the message */
+  requireSameEverywhere(when: string): void {
+    this.#replica?.requireSame(this.#kept(), when);
   }
 
   /** What a resumed run needs beside `weights()`. */
@@ -445,28 +474,4 @@ export class Trainer implements Run {
 
 function optimizerNamed(name: string): OptimizerPart {
   return OPTIMIZERS.find((optimizer) => optimizer.name === name) as OptimizerPart;
-}
-
-function snapshot(tensors: Iterable<[string, Tensor]>, prefix = ""): Map<string, RawTensor> {
-  return new Map(Array.from(tensors, ([name, tensor]) => [prefix + name, rawTensor(tensor)]));
-}
-
-function copyFrom(raw: ReadonlyMap<string, RawTensor>, tensors: Iterable<[string, Tensor]>): void {
-  noGradient(() => {
-    for (const [name, tensor] of tensors) {
-      const source = raw.get(name);
-      if (!source) continue;
-      using values = fromRawTensor(source);
-      copyInPlace(tensor, values);
-    }
-  });
-}
-
-function copyAll(targets: ReadonlyMap<string, Tensor>, sources: ReadonlyMap<string, Tensor>): void {
-  noGradient(() => {
-    for (const [name, target] of targets) {
-      const source = sources.get(name);
-      if (source) copyInPlace(target, source);
-    }
-  });
 }

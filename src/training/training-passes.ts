@@ -1,3 +1,4 @@
+import { InputError } from "../base/errors.js";
 import type { EngineChoice } from "../engine/engine-name.js";
 import { FastEngine, whereSupported, whyNoFastEngine } from "../engine/engine.js";
 import { CompiledInference } from "../engine/inference.js";
@@ -17,6 +18,8 @@ export interface TrainingPassesOptions {
   readonly masters: ReadonlyMap<Parameter, Tensor>;
   readonly device: string;
   readonly engine: EngineChoice;
+  /** Why libtorch has to compute the steps, as a sentence's end; evaluations are the fast engine's all the same. */
+  readonly onlyPlain?: string | undefined;
 }
 
 export interface ComputedBy {
@@ -44,7 +47,10 @@ export class TrainingPasses {
     private readonly model: Module,
     private readonly options: TrainingPassesOptions,
   ) {
-    const { engine, device, precision } = options;
+    const { engine, device, precision, onlyPlain } = options;
+    if (onlyPlain !== undefined && engine.engine === "fast") {
+      throw new InputError(`engine (--engine): "fast" cannot compute this run: ${onlyPlain}; drop --engine`);
+    }
     this.#fast = FastEngine.open(engine, { device, precision });
   }
 
@@ -52,9 +58,9 @@ export class TrainingPasses {
   get engine(): ComputedBy {
     const compiled = this.#compiled();
     if (compiled) return { engine: "fast", whyPlain: undefined, inLibtorch: compiled.inLibtorch };
-    const { engine, device, precision } = this.options;
+    const { engine, device, precision, onlyPlain } = this.options;
     const isChosen = engine.engine === "plain" || device !== "cpu";
-    const whyNot = () => whyNoFastEngine({ device, precision }) ?? `it lacks ${this.#lacking}`;
+    const whyNot = () => onlyPlain ?? whyNoFastEngine({ device, precision }) ?? `it lacks ${this.#lacking}`;
     return { engine: "plain", whyPlain: isChosen ? undefined : whyNot(), inLibtorch: [] };
   }
 
@@ -129,13 +135,14 @@ export class TrainingPasses {
 
   #compiled(): CompiledTraining | null {
     if (this.#training === undefined) {
-      const { shape, masters, engine } = this.options;
+      const { shape, masters, engine, onlyPlain } = this.options;
       const forward = (images: Tensor) => trainingOutputs(this.model, images);
       const make = (fast: FastEngine) => new CompiledTraining(fast, this.model, { shape, masters, forward });
       const lacks = (layer: string) => {
         this.#lacking = layer;
       };
-      this.#training = whereSupported(this.#fast, engine, make, lacks) ?? null;
+      const fast = onlyPlain === undefined ? this.#fast : undefined;
+      this.#training = whereSupported(fast, engine, make, lacks) ?? null;
     }
     return this.#training;
   }

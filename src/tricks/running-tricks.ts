@@ -101,6 +101,11 @@ export class RunningTricks {
     }, batch);
   }
 
+  /** Whether any acts on the images of a batch as a whole. */
+  get mixes(): boolean {
+    return this.#at("batch").length > 0;
+  }
+
   /** @returns the batch's targets as the loss takes them */
   weighted(batch: TrainingBatch, step: number, part: number): Tensor {
     const place = this.#placeOf(step, part);

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { Command } from "commander";
 import { InputError, KnackError } from "../../base/errors.js";
+import { placeFrom } from "../../base/launcher.js";
 import { OtherPrograms, sharedCores } from "../../base/other-programs.js";
 import { type DataSelection, openData } from "../../data/sources/open.js";
 import { isFoldsFolder } from "../../folds/folds-folder.js";
@@ -11,15 +12,16 @@ import type { Recipe } from "../../recipe/recipe.js";
 import { isRunFolder, loadRecipe } from "../../recipe/load-recipe.js";
 import type { WarningEvent } from "../../run/events.js";
 import { COMPARING, MEASURING } from "../../run/phases.js";
-import type { ResumeOptions, TrainOptions } from "../../run/train.js";
+import { type ResumeOptions, type TrainOptions, train } from "../../run/train.js";
 import { autoRecipeFor, summaryOf } from "./train-auto.js";
 import { asFolds, trainFolds } from "./train-folds.js";
 import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
 import { addCheckpointOptions, type CheckpointOptions, checkpointsFrom } from "../options/checkpoint-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
 import { isLackOfMemory, memoryAdvice } from "../output/memory-advice.js";
-import { createProgress, type Progress } from "../output/progress.js";
+import { createProgress, type Progress, SILENT } from "../output/progress.js";
 import { outliveOutput } from "../output/standard-output.js";
+import { addProcessesOptions, type ProcessesOptions, processesFrom } from "../options/processes-options.js";
 import { withModelOfInit } from "../options/model-of-init.js";
 import {
   addRecipeOptions,
@@ -34,7 +36,8 @@ import { wholeNumber } from "../options/whole-number.js";
 
 type TrainCommandOptions = RecipeOptions &
   DataOptions &
-  CheckpointOptions & {
+  CheckpointOptions &
+  ProcessesOptions & {
     recipe?: string;
     budget?: string;
     out?: string;
@@ -60,6 +63,8 @@ const ALSO_ON_RESUME = new Set([
   "checkpointEvery",
   "keepCheckpoints",
   "allowChanges",
+  "syncBn",
+  "distTimeout",
 ]);
 
 /** `knack train`: trains a model by a recipe; Ctrl-C stops it at a checkpoint. */
@@ -83,7 +88,7 @@ export function trainCommand(): Command {
       "threads that load images; any number gives the same bits (default: 0; photographs: one a core, up to 4)",
     )
     .option("--cache <folder>", "keep large photographs there as small copies; pays from some megapixels on");
-  addCheckpointOptions(addDataOptions(command))
+  addProcessesOptions(addCheckpointOptions(addDataOptions(command)))
     .addOption(deviceOption())
     .addOption(engineOption())
     .option("--no-winograd", "fast engine: compute every convolution directly")
@@ -95,12 +100,17 @@ export function trainCommand(): Command {
     outliveOutput();
     const others = new OtherPrograms();
     const shared = () => (options.device === "cuda" ? undefined : sharedCores(others.processors(), computingThreads()));
-    const progress = createProgress(process.stdout, { json, shared });
+    const isShown = (placeFrom()?.rank ?? 0) === 0;
+    const progress = isShown ? createProgress(process.stdout, { json, shared }) : SILENT;
     let asked: TrainOptions | ResumeOptions | undefined;
     try {
       asked = await trainOptions(data, options);
       const folds = asFolds(asked);
-      await (folds ? trainFolds(folds, json) : run(asked, progress, { forPeople: !json, isFirst: isAuto(asked) }));
+      if (folds && asked.distributed) {
+        throw new InputError("--folds: each fold is trained by one process; start knack train by itself");
+      }
+      const audience = { forPeople: !json && isShown, isFirst: isAuto(asked) };
+      await (folds ? trainFolds(folds, json) : run(asked, progress, audience));
     } catch (thrown) {
       const advice = asked && isLackOfMemory(thrown) ? await memoryAdvice(asked) : undefined;
       const error = advice === undefined ? thrown : new KnackError(`${(thrown as Error).message}; ${advice}`);
@@ -118,6 +128,7 @@ async function trainOptions(
 ): Promise<TrainOptions | ResumeOptions> {
   const { resume, recipe: spec, out, cache, device, engine, winograd, reproducible, tensorboard } = options;
   const workers = options.workers === undefined ? undefined : wholeNumber("--workers", options.workers, 0);
+  const together = { distributed: placeFrom() !== undefined, ...processesFrom(options) };
   if (resume !== undefined) {
     const asked = Object.entries({ ...options, winograd: winograd === false ? false : undefined }).filter(
       ([name, value]) => value !== undefined && !ALSO_ON_RESUME.has(name),
@@ -133,7 +144,7 @@ async function trainOptions(
       throw new InputError(`--resume: folds go on with the settings they began with; drop --${dashed(name)}`);
     }
     const own = asked.length === 0 ? undefined : recipeToGoOn(await loadRecipe(resume), options);
-    const how = { workers, device, tensorboard, ...checkpointsFrom(options) };
+    const how = { workers, device, tensorboard, ...checkpointsFrom(options), ...together };
     return { resume, data, recipe: own, allowChanges: options.allowChanges, ...how };
   }
   if (options.allowChanges) throw new InputError("--allow-changes: it is for a run that goes on; give --resume RUN");
@@ -146,7 +157,7 @@ async function trainOptions(
     given,
   );
   const repeats = spec !== undefined && isRunFolder(spec) ? spec : undefined;
-  const how = { workers, device, engine, winograd, reproducible, repeats, ...checkpointsFrom(options) };
+  const how = { workers, device, engine, winograd, reproducible, repeats, ...checkpointsFrom(options), ...together };
   const selection = selectionFrom(options);
   const recipe = isLargest ? await largest(asked, data, selection, how) : asked;
   return { data, ...selection, recipe, out, cache, ...how, tensorboard };
@@ -192,7 +203,9 @@ async function run(options: TrainOptions | ResumeOptions, progress: Progress, au
     const onDoing = (what: string) => {
       if (audience.forPeople && TOLD.includes(what)) console.log(`${what} …`);
     };
-    for await (const event of trainWithReport({ ...options, signal, onDoing }, tell)) {
+    const told = { ...options, signal, onDoing };
+    // The report of a run is written by who writes its folder.
+    for await (const event of progress === SILENT ? train(told) : trainWithReport(told, tell)) {
       begun = true;
       progress.show(event.type === "warning" && event.lackOfMemory ? await withAdvice(event, options) : event);
       if (event.type === "interrupted") process.exitCode = exitCode();

@@ -31,6 +31,9 @@ export interface Progress {
   awaitsStop(): boolean;
 }
 
+/** Of a process whose run another one shows. */
+export const SILENT: Progress = { show: () => {}, close: () => {}, awaitsStop: () => false };
+
 /**
  * A bar per epoch on a terminal, plain lines elsewhere, one JSON object a line for programs.
  *

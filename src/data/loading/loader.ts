@@ -11,10 +11,14 @@ import { epochOrder } from "../sampling/epoch-order.js";
 import type { Split } from "../split.js";
 import { BadPictures } from "./bad-pictures.js";
 import { type BatchSource, makeBatch } from "./batch.js";
+import { type Division, ownOf, rowsOf } from "./division.js";
 import type { BatchReply, BatchRequest, LoaderTask } from "./loader-worker.js";
 
 /** Batches that each worker may have under way or ready ahead of the one that is asked for. */
 const AHEAD_PER_WORKER = 2;
+
+/** Who shares batches with nobody. */
+const ALONE: Division = { rank: 0, size: 1 };
 
 /** Some images. */
 export interface Batch {
@@ -37,6 +41,8 @@ export interface LoaderOptions {
   readonly sampling?: "shuffle" | "balanced";
   /** Where photographs that cannot be read are noted, for several loaders together. Default: the loader's own, which skips them. */
   readonly badPictures?: BadPictures;
+  /** Where several processes share the batches: which of them this one is, and the parts that a batch is divided by. */
+  readonly division?: (Division & { readonly parts: number }) | undefined;
   /** Threads that make batches ahead; 0 makes each batch in this thread when it is asked for. */
   readonly workers: number;
 }
@@ -45,7 +51,7 @@ export interface LoaderOptions {
  * Batches of training images: shuffled anew each epoch, augmented, the last partial batch dropped.
  *
  * A batch depends only on (seed, epoch, its index): neither the number of workers, nor where an epoch was begun, nor an
- * epoch left early changes a bit. Threads run until `close()`, but do not keep the process alive by themselves.
+ * epoch left early changes a bit. Of processes that share the batches each makes its own rows of them. Threads run until `close()`, but do not keep the process alive by themselves.
  */
 export class Loader {
   /** Whole batches in the set. */
@@ -105,11 +111,13 @@ export class Loader {
     this.#prepared = { epoch, ahead };
   }
 
-  /** All images once, in order; the last batch may be smaller, and photographs that cannot be read are left out. */
+  /** All images once, in order, or of several processes consecutive batches in each; the last batch may be smaller, and photographs that cannot be read are left out. */
   async *all(): AsyncGenerator<Batch, void, undefined> {
     const { count } = this.#source.set;
-    const batches = Array.from({ length: Math.ceil(count / this.#batchSize) }, (_, i) => {
-      const start = i * this.#batchSize;
+    const { division = ALONE } = this.#options;
+    const own = rowsOf(Math.ceil(count / this.#batchSize), division);
+    const batches = Array.from({ length: own.count }, (_, i) => {
+      const start = (own.start + i) * this.#batchSize;
       return { indices: Uint32Array.from({ length: Math.min(this.#batchSize, count - start) }, (_, k) => start + k) };
     });
     yield* this.#inTurn(0, batches, 0, []);
@@ -117,12 +125,13 @@ export class Loader {
 
   #batchesOf(epoch: number, firstBatch: number): Images[] {
     const { set, seed } = this.#source;
-    const { sampling = "shuffle" } = this.#options;
+    const { sampling = "shuffle", division } = this.#options;
+    const cut = (images: Uint32Array) => (division ? ownOf(images, division.parts, division) : images);
     const order = epochOrder(set, sampling, seed, epoch);
     const repeats = sampling === "balanced" ? repeatsIn(order, set.count) : undefined;
     return Array.from({ length: this.batchesPerEpoch - firstBatch }, (_, i): Images => {
       const [start, end] = [(firstBatch + i) * this.#batchSize, (firstBatch + i + 1) * this.#batchSize];
-      return { indices: order.slice(start, end), repeats: repeats?.slice(start, end) };
+      return { indices: cut(order.slice(start, end)), repeats: repeats && cut(repeats.slice(start, end)) };
     });
   }
 

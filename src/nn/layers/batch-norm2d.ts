@@ -5,6 +5,7 @@ import { addScalar, batchNorm, copyInPlace, full } from "../../tensor/ops.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { type LayerCost, Module, Parameter, StateBuffer } from "../module.js";
 import { NORM } from "../parameter-role.js";
+import { type Synchronised, synchronisedBatchNorm } from "./synchronised-norm.js";
 
 /** Batch normalisation over [N, C, H, W], PyTorch's defaults. Its parameters and statistics stay float32 in 16-bit training. */
 export class BatchNorm2d extends Module {
@@ -16,6 +17,8 @@ export class BatchNorm2d extends Module {
   readonly running_var: StateBuffer;
   /** int64 scalar, kept because PyTorch's state dicts have it. */
   readonly num_batches_tracked: StateBuffer;
+  /** Where the statistics of a batch are those of several processes' batches together. */
+  synchronised: Synchronised | undefined;
 
   constructor(
     readonly channels: number,
@@ -32,12 +35,13 @@ export class BatchNorm2d extends Module {
 
   override forward(input: Tensor): Tensor {
     if (this.training) {
-      if (input.size === this.channels)
+      if (input.size === this.channels && !this.synchronised)
         throw new InputError(
           `batch norm: ${input.shape} is one value a channel, and training needs more: give a larger batch or larger images`,
         );
       this.countBatch();
     }
+    if (this.training && this.synchronised) return synchronisedBatchNorm(input, this, this.synchronised);
     const { training, momentum, eps } = this;
     return batchNorm(input, this.weight, this.bias, this.running_mean, this.running_var, { training, momentum, eps });
   }
