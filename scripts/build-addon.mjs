@@ -16,7 +16,7 @@ const require = createRequire(import.meta.url);
 const PLAIN = ["pixels", "process"];
 const TORCH = "src/native/torch";
 const CPU = "src/native/cpu";
-const DIST = "src/native/dist";
+const DIST = "src/native/group";
 const mac = process.platform === "darwin";
 
 /** The C++ compiler's command, split at blanks as make does ("ccache g++"). */

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { InputError, KnackError } from "../base/errors.js";
 import type { Place } from "../base/launcher.js";
-import { loadCollectives } from "../native/dist/dist.js";
+import { loadCollectives } from "../native/group/collectives.js";
 import { noGradient } from "./autograd.js";
 import { operator } from "./operator.js";
 import { concatenate, full, narrow } from "./ops.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { whyNotBuilt } from "../../src/native/dist/dist.js";
+import { whyNotBuilt } from "../../src/native/group/collectives.js";
 import type { TogetherTask } from "../children/together.js";
 import { randomData } from "../support/random-data.js";
 import { together } from "../support/together.js";
