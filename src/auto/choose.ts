@@ -59,8 +59,10 @@ export function chooseRecipe(situation: Situation): Choice {
   const { title } = metricNamed(task.select, task.metrics);
   // Of several labels each class has a threshold of its own, and no picture is of one class alone.
   const isUneven = task.name === "single-label" && imbalance.ratio >= UNEVEN;
+  const whole = plan.recipeOf(candidate);
   const recipe = {
-    ...atEpochs(plan.recipeOf(candidate), epochs),
+    ...atEpochs(whole, epochs),
+    freezeEpochs: Math.min(whole.freezeEpochs, Math.floor(epochs / 4)),
     name: "auto",
     precision: pace.precision,
     lossScale: "none" as const,
@@ -100,6 +102,10 @@ function inTime({ candidates: all, epochs }: Plan, { photographs, imageSize, bud
   throw new Error("a plan has candidates");
 }
 
+/** Training pictures below which the head learns first, then all slowly: docs/results.md, "Fine-tuning on fewer photographs". */
+const FEW = 400;
+const few = { epochs: 24, lr: 0.005, freezeEpochs: 2 } as const;
+
 /** From trained weights: docs/results.md has how each value was found. */
 function fineTuning(weights: WeightsAtHand, { train }: Situation["photographs"]): Plan {
   const { path, model, modelOptions, imageSize: own, classes } = weights;
@@ -111,9 +117,10 @@ function fineTuning(weights: WeightsAtHand, { train }: Situation["photographs"])
   return {
     what: `${path}${classes === undefined ? "" : `, which tells ${classes} classes apart`}: what it knows needs few pictures`,
     candidates: sizes.map((imageSize) => ({ model, modelOptions, imageSize, batchSize })),
-    epochs: (count) => within(4, 16, (16 * 600) / count),
+    epochs: (count) => (count < FEW ? few.epochs : within(4, 16, (16 * 600) / count)),
     recipeOf: ({ imageSize }) => ({
       ...presets["fine-tune"],
+      ...(train < FEW && few),
       model,
       modelOptions,
       imageSize,

@@ -65,6 +65,15 @@ describe("with weights at hand", () => {
     assert.equal(choose({ imageSize: 96, budget: 5 }).recipe.imageSize, 96);
   });
 
+  test("of few pictures the head learns first, then all slowly, for as long as there is time", () => {
+    const few = { ...photographs, train: 240 };
+    const { recipe } = choose({ photographs: few }, 1e6);
+    assert.deepEqual([recipe.epochs, recipe.lr, recipe.freezeEpochs], [24, 0.005, 2]);
+    const short = choose({ photographs: few, budget: 1 }).recipe;
+    assert.deepEqual([short.epochs, short.freezeEpochs], [1, 0]);
+    assert.deepEqual(parseRecipe(short, "the recipe"), short);
+  });
+
   test("pictures that are not square become smaller both ways", () => {
     const wide = choose({ weights: { ...weights, imageSize: [192, 320] }, budget: 5 });
     assert.deepEqual(wide.asked, [
