@@ -19,6 +19,7 @@ export interface AutoTask {
   readonly budget: number;
   /** What was asked for. */
   readonly imageSize: ImageSize | undefined;
+  readonly epochs: number | undefined;
   readonly pace: PaceOptions;
 }
 
@@ -42,6 +43,7 @@ export async function autoRecipe({
   init,
   budget,
   imageSize,
+  epochs,
   pace,
 }: AutoTask): Promise<AutoRecipe> {
   const photographs = await lookAtPhotos(source, intensity);
@@ -50,6 +52,7 @@ export async function autoRecipe({
     photographs,
     weights,
     imageSize,
+    epochs,
     budget,
     paceOf: (candidate) => paceOf(candidate, pace),
   });

@@ -22,6 +22,8 @@ export interface Situation {
   readonly weights: WeightsAtHand | undefined;
   /** What was asked for. */
   readonly imageSize: ImageSize | undefined;
+  /** What was asked for. */
+  readonly epochs: number | undefined;
   /** Seconds that there are for training. */
   readonly budget: number;
   readonly paceOf: (candidate: Candidate) => Pace;
@@ -77,7 +79,7 @@ export function chooseRecipe(situation: Situation): Choice {
       `weights: ${plan.what}`,
       `model: ${candidate.model} at ${sizeText(...sidesOf(candidate.imageSize))}, ${candidate.batchSize} images a step`,
       `precision: ${precisionText(pace)}`,
-      `epochs: ${epochs} of ${steps} steps, ${epochs < wanted ? `as many as fit; ${wanted} would be better` : "as many as help with so many pictures"}`,
+      `epochs: ${epochs} of ${steps} steps, ${situation.epochs !== undefined ? "as asked for" : epochs < wanted ? `as many as fit; ${wanted} would be better` : "as many as help with so many pictures"}`,
       isUneven
         ? `balance: classes count alike, since ${imbalance.largest} has ${imbalance.ratio.toFixed(0)} times the pictures of ${imbalance.smallest}; the best epoch by macro F1`
         : `balance: none, ${task.name === "single-label" ? "the classes are of similar sizes" : "each class has a threshold of its own"}; the best epoch by ${title}`,
@@ -86,7 +88,10 @@ export function chooseRecipe(situation: Situation): Choice {
 }
 
 /** The first candidate that can be trained for long enough; else the last one, for as long as there is. */
-function inTime({ candidates: all, epochs }: Plan, { photographs, imageSize, budget, paceOf }: Situation) {
+function inTime(
+  { candidates: all, epochs }: Plan,
+  { photographs, imageSize, epochs: asked, budget, paceOf }: Situation,
+) {
   const candidates = imageSize === undefined ? all : all.slice(0, 1).map((candidate) => ({ ...candidate, imageSize }));
   const { train, validation, secondsAPicture } = photographs;
   const wanted = epochs(train);
@@ -96,8 +101,9 @@ function inTime({ candidates: all, epochs }: Plan, { photographs, imageSize, bud
       train * (pace.secondsAnImage + secondsAPicture) +
       validation * (EVALUATION * pace.secondsAnImage + secondsAPicture);
     const fitting = Math.floor((SHARE * budget) / secondsAnEpoch);
-    if (fitting < ENOUGH * wanted && index < candidates.length - 1) continue;
-    return { candidate, pace, secondsAnEpoch, wanted, epochs: Math.max(1, Math.min(wanted, fitting)) };
+    if (asked === undefined && fitting < ENOUGH * wanted && index < candidates.length - 1) continue;
+    const own = asked ?? Math.max(1, Math.min(wanted, fitting));
+    return { candidate, pace, secondsAnEpoch, wanted, epochs: own };
   }
   throw new Error("a plan has candidates");
 }

@@ -34,7 +34,18 @@ const weights = { path: "big", model: "resnet50d", modelOptions: { width: 32 }, 
 
 function choose(situation: Partial<Situation>, imagesPerSecond = 100) {
   const { asked, paceOf } = machine(imagesPerSecond);
-  return { ...chooseRecipe({ photographs, weights, imageSize: undefined, budget: 1200, paceOf, ...situation }), asked };
+  return {
+    ...chooseRecipe({
+      photographs,
+      weights,
+      imageSize: undefined,
+      epochs: undefined,
+      budget: 1200,
+      paceOf,
+      ...situation,
+    }),
+    asked,
+  };
 }
 
 describe("with weights at hand", () => {
@@ -81,6 +92,12 @@ describe("with weights at hand", () => {
       [160, 256],
       [96, 160],
     ]);
+  });
+
+  test("so do epochs, and the head never learns alone for all of them", () => {
+    const { recipe, reasons } = choose({ photographs: { ...photographs, train: 240 }, epochs: 1, budget: 5 });
+    assert.deepEqual([recipe.epochs, recipe.freezeEpochs, recipe.imageSize], [1, 0, 224]);
+    assert.match(reasons.join("\n"), /epochs: 1 of .* as asked for/);
   });
 
   test("more pictures need fewer epochs", () => {

@@ -48,7 +48,7 @@ export async function autoRecipeFor(data: string, options: AutoOptions): Promise
   }
   // What is wrong with the recipe's options is found before anything takes its time.
   const { batchSize, init, ...others } = options;
-  const { intensity, imageSize } = recipeFromOptions(presets["bag-of-tricks"], {
+  const { intensity, imageSize, epochs } = recipeFromOptions(presets["bag-of-tricks"], {
     ...others,
     ...(batchSize !== "auto" && { batchSize }),
   });
@@ -69,6 +69,7 @@ export async function autoRecipeFor(data: string, options: AutoOptions): Promise
     intensity: intensity ?? undefined,
     init,
     imageSize: imageSize ?? undefined,
+    epochs: options.epochs === undefined ? undefined : epochs,
     budget: seconds,
     pace: { device, engine, winograd, precision: options.precision },
   });
