@@ -307,12 +307,12 @@ test("a teacher is trained first, and the rows learn from it", async () => {
 
 test("a budget says what it chose before it starts, and keeps it", async () => {
   const args = ["data", "--table", "planted.json", "--epochs", "1000", "--seeds", "3", "--out", "budget", ...SMALL];
-  const budget = ["--budget", "30s"];
+  const budget = ["--budget", "18s"];
   const started = await ablate([...args, ...budget], { when: printed("[1/9]"), signal: "SIGTERM" });
   assert.equal(started.code, 143, started.stderr);
   assert.match(
     started.stdout,
-    /checking 3 rows and timing their steps …[\s\S]*budget: 30s: \d+ epochs instead of 1000.*; expected: about \d+s\nruns: 3 rows x 3 seeds/,
+    /checking 3 rows and timing their steps …[\s\S]*budget: 18s: \d+ epochs instead of 1000.*; expected: about \d+s\nruns: 3 rows x 3 seeds/,
   );
   const [, epochs] = /: (\d+) epochs instead/.exec(started.stdout) ?? [];
   assert.equal(rowOf("budget", "base").recipe.epochs, Number(epochs));

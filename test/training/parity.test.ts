@@ -135,16 +135,16 @@ compare("ResNet-50-D, small form, narrow", OF_BLOCKS, {
   side: 16,
 });
 
-compare("ResNet-18-B, full size", ONLY_ALL, {
+compare("ResNet-18-B, the form for photographs", ONLY_ALL, {
   model: "resnet18",
-  reference: { depth: 18, variant: "b", small: false, width: 64 },
+  reference: { depth: 18, variant: "b", small: false, width: 32 },
   batchSize: 4,
   side: 64,
 });
 
-compare("ResNet-50-D, full size", ONLY_ALL, {
+compare("ResNet-50-D, the form for photographs", ONLY_ALL, {
   model: "resnet50d",
-  reference: { depth: 50, variant: "d", small: false, width: 64 },
+  reference: { depth: 50, variant: "d", small: false, width: 32 },
   batchSize: 4,
   side: 64,
 });
