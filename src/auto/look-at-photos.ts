@@ -1,3 +1,4 @@
+import { printable } from "../base/printable.js";
 import { imagesOfClasses } from "../data/split.js";
 import { trainOnShare } from "../data/sampling/training-share.js";
 import type { Intensity } from "../data/pictures/deep-picture.js";
@@ -8,6 +9,8 @@ import { checkPhotos, type PhotoReport } from "../tools/data-check/check-photos.
 
 /** More pictures are not read for a first look. */
 const MOST_PICTURES = 4000;
+/** Characters of a class's name. */
+const LONGEST = 40;
 
 /** What a first recipe is chosen by. */
 export interface Photographs {
@@ -39,13 +42,17 @@ export async function lookAtPhotos(source: PhotoSource, intensity?: Intensity): 
   const each =
     largest.count === smallest.count
       ? `${largest.count} each`
-      : `${smallest.count} (${smallest.name}) to ${largest.count} (${largest.name}) each`;
+      : `${smallest.count} (${printable(smallest.name, LONGEST)}) to ${largest.count} (${printable(largest.name, LONGEST)}) each`;
   return {
     train: train.count,
     validation: validation.count,
     classes: train.classes,
     task: taskOf(train),
-    imbalance: { largest: largest.name, smallest: smallest.name, ratio: largest.count / smallest.count },
+    imbalance: {
+      largest: printable(largest.name, LONGEST),
+      smallest: printable(smallest.name, LONGEST),
+      ratio: largest.count / smallest.count,
+    },
     secondsAPicture: (performance.now() - started) / 1000 / Math.max(1, seen),
     lines: [
       `${number(train.count)} training and ${number(validation.count)} validation photographs of ${train.classes.length} classes, ${each}; ` +

@@ -10,7 +10,7 @@ import type { MeasuredBest } from "../../report/write-report.js";
 import { presets } from "../../recipe/presets.js";
 import type { Precision } from "../../nn/precision.js";
 import type { Recipe } from "../../recipe/recipe.js";
-import { type DataOptions, selectionFrom } from "../options/data-options.js";
+import { type DataOptions, ofOneFold, selectionFrom } from "../options/data-options.js";
 import { recipeFromOptions, type RecipeOptions } from "../options/recipe-options.js";
 import { secondsOf } from "../options/time.js";
 import { formatDuration } from "../output/progress.js";
@@ -52,7 +52,7 @@ export async function autoRecipeFor(data: string, options: AutoOptions): Promise
     ...others,
     ...(batchSize !== "auto" && { batchSize }),
   });
-  const source = openData(data, ofOneFold(options));
+  const source = openData(data, ofOneFold(selectionFrom(options)));
   if (!("kind" in source)) {
     throw new InputError(
       `--recipe auto: ${data} holds small images, and it is for photographs; take baseline or another`,
@@ -76,13 +76,6 @@ export async function autoRecipeFor(data: string, options: AutoOptions): Promise
   for (const line of lines) show(`  ${line}`);
   show(`  expected: about ${formatDuration(expected)}`);
   return recipe;
-}
-
-/** Folds are of one size. */
-function ofOneFold(options: DataOptions) {
-  const selection = selectionFrom(options);
-  const { split } = selection;
-  return split?.folds === undefined ? selection : { ...selection, split: { fold: 1, ...split } };
 }
 
 /** How well a first run does, and what to do next: a line each. @param run its folder */

@@ -15,7 +15,7 @@ import { COMPARING, MEASURING } from "../../run/phases.js";
 import { type ResumeOptions, type TrainOptions, train } from "../../run/train.js";
 import { autoRecipeFor, summaryOf } from "./train-auto.js";
 import { asFolds, trainFolds } from "./train-folds.js";
-import { addDataOptions, type DataOptions, selectionFrom } from "../options/data-options.js";
+import { addDataOptions, type DataOptions, ofOneFold, selectionFrom } from "../options/data-options.js";
 import { addCheckpointOptions, type CheckpointOptions, checkpointsFrom } from "../options/checkpoint-options.js";
 import { type Device, deviceOption, engineOption } from "../options/compute-options.js";
 import { isLackOfMemory, memoryAdvice } from "../output/memory-advice.js";
@@ -182,10 +182,7 @@ async function largest(
 ): Promise<Recipe> {
   const { withLargestBatch } = await import("../../tools/memory/largest-batch.js");
   const planned = { recipe, engine: { engine, winograd }, workers };
-  const { split } = selection;
-  // Folds are of one size.
-  const one = split?.folds === undefined ? selection : { ...selection, split: { fold: 1, ...split } };
-  const found = await withLargestBatch(openData(data, one), planned);
+  const found = await withLargestBatch(openData(data, ofOneFold(selection)), planned);
   console.error(`knack: batch size ${found.batchSize}: the largest that fits`);
   return found;
 }

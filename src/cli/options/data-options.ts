@@ -91,6 +91,12 @@ export function selectionFrom({ holdOut, trainShare, ...rest }: DataOptions): Da
   return { holdOut, trainShare: trained, split: splitFrom(rest), ...listOptionsFrom(rest) };
 }
 
+/** The same for a look at the data: folds are of one size, so the first stands for all. */
+export function ofOneFold(selection: DataSelection): DataSelection {
+  const { split } = selection;
+  return split?.folds === undefined ? selection : { ...selection, split: { fold: 1, ...split } };
+}
+
 /** The file by its full path; undefined where nothing is said. */
 function splitFrom({
   validation,
